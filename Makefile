@@ -1,0 +1,88 @@
+# One virtual environment and the commands around it: `make help`.
+
+SHELL := bash
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.stamp
+PIP := $(PYTHON) -m pip install --disable-pip-version-check --quiet
+WORKERS ?= 2
+DEMO := out/demo
+DEMO_SEED := 9001
+PORTRAIT ?= $(DEMO)/portrait
+DRIVER ?=
+export PORTRAIT DRIVER NAME
+
+# MediaPipe pins an old numpy that JAX refuses, and runs without that pin.
+MEDIAPIPE := mediapipe==0.10.21
+
+USABLE := import sys, ensurepip, venv; \
+  sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint format proof clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile \
+	  | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+setup: $(STAMP)  ## the environment .venv, from requirements.txt
+
+$(STAMP): requirements.txt setup.cfg pyproject.toml
+	@if ! $(PYTHON) -c 'import pip; $(USABLE)' 2>/dev/null; then \
+	  for python in python3 python3.12 python3.11 ''; do \
+	    [ -n "$$python" ] && "$$python" -c '$(USABLE)' 2>/dev/null && break; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    echo 'make: Python 3.11 or 3.12 with its venv module is needed;' \
+	      'none of python3, python3.12, python3.11 is one' >&2; exit 1; \
+	  fi; \
+	  echo "Making $(VENV) with $$("$$python" --version)"; \
+	  "$$python" -m venv --clear $(VENV); \
+	fi
+	@echo 'Installing requirements.txt into $(VENV): 2 GB, a minute or two'
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps $(MEDIAPIPE)
+	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The folders are remade when the renderer changes.
+$(DEMO)/.rendered: launch/render_heads.py \
+    $(wildcard flaxheads/data/synthetic_heads/*.py) | $(STAMP)
+	@rm -rf $(DEMO)/portrait $(DEMO)/drivers
+	$(PYTHON) -m launch.render_heads --kind=pictures --num_identities=1 \
+	  --num_frames=8 --seed=$(DEMO_SEED) --output=$(DEMO)/portrait
+	$(PYTHON) -m launch.render_heads --kind=clip --num_identities=3 \
+	  --num_frames=75 --seed=$$(($(DEMO_SEED) + 1)) --output=$(DEMO)/drivers
+	@touch $@
+
+demo: $(DEMO)/.rendered  ## animate a head; yours: PORTRAIT=me.jpg DRIVER=clip.mp4
+	@rm -rf $(DEMO)/person $(DEMO)/animation
+	$(PYTHON) -m launch.finetune --source="$$PORTRAIT" --output=$(DEMO)/person
+	@drivers=(); \
+	if [ -n "$$DRIVER" ]; then drivers=("--driver=$$DRIVER"); else \
+	  for clip in $(DEMO)/drivers/*.mp4; do drivers+=("--driver=$$clip"); done; \
+	fi; set -x; \
+	$(PYTHON) -m launch.animate --person=$(DEMO)/person "$${drivers[@]}" \
+	  --output=$(DEMO)/animation
+	@echo; echo 'Made:'; find $(DEMO)/animation -name '*.mp4' -o -name '*.png'
+
+test: $(STAMP)  ## all tests, on WORKERS=2 processes; ARGS=... goes to pytest
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist=loadfile \
+	  --durations=8 --durations-min=10 $(ARGS)
+
+lint: $(STAMP)  ## style, as a merge needs it
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+
+format: $(STAMP)  ## lets ruff rewrite what it can
+	@$(PYTHON) -m ruff check --fix .
+	@$(PYTHON) -m ruff format .
+
+proof: $(STAMP)  ## shows one claim of the README: NAME=..., none lists them
+	@$(PYTHON) -m launch.proof --name="$$NAME"
+
+clean:  ## removes what make has made: environment, caches, out/demo
+	rm -rf $(VENV) $(DEMO) .jax_cache .ruff_cache .pytest_cache build \
+	  flaxheads.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,241 @@
+"""The whole experiment as typed dataclasses, checked on construction.
+
+A preset in `configs/` returns a `Config`; every field is a flag
+(`--config.training.num_steps=10`). Facts of the paper (Zakharov et al. 2019)
+are the defaults; what is not from the paper says so.
+"""
+
+import dataclasses
+
+from flaxheads.errors import UserError, check_choice, check_range
+
+DTYPES = ('float32', 'bfloat16')
+
+
+@dataclasses.dataclass
+class ModelConfig:
+  """Sizes of embedder, generator and discriminator."""
+
+  image_size: int = 256  # a power of two from 64 to 512
+  base_channels: int = 64  # channels after the first down block
+  max_channels: int = 512
+  embedding_size: int = 512  # N
+  num_residual_blocks: int = 5
+  bottleneck_size: int = 16  # resolution of the generator's residual blocks
+  dtype: str = 'bfloat16'  # of activations; parameters are always float32
+
+  def __post_init__(self):
+    check_choice('model.image_size', self.image_size, (64, 128, 256, 512))
+    check_choice('model.bottleneck_size', self.bottleneck_size, (8, 16, 32))
+    check_choice('model.dtype', self.dtype, DTYPES)
+    check_range('model.base_channels', self.base_channels, 8)
+    check_range('model.max_channels', self.max_channels, self.base_channels)
+    check_range('model.embedding_size', self.embedding_size, 8)
+    check_range('model.num_residual_blocks', self.num_residual_blocks, 1)
+
+
+@dataclasses.dataclass
+class LossConfig:
+  """Weights of the loss terms; `v1()` and `v2()` are the paper's two sets.
+
+  The sets are inferred from the dates of reimplementations. The pyramid term
+  is ours: it stands in for the perceptual terms where no VGG weights are
+  given, and counts nothing where they are.
+  """
+
+  vgg19: float = 1.5e-1
+  vggface: float = 2.5e-2
+  pyramid: float = 20.0
+  adversarial: float = 1.0
+  feature_matching: float = 10.0
+  match: float = 10.0  # L_MCH; 0 trains the feed-forward model
+
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      check_range(f'loss.{field.name}', getattr(self, field.name), 0)
+
+  @classmethod
+  def v1(cls):
+    return cls(vgg19=1e-2, vggface=2e-3, match=80.0)
+
+  @classmethod
+  def v2(cls):
+    return cls()
+
+
+@dataclasses.dataclass
+class PerceptualConfig:
+  """Files of the content networks (safetensors); empty: pyramid loss."""
+
+  vgg19: str = ''
+  vggface: str = ''
+
+
+@dataclasses.dataclass
+class DataConfig:
+  """Where the records are and what a sample is."""
+
+  dataset: str = 'voxceleb2'
+  data_dir: str = ''
+  split: str = 'train'
+  num_support: int = 8  # K
+  num_workers: int = 0  # decoding processes; 0: threads of this process
+
+  def __post_init__(self):
+    check_range('data.num_support', self.num_support, 1, 63)
+    check_range('data.num_workers', self.num_workers, 0, 256)
+
+
+@dataclasses.dataclass
+class AugmentConfig:
+  """Augmentation on the device, the same for all frames of a sample (ours)."""
+
+  flip: bool = True
+  scale: float = 0.05  # zoom by up to this fraction
+  shift: float = 0.05  # of the image size
+  rotation: float = 5.0  # degrees
+  colour: float = 0.1  # brightness, contrast and saturation
+
+  def __post_init__(self):
+    check_range('augment.scale', self.scale, 0, 0.5)
+    check_range('augment.shift', self.shift, 0, 0.5)
+    check_range('augment.rotation', self.rotation, 0, 45)
+    check_range('augment.colour', self.colour, 0, 0.9)
+
+
+@dataclasses.dataclass
+class OptimizerConfig:
+  """Adam for E and G, for D, and row by row for W.
+
+  Learning rates are recalled from the paper; the betas and epsilon are those
+  of the authors' lab code.
+  """
+
+  generator_learning_rate: float = 5e-5
+  discriminator_learning_rate: float = 2e-4
+  b1: float = 0.0
+  b2: float = 0.999
+  epsilon: float = 1e-5
+  warmup_steps: int = 0
+  decay_steps: int = 0  # the last steps of a run fall linearly to zero; ours
+
+  def __post_init__(self):
+    for name in ('generator_learning_rate', 'discriminator_learning_rate'):
+      check_range(f'optimizer.{name}', getattr(self, name), 0)
+    for name in ('b1', 'b2'):
+      check_range(f'optimizer.{name}', getattr(self, name), 0, 0.999999)
+
+
+@dataclasses.dataclass
+class TrainingConfig:
+  """Length and rhythm of meta-training."""
+
+  num_steps: int = 1_000_000
+  batch_size: int = 48  # over all devices
+  discriminator_updates: int = 2  # for one of E and G; recalled
+  ema_decay: float = 0.999
+  log_every: int = 50
+  sample_every: int = 1000
+  checkpoint_every: int = 1000
+  keep_checkpoints: int = 3
+
+  def __post_init__(self):
+    for name in (
+      'num_steps',
+      'batch_size',
+      'discriminator_updates',
+      'log_every',
+      'sample_every',
+      'checkpoint_every',
+      'keep_checkpoints',
+    ):
+      check_range(f'training.{name}', getattr(self, name), 1)
+    check_range('training.ema_decay', self.ema_decay, 0, 0.999999)
+
+
+@dataclasses.dataclass
+class FinetuneConfig:
+  """Few-shot fine-tuning; 40 epochs are recalled from the paper.
+
+  An epoch passes over the T frames once; `min_steps` keeps small T from
+  ending before the identity is learned.
+  """
+
+  num_epochs: int = 40
+  batch_size: int = 8
+  min_steps: int = 120
+  max_steps: int = 400
+  generator_learning_rate: float = 5e-5
+  discriminator_learning_rate: float = 2e-4
+  holdout_fraction: float = 0.125  # of the T frames, for early stopping
+  check_every: int = 10  # steps between looks at the held-out frames
+  patience: int = 6  # looks without improvement before stopping
+
+  def __post_init__(self):
+    for name in (
+      'num_epochs',
+      'batch_size',
+      'min_steps',
+      'max_steps',
+      'check_every',
+      'patience',
+    ):
+      check_range(f'finetune.{name}', getattr(self, name), 1)
+    check_range('finetune.holdout_fraction', self.holdout_fraction, 0, 0.5)
+
+
+def _default(cls):
+  return dataclasses.field(default_factory=cls)
+
+
+@dataclasses.dataclass
+class Config:
+  """One experiment."""
+
+  seed: int = 0
+  model: ModelConfig = _default(ModelConfig)
+  loss: LossConfig = _default(LossConfig)
+  perceptual: PerceptualConfig = _default(PerceptualConfig)
+  data: DataConfig = _default(DataConfig)
+  augment: AugmentConfig = _default(AugmentConfig)
+  optimizer: OptimizerConfig = _default(OptimizerConfig)
+  training: TrainingConfig = _default(TrainingConfig)
+  finetune: FinetuneConfig = _default(FinetuneConfig)
+
+  def validate(self) -> 'Config':
+    """Checks every field again, after flags have changed some.
+
+    Returns:
+      The config itself.
+
+    Raises:
+      UserError: names the field, its value and the choices.
+    """
+    for field in dataclasses.fields(self):
+      part = getattr(self, field.name)
+      if dataclasses.is_dataclass(part) and hasattr(part, '__post_init__'):
+        part.__post_init__()
+    return self
+
+
+def from_dict(values: dict, cls=Config):
+  """A config from nested dicts, such as `dataclasses.asdict` makes.
+
+  Raises:
+    UserError: a field that does not exist, or a value that is not allowed.
+  """
+  fields = {field.name: field for field in dataclasses.fields(cls)}
+  given = {}
+  for name, value in values.items():
+    if name not in fields:
+      raise UserError(f'{cls.__name__}.{name}: no such field')
+    factory = fields[name].default_factory
+    if dataclasses.is_dataclass(factory):
+      if not isinstance(value, dict):
+        raise UserError(f'{cls.__name__}.{name}: {value!r} is not an object')
+      value = from_dict(value, factory)
+    elif type(value) is not type(fields[name].default):
+      wanted = type(fields[name].default).__name__
+      raise UserError(f'{cls.__name__}.{name}: {value!r} is not {wanted}')
+    given[name] = value
+  return cls(**given)

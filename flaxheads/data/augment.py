@@ -1,0 +1,127 @@
+"""Random flips, moves and colours, drawn once for all frames of a sample.
+
+The embedder must find the same person in all K+1 frames, so a sample shares
+one transform. Whatever comes from outside a picture takes the colour of its
+edge: reflection would paint a second head, and the network learns it.
+"""
+
+import functools
+from typing import NamedTuple
+
+import dm_pix as pix
+import jax
+import jax.numpy as jnp
+
+from flaxheads.landmarks import layout
+
+
+class _Transform(NamedTuple):
+  """What happens to one sample; scalars."""
+
+  flip: jax.Array  # bool
+  zoom: jax.Array  # 1: unchanged
+  angle: jax.Array  # radians, clockwise in the picture
+  shift: jax.Array  # [2], (x, y) pixels
+  brightness: jax.Array  # added to [0, 1]
+  contrast: jax.Array  # factor about the sample's mean
+  saturation: jax.Array  # factor
+
+
+def _draw(key, config, image_size):
+  keys = jax.random.split(key, 7)
+
+  def uniform(key, strength, shape=()):
+    return jax.random.uniform(key, shape, minval=-strength, maxval=strength)
+
+  return _Transform(
+    flip=jax.random.bernoulli(keys[0]),
+    zoom=1 + uniform(keys[1], config.scale),
+    angle=jnp.deg2rad(uniform(keys[2], config.rotation)),
+    shift=uniform(keys[3], config.shift * image_size, (2,)),
+    brightness=uniform(keys[4], config.colour),
+    contrast=1 + uniform(keys[5], config.colour),
+    saturation=1 + uniform(keys[6], config.colour),
+  )
+
+
+def _rotation(angle):
+  cos, sin = jnp.cos(angle), jnp.sin(angle)
+  return jnp.array([[cos, -sin], [sin, cos]])  # turns (x, y), y downwards
+
+
+def _move_frames(frames, transform):
+  # frames [F, S, S, 3]; pixel i has its centre at i + 0.5.
+  num_frames, size = frames.shape[:2]
+  grid = jnp.arange(size) + 0.5 - size / 2
+  x, y = jnp.meshgrid(grid - transform.shift[0], grid - transform.shift[1])
+  back = _rotation(-transform.angle) / transform.zoom
+  source_x = back[0, 0] * x + back[0, 1] * y + (size / 2 - 0.5)  # [S, S]
+  source_y = back[1, 0] * x + back[1, 1] * y + (size / 2 - 0.5)
+  # All frames and channels of a pixel side by side: one gather fetches them.
+  pixels = frames.transpose(1, 2, 0, 3).reshape(size * size, -1)  # [SS, 3F]
+  interpolate = functools.partial(
+    pix.flat_nd_linear_interpolate, unflattened_vol_shape=(size, size)
+  )
+  moved = jax.vmap(interpolate, in_axes=(1, None), out_axes=-1)(
+    pixels, jnp.stack([source_y, source_x])
+  )  # [S, S, 3F]
+  moved = moved.reshape(size, size, num_frames, 3)
+  return moved.transpose(2, 0, 1, 3)
+
+
+def _move_points(points, transform, size):
+  forward = _rotation(transform.angle) * transform.zoom
+  centred = points - size / 2
+  moved_x = forward[0, 0] * centred[..., 0] + forward[0, 1] * centred[..., 1]
+  moved_y = forward[1, 0] * centred[..., 0] + forward[1, 1] * centred[..., 1]
+  return jnp.stack([moved_x, moved_y], -1) + size / 2 + transform.shift
+
+
+def _flip(frames, points, size):
+  mirrored = points[..., layout.MIRROR, :]
+  mirrored = jnp.stack([size - mirrored[..., 0], mirrored[..., 1]], -1)
+  return pix.flip_left_right(frames), mirrored
+
+
+def _colour(frames, transform):
+  # One tall picture [F * S, S, 3], so that the mean is the sample's and a
+  # colour becomes the same colour in every frame.
+  tall = (frames.reshape(-1, *frames.shape[2:]) + 1) / 2
+  tall = pix.adjust_brightness(tall, transform.brightness)
+  tall = pix.adjust_contrast(tall, transform.contrast)
+  tall = pix.adjust_saturation(jnp.clip(tall, 0, 1), transform.saturation)
+  return (jnp.clip(tall, 0, 1) * 2 - 1).reshape(frames.shape)
+
+
+def _augment_sample(key, frames, points, config):
+  size = frames.shape[1]
+  transform = _draw(key, config, size)
+  if config.scale or config.shift or config.rotation:
+    frames = _move_frames(frames, transform)
+    points = _move_points(points, transform, size)
+  if config.flip:
+    flipped = _flip(frames, points, size)
+    frames = jnp.where(transform.flip, flipped[0], frames)
+    points = jnp.where(transform.flip, flipped[1], points)
+  if config.colour:
+    frames = _colour(frames, transform)
+  return frames, points
+
+
+def augment(keys, frames, points, config):
+  """Augments a batch, every sample in its own way.
+
+  Args:
+    keys: of jax.random, [B]: one a sample, so that what happens to a sample
+      does not depend on its neighbours.
+    frames: float [B, K+1, S, S, 3] in [-1, 1].
+    points: float [B, K+1, 68, 2], (x, y) in pixels.
+    config: `config.AugmentConfig` or the like, its fields plain numbers. A
+      strength of 0 leaves that transform out; with all at 0 and no flip the
+      input comes back as it was.
+
+  Returns:
+    (frames, points) of the same shapes; points may now lie outside.
+  """
+  one = functools.partial(_augment_sample, config=config)
+  return jax.vmap(one)(keys, frames, points)

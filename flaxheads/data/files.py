@@ -1,0 +1,50 @@
+"""Files that are either complete or absent."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from flaxheads.errors import UserError
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+  """Gives a temporary name beside `path`, renamed to it at success.
+
+  If the body raises, also by an interrupt, the temporary file is removed and
+  an earlier file of that name stays untouched.
+
+  Args:
+    path: the name of the file to make; its folder must exist.
+
+  Yields:
+    The name to write to, with the same extension.
+
+  Raises:
+    UserError: the folder does not exist or can't be written to.
+  """
+  path = Path(path)
+  if path.is_dir():
+    raise UserError(f'{path}: is a folder; give the name of a file')
+  try:
+    descriptor, name = tempfile.mkstemp(
+      suffix=path.suffix, prefix=f'.{path.stem}-', dir=path.parent
+    )
+  except OSError as error:
+    raise UserError(
+      f'{path}: can not write there ({error.strerror}); give a name in an'
+      ' existing folder that you may write to'
+    ) from error
+  os.close(descriptor)
+  temporary = Path(name)
+  try:
+    yield temporary
+    # mkstemp makes files only their owner can read; give them the usual mode.
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)
+    os.replace(temporary, path)
+  finally:
+    temporary.unlink(missing_ok=True)

@@ -1,0 +1,51 @@
+"""Frames of a video: their times and which way is up."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+
+class VideoFrame(NamedTuple):
+  """One frame: `image` uint8 RGB [H, W, 3], `time` in s since the first."""
+
+  image: np.ndarray
+  time: float
+
+
+def turn(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+  """Turns and flips a frame as a video's display matrix says.
+
+  Args:
+    image: uint8 [H, W, 3] as stored.
+    matrix: int32 [9], row by row, 16.16 fixed point; see ISO/IEC 14496-12.
+      Cameras only store quarter turns and flips, so other angles are taken
+      to the nearest.
+
+  Returns:
+    uint8 [H, W, 3] or [W, H, 3] as shown.
+  """
+  # Rows (a, b, u), (c, d, v): x' = ax + cy and y' = bx + dy.
+  a, b, _, c, d = (int(n) for n in matrix[:5])
+  if abs(a) + abs(d) >= abs(b) + abs(c):
+    image = image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+  else:
+    image = image.transpose(1, 0, 2)
+    image = image[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]
+  return np.ascontiguousarray(image)
+
+
+def regular(frames: Iterator[VideoFrame], fps: float) -> Iterator[VideoFrame]:
+  """For each time k / fps the nearest frame, dropped or repeated as needed."""
+  previous, step, k = None, 1 / fps, 0
+  for frame in frames:
+    if previous is not None:
+      step = frame.time - previous.time
+      while k / fps < (previous.time + frame.time) / 2:
+        yield VideoFrame(previous.image, k / fps)
+        k += 1
+    previous = frame
+  # The last frame is shown for as long as the one before it.
+  while previous is not None and k / fps < previous.time + step - 1e-6:
+    yield VideoFrame(previous.image, k / fps)
+    k += 1

@@ -1,0 +1,167 @@
+"""Reading pictures of any common kind, writing PNG, and contact sheets."""
+
+import io
+import os
+import struct
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
+
+from flaxheads.data.files import atomic_path
+from flaxheads.errors import UserError
+
+MAX_PIXELS = 100_000_000
+EXTENSIONS = frozenset(
+  '.png .jpg .jpeg .jpe .mpo .webp .bmp .tif .tiff .ppm .pgm .pnm .avif'.split()
+)
+# Only decoders that are plain image formats; Pillow's others include ones
+# that start programs (EPS). AVIF is not in every build.
+Image.init()
+FORMATS = tuple(
+  name
+  for name in ('PNG', 'JPEG', 'WEBP', 'BMP', 'GIF', 'TIFF', 'PPM', 'AVIF')
+  if name in Image.OPEN
+)
+
+
+def read_image(
+  path: str | os.PathLike, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
+  """Reads a picture as it would be shown on white paper.
+
+  Turned by its EXIF orientation, converted from its colour profile to sRGB,
+  transparent parts over white, 16 bits scaled to 8. Of an animation the first
+  frame.
+
+  Args:
+    path: the file.
+    max_pixels: refuse larger pictures before decoding them.
+
+  Returns:
+    uint8 RGB [H, W, 3].
+
+  Raises:
+    UserError: missing, not a picture, cut short, or too large.
+  """
+  path = Path(path)
+  if not path.is_file():
+    what = 'is a folder, not a picture' if path.is_dir() else 'no such file'
+    raise UserError(f'{path}: {what}')
+  try:
+    with warnings.catch_warnings():
+      # max_pixels is our limit; Pillow's warning would only repeat it.
+      warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+      with Image.open(path, formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > max_pixels:
+          raise Image.DecompressionBombError
+        image.load()
+        return np.asarray(ImageOps.exif_transpose(_to_rgb(image)))
+  except Image.DecompressionBombError as error:
+    raise UserError(
+      f'{path}: more than {max_pixels / 1e6:g} megapixels; make it smaller'
+    ) from error
+  except Image.UnidentifiedImageError as error:
+    raise UserError(
+      f'{path}: not a picture that can be read; give PNG, JPEG, WebP, TIFF,'
+      ' BMP or AVIF'
+    ) from error
+  except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    raise UserError(
+      f'{path}: damaged or cut short ({str(error).splitlines()[0][:80]});'
+      ' give a complete picture'
+    ) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+  """Any mode to RGB; keeps EXIF for the orientation."""
+  exif = image.getexif()
+  if image.mode.startswith('I'):  # 16 bits, whatever the byte order
+    values = np.clip(np.asarray(image, np.float64) / 257, 0, 255)
+    rgb = Image.fromarray(np.rint(values).astype(np.uint8)).convert('RGB')
+  elif image.mode == 'F':
+    values = np.nan_to_num(np.asarray(image, np.float64))
+    values = np.clip(values * (255 if values.max() <= 1 else 1), 0, 255)
+    rgb = Image.fromarray(np.rint(values).astype(np.uint8)).convert('RGB')
+  elif image.has_transparency_data:
+    rgba = image.convert('RGBA')
+    rgb = Image.new('RGB', rgba.size, 'white')
+    rgb.paste(rgba, mask=rgba.getchannel('A'))
+  else:
+    rgb = _from_profile(image) or image.convert('RGB')
+  rgb.info['exif'] = exif.tobytes()
+  return rgb
+
+
+def _from_profile(image: Image.Image) -> Image.Image | None:
+  """Converts by the embedded colour profile; None without a usable one."""
+  profile = image.info.get('icc_profile')
+  if not profile or image.mode not in ('RGB', 'CMYK', 'L'):
+    return None
+  try:
+    return ImageCms.profileToProfile(
+      image,
+      ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+      ImageCms.createProfile('sRGB'),
+      outputMode='RGB',
+    )
+  except (ImageCms.PyCMSError, OSError, ValueError):
+    return None  # a broken profile: the plain conversion is close
+
+
+def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
+  """Writes uint8 [H, W, 3] as PNG; the file is complete or absent."""
+  if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    raise ValueError(
+      f'image must be uint8 [H, W, 3], not {image.dtype} {image.shape}'
+    )
+  with atomic_path(path) as temporary:
+    Image.fromarray(image).save(temporary, format='PNG')
+
+
+def contact_sheet(
+  rows: Sequence[Sequence[np.ndarray | None]],
+  row_labels: Sequence[str] | None = None,
+  column_labels: Sequence[str] | None = None,
+  gap: int = 4,
+) -> np.ndarray:
+  """Puts pictures into a table on white.
+
+  Args:
+    rows: rows of uint8 [H, W, 3] pictures of any size; None leaves a place
+      empty. Rows may differ in length.
+    row_labels: text before each row.
+    column_labels: text above each column.
+    gap: pixels between pictures.
+
+  Returns:
+    uint8 [H, W, 3].
+  """
+  num_columns = max((len(row) for row in rows), default=0)
+  if not num_columns:
+    raise ValueError('a contact sheet needs at least one picture')
+  heights = [max([1] + [i.shape[0] for i in r if i is not None]) for r in rows]
+  widths = [
+    max([1] + [r[c].shape[1] for r in rows if c < len(r) and r[c] is not None])
+    for c in range(num_columns)
+  ]
+  font = ImageFont.load_default(12)
+  row_labels, column_labels = list(row_labels or ()), list(column_labels or ())
+  left = max([0] + [int(font.getlength(t)) + 2 * gap for t in row_labels])
+  top = 18 if column_labels else 0
+  xs = left + gap + np.concatenate([[0], np.cumsum(np.add(widths, gap))])
+  ys = top + gap + np.concatenate([[0], np.cumsum(np.add(heights, gap))])
+  sheet = Image.new('RGB', (int(xs[-1]), int(ys[-1])), 'white')
+  draw = ImageDraw.Draw(sheet)
+  for y, height, label in zip(ys, heights, row_labels, strict=False):
+    draw.text((gap, y + height // 2), label, 'black', font, anchor='lm')
+  for x, label in zip(xs, column_labels, strict=False):
+    draw.text((x, gap), label, 'black', font)
+  for row, y in zip(rows, ys, strict=False):
+    for image, x in zip(row, xs, strict=False):
+      if image is not None:
+        sheet.paste(Image.fromarray(image), (int(x), int(y)))
+  return np.asarray(sheet)

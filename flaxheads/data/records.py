@@ -1,0 +1,195 @@
+"""One record a video: JPEG frames, points, times and names.
+
+A record holds up to `MAX_FRAMES` frames spread over the whole video, so that
+training can draw K+1 other frames in every epoch and decode only those.
+"""
+
+import cv2
+import numpy as np
+import tensorflow_datasets as tfds
+
+from flaxheads.errors import UserError
+from flaxheads.landmarks import layout
+
+MAX_FRAMES = 64
+RECORD_SIZE = 256  # pixels
+JPEG_QUALITY = 92  # about 11 kB for a frame of 256 x 256
+
+# libjpeg scales by these while decoding, for a fraction of the time.
+_REDUCED = (
+  (8, cv2.IMREAD_REDUCED_COLOR_8),
+  (4, cv2.IMREAD_REDUCED_COLOR_4),
+  (2, cv2.IMREAD_REDUCED_COLOR_2),
+)
+
+
+def features() -> tfds.features.FeaturesDict:
+  """The record as tensorflow-datasets sees it; F differs between records.
+
+  Frames are bytes, not Image features: those would need TensorFlow.
+  """
+  return tfds.features.FeaturesDict(
+    {
+      'frames': tfds.features.Sequence(tfds.features.Scalar(np.object_)),
+      'points': tfds.features.Tensor(
+        shape=(None, layout.NUM_POINTS, 2), dtype=np.float32
+      ),
+      'times': tfds.features.Tensor(shape=(None,), dtype=np.float32),
+      'num_frames': tfds.features.Scalar(np.int64),
+      'image_size': tfds.features.Scalar(np.int64),
+      'video_id': tfds.features.Text(),
+      'identity_id': tfds.features.Text(),
+    }
+  )
+
+
+def spread(num_frames: int, max_frames: int) -> np.ndarray:
+  """Indices of at most `max_frames` frames, evenly over the whole video.
+
+  Args:
+    num_frames: frames there are, at least 1.
+    max_frames: frames wanted, at least 1.
+
+  Returns:
+    int64 [min(num_frames, max_frames)], strictly increasing; the first and
+    the last frame are among them (of one, only the first).
+  """
+  wanted = min(num_frames, max_frames)
+  return np.linspace(0, num_frames - 1, wanted).round().astype(np.int64)
+
+
+def encode_jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
+  """Compresses a picture.
+
+  Args:
+    frame: uint8 RGB [H, W, 3].
+    quality: of JPEG, 1 to 100.
+
+  Returns:
+    The bytes of a JPEG file.
+  """
+  bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+  done, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+  if not done:
+    raise RuntimeError(f'JPEG encoding failed for a frame of {frame.shape}')
+  return data.tobytes()
+
+
+def decode_jpeg(data: bytes, record_size: int, image_size: int) -> np.ndarray:
+  """Decodes a square frame at another size.
+
+  Args:
+    data: the bytes of a JPEG file, record_size x record_size.
+    record_size: side of the stored frame, pixels.
+    image_size: side wanted, pixels.
+
+  Returns:
+    uint8 RGB [image_size, image_size, 3].
+
+  Raises:
+    ValueError: the bytes are no JPEG.
+  """
+  # JPEG scales to the ceiling of size / factor: never below the size wanted.
+  flag = next(
+    (flag for factor, flag in _REDUCED if record_size >= factor * image_size),
+    cv2.IMREAD_COLOR,
+  )
+  bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+  if bgr is None:
+    raise ValueError('a frame of the record is not a JPEG picture')
+  rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+  if rgb.shape[0] == image_size:
+    return rgb
+  smaller = rgb.shape[0] > image_size
+  how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+  return cv2.resize(rgb, (image_size, image_size), interpolation=how)
+
+
+def _check(frames, points, times, video_id):
+  num_frames, size = frames.shape[:2] if frames.ndim == 4 else (0, 0)
+  if frames.dtype != np.uint8 or frames.shape != (num_frames, size, size, 3):
+    raise ValueError(
+      f'{video_id}: frames are {frames.dtype} {frames.shape}, not uint8'
+      ' [F, S, S, 3]'
+    )
+  if not num_frames:
+    raise ValueError(f'{video_id}: no frames')
+  wanted = (num_frames, layout.NUM_POINTS, 2)
+  if points.shape != wanted or not np.isfinite(points).all():
+    raise ValueError(f'{video_id}: points {points.shape} not finite {wanted}')
+  if times.shape != (num_frames,) or not np.isfinite(times).all():
+    raise ValueError(f'{video_id}: times {times.shape} not [{num_frames}]')
+
+
+def make_record(
+  frames: np.ndarray,
+  points: np.ndarray,
+  times: np.ndarray,
+  *,
+  video_id: str,
+  identity_id: str,
+  max_frames: int = MAX_FRAMES,
+) -> dict:
+  """Chooses frames over the whole video, compresses and checks them.
+
+  Args:
+    frames: uint8 RGB [F, S, S, 3], all frames of the video in one crop.
+    points: float [F, 68, 2], (x, y) in pixels of these frames.
+    times: float [F], seconds.
+    video_id: names the video, unique in the data set.
+    identity_id: names the person.
+    max_frames: frames to keep.
+
+  Returns:
+    A record that `features()` describes.
+
+  Raises:
+    ValueError: shapes or values that cannot be a record.
+  """
+  frames, points, times = map(np.asarray, (frames, points, times))
+  _check(frames, points, times, video_id)
+  kept = spread(len(frames), max_frames)
+  return {
+    'frames': [encode_jpeg(frames[index]) for index in kept],
+    'points': points[kept].astype(np.float32),
+    'times': times[kept].astype(np.float32),
+    'num_frames': len(kept),
+    'image_size': frames.shape[1],
+    'video_id': video_id,
+    'identity_id': identity_id,
+  }
+
+
+def decode_frames(record: dict, indices, image_size: int):
+  """Decodes some frames of a record, and no others.
+
+  Args:
+    record: as read.
+    indices: int [N], which frames.
+    image_size: side wanted, pixels.
+
+  Returns:
+    (uint8 RGB [N, S, S, 3], float32 [N, 68, 2] in pixels of that size).
+
+  Raises:
+    UserError: the record is damaged.
+  """
+  record_size = int(record['image_size'])
+  try:
+    frames = np.stack(
+      [
+        decode_jpeg(record['frames'][index], record_size, image_size)
+        for index in indices
+      ]
+    )  # [N, S, S, 3]
+  except ValueError as error:
+    raise UserError(
+      f'{text(record["video_id"])}: {error}; prepare the data set again'
+    ) from error
+  scale = np.float32(image_size / record_size)
+  return frames, record['points'][np.asarray(indices)] * scale
+
+
+def text(value) -> str:
+  """The name in a record; tensorflow-datasets reads text as bytes."""
+  return value.decode() if isinstance(value, bytes) else str(value)

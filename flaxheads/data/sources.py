@@ -1,0 +1,178 @@
+"""What a user hands over: pictures of a person, and what shall move them."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from flaxheads.data import image as images
+from flaxheads.data.clips import Clip, describe_missing, load_clip
+from flaxheads.errors import UserError, check_range
+from flaxheads.landmarks.crop import crop_box, points_to_crop
+from flaxheads.landmarks.files import load_landmarks
+
+VIDEO_EXTENSIONS = ('.mp4', '.mov', '.mkv', '.webm', '.avi', '.m4v', '.mpg')
+DEFAULT_NUM_SHOTS = 32
+STILL_FPS = 25.0  # pictures of a folder, shown one after another
+
+
+class Support(NamedTuple):
+  """T frames of one person.
+
+  Attributes:
+    frames: uint8 [T, S, S, 3].
+    points: float32 [T, 68, 2] in pixels.
+    remarks: sentences for the user, on frames left out.
+  """
+
+  frames: np.ndarray
+  points: np.ndarray
+  remarks: list[str]
+
+
+class Driver(NamedTuple):
+  """Landmarks that move a person, at a constant rate.
+
+  Attributes:
+    name: for file names.
+    points: float32 [F, 68, 2] in pixels of a crop of S x S.
+    frames: uint8 [F, S, S, 3] where there are pictures, else None.
+    fps: frames per second.
+    remarks: sentences for the user, on frames without a face.
+  """
+
+  name: str
+  points: np.ndarray
+  frames: np.ndarray | None
+  fps: float
+  remarks: list[str]
+
+
+def _spread(count: int, wanted: int) -> np.ndarray:
+  return np.linspace(0, count - 1, wanted).round().astype(int)
+
+
+def _clips(path: Path, image_size: int, **options) -> list[Clip]:
+  """The clip of a file or a folder of pictures; those of a folder of videos."""
+  if not path.exists():
+    raise UserError(f'{path}: no such file or folder')
+  if not path.is_dir():
+    return [load_clip(path, image_size, **options)]
+  names = sorted(p for p in path.iterdir() if not p.name.startswith('.'))
+  videos = [p for p in names if p.suffix.lower() in VIDEO_EXTENSIONS]
+  pictures = [p for p in names if p.suffix.lower() in images.EXTENSIONS]
+  if videos and pictures:
+    raise UserError(
+      f'{path}: holds pictures and videos; give a folder of one kind'
+    )
+  if videos:
+    return [load_clip(video, image_size, **options) for video in videos]
+  return [load_clip(path, image_size, **options)]
+
+
+def load_support(
+  path: str | os.PathLike,
+  image_size: int,
+  num_shots: int | None = None,
+  *,
+  face: int | None = None,
+  landmarks: str | os.PathLike | None = None,
+) -> Support:
+  """Reads the frames that a person is made from.
+
+  Args:
+    path: a picture, a video, or a folder of either.
+    image_size: side of the crops in pixels.
+    num_shots: T, spread over what there is; None: all, at most 32.
+    face: which face, from the left, where a picture shows several.
+    landmarks: an .npz file with the points of every picture.
+
+  Raises:
+    UserError: unreadable, no face, or fewer than T frames with one.
+  """
+  if num_shots is not None:
+    check_range('--num_shots', num_shots, 1)
+  clips = _clips(Path(path), image_size, face=face, landmarks=landmarks)
+  frames = np.concatenate([clip.frames for clip in clips])
+  points = np.concatenate([clip.points for clip in clips])
+  if num_shots is not None and num_shots > len(frames):
+    raise UserError(
+      f'{path}: has {len(frames)} frames with a face, fewer than '
+      f'--num_shots={num_shots}; at most {len(frames)} can be asked for'
+    )
+  chosen = _spread(
+    len(frames), num_shots or min(len(frames), DEFAULT_NUM_SHOTS)
+  )
+  remarks = [describe_missing(clip) for clip in clips if clip.missing]
+  return Support(frames[chosen], points[chosen], remarks)
+
+
+def load_driver(
+  path: str | os.PathLike,
+  image_size: int,
+  *,
+  face: int | None = None,
+  fps: float | None = None,
+  max_frames: int | None = None,
+) -> Driver:
+  """Reads what moves a person.
+
+  Frames without a face take points between those of their neighbours, so that
+  the result is as long as the driver.
+
+  Args:
+    path: a video, a picture or folder of pictures, or a landmark file (.npz).
+    image_size: side of the crops in pixels.
+    face: which face, from the left, where there are several.
+    fps: frames per second of the result; None: the driver's own.
+    max_frames: read at most so many frames.
+
+  Raises:
+    UserError: unreadable, or without a face.
+  """
+  path = Path(path)
+  if not path.exists():
+    raise UserError(f'{path}: no such file')
+  if fps is not None:
+    check_range('--fps', fps, 1, 240)
+  if path.suffix.lower() == '.npz':
+    points, times, still = _from_landmarks(path, image_size, max_frames)
+    frames, remarks = None, []
+  else:
+    clip = load_clip(path, image_size, face=face, max_frames=max_frames)
+    points, times, frames = clip.points, clip.times, clip.frames
+    remarks = [describe_missing(clip)] if clip.missing else []
+    still = path.is_dir() or path.suffix.lower() in images.EXTENSIONS
+  if still:
+    times = times / STILL_FPS
+  return _regular(path.stem, points, times, frames, fps, remarks)
+
+
+def _from_landmarks(path, image_size, max_frames):
+  given = load_landmarks(path)
+  points = given.points[:max_frames]
+  kept = np.flatnonzero(~np.isnan(points).any((1, 2)))
+  if not len(kept):
+    raise UserError(f'{path}: no frame has landmarks')
+  times = kept if given.times is None else given.times[kept]
+  points = points[kept]
+  cropped = points_to_crop(points, crop_box(points), image_size)
+  return cropped, times.astype(np.float64), given.times is None
+
+
+def _regular(name, points, times, frames, fps, remarks) -> Driver:
+  """Points at a constant rate, interpolated between the times given."""
+  if len(times) == 1:
+    return Driver(name, points, frames, fps or STILL_FPS, remarks)
+  fps = fps or round(float(1 / np.median(np.diff(times))), 3)
+  count = int(round((times[-1] - times[0]) * fps)) + 1
+  grid = times[0] + np.arange(count) / fps
+  right = np.clip(np.searchsorted(times, grid), 1, len(times) - 1)
+  left = right - 1
+  weight = (grid - times[left]) / (times[right] - times[left])
+  weight = np.clip(weight, 0, 1).astype(np.float32)[:, None, None]
+  mixed = points[left] * (1 - weight) + points[right] * weight
+  if frames is not None:
+    frames = frames[np.where(weight.ravel() < 0.5, left, right)]
+  return Driver(name, mixed.astype(np.float32), frames, fps, remarks)

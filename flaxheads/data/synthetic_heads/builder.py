@@ -1,0 +1,109 @@
+"""Rendered heads as a data set: as many people as wanted, nobody real."""
+
+import dataclasses
+import os
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from flaxheads.data import preparation, records
+from flaxheads.errors import check_choice, check_range
+
+_FPS = 25.0
+
+
+@dataclasses.dataclass(frozen=True)
+class SyntheticHeadsOptions:
+  """How many people, clips and frames; people of 'test' are others."""
+
+  num_identities: int = 500  # in the split 'train'
+  num_test_identities: int = 20  # 0: no such split
+  clips_per_identity: int = 2
+  num_frames: int = 64  # of a clip
+  image_size: int = 128
+  seed: int = 0
+
+  def __post_init__(self):
+    check_range('num_identities', self.num_identities, 1)
+    check_range('num_test_identities', self.num_test_identities, 0)
+    check_range('clips_per_identity', self.clips_per_identity, 1)
+    check_range('num_frames', self.num_frames, 2, records.MAX_FRAMES)
+    check_choice('image_size', self.image_size, (64, 128, 256, 512))
+    check_range('seed', self.seed, 0)
+
+  def num_clips(self) -> int:
+    people = self.num_identities + self.num_test_identities
+    return people * self.clips_per_identity
+
+
+def _render(options, identity, clip):
+  # Late: reading the data set must not start a JAX backend.
+  from flaxheads.data.synthetic_heads import make_clip
+
+  return make_clip(
+    options.seed,
+    identity,
+    options.num_frames,
+    options.image_size,
+    motion_index=clip,
+  )
+
+
+class SyntheticHeads(tfds.core.GeneratorBasedBuilder):
+  """Builds `synthetic_heads`, one record a clip.
+
+  Renders one clip after the other in this process: JAX already uses the
+  whole device.
+  """
+
+  VERSION = tfds.core.Version('1.0.0')
+  # Nothing is downloaded, so there are no checksums beside the code; looking
+  # for them takes a package that tensorflow-datasets does not require.
+  code_path = None
+
+  def __init__(self, *, options: SyntheticHeadsOptions | None = None, **kwargs):
+    """Args: options; kwargs as for `tfds.core.DatasetBuilder`."""
+    self.options = options or SyntheticHeadsOptions()
+    self._tally = preparation.new_tally()
+    super().__init__(file_format='array_record', **kwargs)
+
+  def _info(self):
+    return tfds.core.DatasetInfo(
+      builder=self,
+      description='Frames and exact 68 landmarks of rendered heads.',
+      features=records.features(),
+    )
+
+  def _split_generators(self, dl_manager):
+    del dl_manager
+    train = self.options.num_identities
+    people = {'train': range(train)}
+    if self.options.num_test_identities:
+      people['test'] = range(train, train + self.options.num_test_identities)
+    return {
+      split: self._generate_examples(split, identities)
+      for split, identities in people.items()
+    }
+
+  def _generate_examples(self, split, identities):
+    times = np.arange(self.options.num_frames) / _FPS  # [F] seconds
+    for identity in identities:
+      for clip in range(self.options.clips_per_identity):
+        identity_id = f'head_{identity:06d}'
+        video_id = f'{identity_id}/{clip:02d}'
+        frames, points = _render(self.options, identity, clip)
+        record = records.make_record(
+          frames, points, times, video_id=video_id, identity_id=identity_id
+        )
+        outcome = preparation.Outcome(
+          video_id, identity_id, split, record['num_frames']
+        )
+        preparation.add(self._tally, outcome)
+        preparation.announce(outcome)
+        yield video_id, record
+
+  def _download_and_prepare(self, dl_manager, download_config):
+    super()._download_and_prepare(dl_manager, download_config)
+    options = dataclasses.asdict(self.options)
+    report = preparation.summary(self._tally, self.name, options)
+    preparation.write_report(os.fspath(self.data_path), report)

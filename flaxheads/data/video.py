@@ -1,0 +1,332 @@
+"""Reading and writing video: the only module that does.
+
+Reading is a stream of upright RGB frames with their times, within limits on
+what an unknown file may cost. Writing makes H.264 in MP4 that browsers play.
+"""
+
+import fractions
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+from absl import logging
+
+from flaxheads.data.files import atomic_path
+from flaxheads.data.frames import VideoFrame, regular, turn
+from flaxheads.errors import UserError, check_range
+
+MAX_PIXELS = 64_000_000  # a frame
+MAX_FRAMES = 100_000  # an hour at 25 frames/s
+MAX_SECONDS = 4 * 3600.0
+MAX_BYTES = 4 << 30  # of decoded frames held at once by read_video
+MAX_FPS = 240.0
+
+EXTENSIONS = frozenset(
+  '.mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .3gp .flv .wmv .ogv'
+  ' .gif'.split()
+)
+# Containers that hold their own data. Playlists, which name other files and
+# addresses, are not among them, and neither is text.
+_FORMATS = 'mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif'
+_BT709 = 1  # the code of ITU-R BT.709 for matrix, primaries and transfer
+_UNSPECIFIED = 2
+
+
+class Video(NamedTuple):
+  """A whole video in memory.
+
+  frames: F times uint8 RGB [H, W, 3], all of one size.
+  times: float64 [F] in seconds, rising from 0.
+  fps: frames per second, the average where it varies.
+  truncated: whether the file ended before its last frame.
+  """
+
+  frames: list[np.ndarray]
+  times: np.ndarray
+  fps: float
+  truncated: bool
+
+
+class VideoReader:
+  """Iterates over the frames of a video file, one in memory at a time.
+
+  Turned as its metadata says (phones film lying down), pixels made square,
+  times from the container also where the rate varies. Of several streams the
+  first video stream is read and the others are never decoded.
+
+  `frame_rate` (the file's own, an average) is known at once, `truncated` at
+  the end of an iteration.
+
+  Raises:
+    UserError: on construction and iteration: not a file, not a video, without
+      a decodable frame, or beyond a limit.
+  """
+
+  def __init__(
+    self,
+    path: str | os.PathLike,
+    *,
+    max_frames: int | None = None,
+    fps: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_seconds: float = MAX_SECONDS,
+  ):
+    """Checks the file.
+
+    Args:
+      path: the video file.
+      max_frames: stop after so many frames; None: all, but a video of more
+        than MAX_FRAMES is refused.
+      fps: take the frames nearest to a regular grid of this rate; None: those
+        of the file.
+      max_pixels: refuse larger frames.
+      max_seconds: refuse longer videos (unless max_frames ends them earlier).
+    """
+    self.path = Path(path)
+    self.truncated = self._warned = False
+    self._max_frames = max_frames
+    self._fps = fps
+    self._max_pixels = max_pixels
+    self._max_seconds = max_seconds
+    if max_frames is not None:
+      check_range('max_frames', max_frames, 1, None)
+    if fps is not None:
+      check_range('fps', fps, 0.1, MAX_FPS)
+    if not self.path.is_file():
+      what = 'is a folder, not a video' if self.path.is_dir() else None
+      raise UserError(f'{path}: {what or "no such file"}')
+    if not self.path.stat().st_size:
+      raise UserError(f'{path}: the file is empty; give a video')
+    with self._open() as container:
+      rate = container.streams.video[0].average_rate
+    self.frame_rate = float(rate) if rate and 0 < rate <= 1000 else 25.0
+
+  def __iter__(self) -> Iterator[VideoFrame]:
+    frames = self._decode()
+    if self._fps is not None:
+      frames = regular(frames, self._fps)
+    count = -1
+    for count, frame in enumerate(frames):
+      if count == MAX_FRAMES:
+        raise UserError(
+          f'{self.path}: more than {MAX_FRAMES} frames; cut it into pieces or'
+          ' read fewer (max_frames)'
+        )
+      yield frame
+      if count + 1 == self._max_frames:
+        return
+    if count < 0:
+      raise UserError(
+        f'{self.path}: no frame can be decoded; the file is damaged or cut'
+        ' short, give a complete video'
+      )
+    if self.truncated and not self._warned:
+      self._warned = True
+      logging.warning(
+        '%s: damaged or cut short; using the %d frames before that',
+        self.path,
+        count + 1,
+      )
+
+  def _open(self):
+    """Opens the container and checks that it has a video stream."""
+    try:
+      # The prefix keeps a name such as 'http:x.mp4' a name.
+      container = av.open(
+        f'file:{self.path}',
+        options={'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'},
+      )
+    except (av.FFmpegError, ValueError, OSError) as error:
+      raise UserError(
+        f'{self.path}: not a video that can be read, or cut short; give MP4,'
+        ' MOV, MKV, WebM, AVI or MPEG'
+      ) from error
+    if not container.streams.video:
+      container.close()
+      raise UserError(f'{self.path}: holds no video stream; give a video')
+    return container
+
+  def _decode(self) -> Iterator[VideoFrame]:
+    """Every frame of the file, with rising times that start at 0."""
+    self.truncated = False
+    with self._open() as container:
+      stream = container.streams.video[0]
+      self._check_size(stream.codec_context.width, stream.codec_context.height)
+      # The bitstream may announce another size than the container.
+      stream.codec_context.options = {'max_pixels': str(self._max_pixels)}
+      stream.thread_type = 'AUTO'
+      end = max((e.pos + e.size for e in stream.index_entries), default=0)
+      self.truncated = end > self.path.stat().st_size
+      start = previous = size = None
+      for frame in self._frames(container, stream):
+        time = frame.time
+        if time is None:
+          time = 0.0 if previous is None else previous + 1 / self.frame_rate
+        start = time if start is None else start
+        time -= start
+        if previous is not None and time <= previous:
+          time = previous + 1 / self.frame_rate
+        if time > self._max_seconds:
+          raise UserError(
+            f'{self.path}: longer than {self._max_seconds:g} s; cut it into'
+            ' pieces or read fewer frames (max_frames)'
+          )
+        previous = time
+        self._check_size(frame.width, frame.height)
+        size = size or (frame.width, frame.height)
+        yield VideoFrame(_upright(frame, size, stream), time)
+
+  def _frames(self, container, stream) -> Iterator[av.VideoFrame]:
+    """Decodes up to the end or to the first damage, which it notes."""
+    try:
+      yield from container.decode(stream)
+    except (av.FFmpegError, OSError):
+      self.truncated = True
+
+  def _check_size(self, width: int, height: int):
+    if width * height > self._max_pixels:
+      raise UserError(
+        f'{self.path}: frames of {width}x{height} pixels; at most'
+        f' {self._max_pixels / 1e6:g} megapixels are read'
+      )
+
+
+def read_video(
+  path: str | os.PathLike,
+  *,
+  max_frames: int | None = None,
+  fps: float | None = None,
+) -> Video:
+  """Reads a video into memory; for long ones iterate over a VideoReader.
+
+  Args:
+    path: the video file.
+    max_frames: stop after so many frames.
+    fps: resample to this rate; None keeps the file's frames.
+
+  Returns:
+    The frames with their times.
+
+  Raises:
+    UserError: as VideoReader, or the frames would take more than MAX_BYTES.
+  """
+  reader = VideoReader(path, max_frames=max_frames, fps=fps)
+  frames, times, size = [], [], 0
+  for image, time in reader:
+    size += image.nbytes
+    if size > MAX_BYTES:
+      raise UserError(
+        f'{path}: takes more than {MAX_BYTES >> 30} GiB decoded; read fewer'
+        ' frames (max_frames)'
+      )
+    frames.append(image)
+    times.append(time)
+  span = times[-1] - times[0]
+  rate = fps or ((len(frames) - 1) / span if span else reader.frame_rate)
+  return Video(frames, np.array(times), rate, reader.truncated)
+
+
+def _upright(frame: av.VideoFrame, size, stream) -> np.ndarray:
+  """uint8 RGB [H, W, 3] with square pixels, turned as its metadata says."""
+  width, height = size
+  aspect = stream.sample_aspect_ratio
+  if aspect and 0.25 <= aspect <= 4:
+    width = round(width * float(aspect))
+  # Untagged video is BT.601 in standard and BT.709 in high definition.
+  guess = 'ITU709' if frame.height >= 720 else 'ITU601'
+  image = frame.reformat(
+    width=width,
+    height=height,
+    format='rgb24',
+    src_colorspace=guess if frame.colorspace == _UNSPECIFIED else None,
+    dst_colorspace=None,
+  ).to_ndarray()
+  matrix = frame.side_data.get('DISPLAYMATRIX')
+  if matrix is None:
+    return image
+  return turn(image, np.frombuffer(bytes(matrix), np.int32))
+
+
+class VideoWriter:
+  """Writes H.264 (yuv420p, BT.709) in MP4: complete at the end, or absent.
+
+  Use as a context manager. Frames of odd size grow by one repeated row or
+  column, since 4:2:0 colour needs even sizes. If the body raises, nothing is
+  left behind and an earlier file of that name stays.
+  """
+
+  def __init__(self, path: str | os.PathLike, fps: float, *, crf: int = 18):
+    """Makes a writer; the file is opened on entering the context.
+
+    Args:
+      path: name that ends in .mp4, in an existing folder.
+      fps: frames per second.
+      crf: quality of x264, 0 (lossless) to 51; 18 is visually clean.
+    """
+    self.path = Path(path)
+    if self.path.suffix.lower() != '.mp4':
+      raise UserError(f'{path}: video is written as MP4; name it ….mp4')
+    check_range('fps', fps, 0.1, MAX_FPS)
+    check_range('crf', crf, 0, 51)
+    self._rate = fractions.Fraction(fps).limit_denominator(1001)
+    self._crf = crf
+    self._stream = self._shape = None
+
+  def __enter__(self) -> 'VideoWriter':
+    self._atomic = atomic_path(self.path)
+    temporary = self._atomic.__enter__()
+    self._container = av.open(
+      str(temporary), 'w', options={'movflags': 'faststart'}
+    )
+    return self
+
+  def write(self, frame: np.ndarray) -> None:
+    """Appends a frame, uint8 RGB [H, W, 3]; all must have the same shape."""
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+      raise ValueError(
+        f'frame must be uint8 [H, W, 3], not {frame.dtype} {frame.shape}'
+      )
+    if self._stream is None:
+      self._start(frame.shape)
+    elif frame.shape != self._shape:
+      raise ValueError(f'frame is {frame.shape}, the first was {self._shape}')
+    height, width = frame.shape[:2]
+    if height % 2 or width % 2:
+      frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), 'edge')
+    picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
+    picture = picture.reformat(format='yuv420p', dst_colorspace='ITU709')
+    picture.pts = self._count
+    picture.time_base = 1 / self._rate
+    self._count += 1
+    self._container.mux(self._stream.encode(picture))
+
+  def _start(self, shape):
+    self._shape, self._count = shape, 0
+    stream = self._container.add_stream(
+      'libx264', rate=self._rate, options={'crf': str(self._crf)}
+    )
+    stream.height, stream.width = (
+      shape[0] + shape[0] % 2,
+      shape[1] + shape[1] % 2,
+    )
+    stream.pix_fmt = 'yuv420p'
+    context = stream.codec_context
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.color_range = 1  # limited, what players expect
+    self._stream = stream
+
+  def __exit__(self, kind, value, traceback) -> None:
+    try:
+      if kind is None:
+        if self._stream is None:
+          raise ValueError(f'{self.path}: no frame was written')
+        self._container.mux(self._stream.encode())
+      self._container.close()
+    except BaseException as error:
+      self._container.close()
+      self._atomic.__exit__(type(error), error, error.__traceback__)
+      raise
+    self._atomic.__exit__(kind, value, traceback)

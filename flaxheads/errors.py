@@ -1,0 +1,25 @@
+"""The one exception that means: the user asked for something impossible."""
+
+
+class UserError(ValueError):
+  """A mistake at the edge: a wrong file, flag or field.
+
+  The message is one line that names the file or flag, says what is wrong and
+  what would be right. Entry points print it and exit with code 2; anything
+  else that escapes is a defect of ours.
+  """
+
+
+def check_choice(field: str, value, choices) -> None:
+  """Raises UserError unless `value` is one of `choices`."""
+  if value not in choices:
+    listed = ', '.join(str(choice) for choice in choices)
+    raise UserError(f'{field}: {value!r} is not one of {listed}')
+
+
+def check_range(field: str, value, low=None, high=None) -> None:
+  """Raises UserError unless low <= value <= high (None: unbounded)."""
+  if low is not None and not value >= low:
+    raise UserError(f'{field}: {value} is too small; at least {low} is needed')
+  if high is not None and not value <= high:
+    raise UserError(f'{field}: {value} is too large; at most {high} is allowed')

@@ -1,0 +1,38 @@
+"""The support frame whose landmarks are nearest: no synthesis at all.
+
+A method that can't beat it has learned nothing of use.
+"""
+
+import numpy as np
+
+
+def nearest_indices(support_points, driver_points) -> np.ndarray:
+  """For every driver the support frame at the least distance.
+
+  Args:
+    support_points: float [T, 68, 2] in pixels.
+    driver_points: float [F, 68, 2] in pixels of pictures of the same size.
+
+  Returns:
+    int [F], in [0, T): least Euclidean distance over the 136 coordinates,
+    without alignment, for the face has to stand where it is asked for.
+  """
+  support = np.asarray(support_points, np.float64)
+  drivers = np.asarray(driver_points, np.float64)
+  difference = drivers[:, None] - support[None]  # [F, T, 68, 2]
+  return np.square(difference).sum((2, 3)).argmin(1)
+
+
+def nearest(support_frames, support_points, driver_points) -> np.ndarray:
+  """Answers every driver with its nearest support frame, unchanged.
+
+  Args:
+    support_frames: uint8 [T, S, S, 3].
+    support_points: float [T, 68, 2] in pixels.
+    driver_points: float [F, 68, 2] in pixels.
+
+  Returns:
+    uint8 [F, S, S, 3].
+  """
+  chosen = nearest_indices(support_points, driver_points)
+  return np.asarray(support_frames)[chosen]

@@ -1,0 +1,98 @@
+"""The methods by name: the model's two, and the baselines."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+from flaxheads.errors import UserError, check_choice
+from flaxheads.evaluation.baselines.nearest import nearest
+from flaxheads.evaluation.baselines.warp import warp
+from flaxheads.evaluation.protocol import Method
+
+BASELINES = {'nearest': nearest, 'warp': warp}
+MODEL_METHODS = ('ff', 'ft')  # feed-forward, fine-tuned
+NAMES = (*BASELINES, *MODEL_METHODS)
+
+
+def check_names(names) -> None:
+  """Raises UserError unless the names are known and differ."""
+  if not names:
+    raise UserError(f'methods: none given; choose from {", ".join(NAMES)}')
+  for name in names:
+    check_choice('methods', name, NAMES)
+  if len(set(names)) < len(names):
+    raise UserError('methods: a name is given twice')
+
+
+def digest_folder(folder: Path) -> str:
+  """SHA-256 over names and contents of a folder's files."""
+  digest = hashlib.sha256()
+  for path in sorted(Path(folder).rglob('*')):
+    if path.is_file():
+      with path.open('rb') as file:
+        content = hashlib.file_digest(file, 'sha256').hexdigest()
+      digest.update(f'{path.relative_to(folder)} {content}\n'.encode())
+  return digest.hexdigest()
+
+
+def make_methods(
+  names, model=None, finetune_config=None, seed=0, model_digest=''
+) -> list[Method]:
+  """Methods in the table's order: baselines first.
+
+  Args:
+    names: of NAMES.
+    model: of flaxheads.fewshot.load_model; not needed by the baselines.
+    finetune_config: flaxheads.config.FinetuneConfig, for 'ft'.
+    seed: of fine-tuning.
+    model_digest: stands for the model's weights in the results.
+
+  Returns:
+    Method for each name.
+
+  Raises:
+    UserError: unknown or repeated names, or no model where one is needed.
+  """
+  check_names(names)
+  methods = []
+  for name in sorted(names, key=NAMES.index):
+    if name in BASELINES:
+      methods.append(Method(name, BASELINES[name]))
+    elif model is None:
+      raise UserError(f'methods: {name} needs a model; give --model')
+    elif name == 'ff':
+      methods.append(
+        Method(name, _feed_forward(model), {'model': model_digest})
+      )
+    else:
+      settings = {
+        'model': model_digest,
+        'finetune': dataclasses.asdict(finetune_config),
+        'seed': seed,
+      }
+      render = _finetuned(model, finetune_config, seed)
+      methods.append(Method(name, render, settings))
+  return methods
+
+
+# The networks are imported when they are used, so that the baselines and the
+# protocol do without them.
+
+
+def _feed_forward(model):
+  def render(frames, points, drivers):
+    from flaxheads import fewshot
+
+    return fewshot.animate(fewshot.feed_forward(model, frames, points), drivers)
+
+  return render
+
+
+def _finetuned(model, config, seed):
+  def render(frames, points, drivers):
+    from flaxheads import fewshot
+
+    person = fewshot.finetune(model, frames, points, config, seed)
+    return fewshot.animate(person, drivers)
+
+  return render

@@ -1,0 +1,32 @@
+"""Few-shot people: from a model and T pictures to an animated person."""
+
+from flaxheads.fewshot.finetuning import Progress, finetune
+from flaxheads.fewshot.model import (
+  Model,
+  load_model,
+  model_from_state,
+  save_model,
+)
+from flaxheads.fewshot.person import (
+  Person,
+  animate,
+  animate_batches,
+  feed_forward,
+  load_person,
+  save_person,
+)
+
+__all__ = [
+  'Model',
+  'Person',
+  'Progress',
+  'animate',
+  'animate_batches',
+  'feed_forward',
+  'finetune',
+  'load_model',
+  'load_person',
+  'model_from_state',
+  'save_model',
+  'save_person',
+]

@@ -1,0 +1,127 @@
+"""Folders that hold a JSON description and one safetensors file.
+
+Models and people travel this way. The JSON names the SHA-256 of the tensors,
+so that a changed byte is noticed before a tensor is used.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+
+from flaxheads.errors import UserError
+from flaxheads.weights import tensors
+
+FORMAT_VERSION = 1
+_MAX_JSON_BYTES = 1 << 20
+TENSORS_FILE = 'tensors.safetensors'
+
+
+def sha256(path: str) -> str:
+  """Hex digest of a file."""
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def check_output(folder: str, kind: str) -> None:
+  """Raises UserError where `folder` cannot become a folder of this kind."""
+  if os.path.isfile(folder):
+    raise UserError(f'{folder}: is a file; give the name of a new folder')
+  if os.path.isdir(folder) and os.listdir(folder):
+    if not os.path.isfile(os.path.join(folder, f'{kind}.json')):
+      raise UserError(
+        f'{folder}: a folder with other files in it; give the name of a new '
+        f'folder, or of a {kind} to replace'
+      )
+
+
+def save(folder: str, kind: str, description: dict, tree) -> None:
+  """Writes a folder; it appears whole or not at all.
+
+  Args:
+    folder: its name; an older one of the same kind is replaced.
+    kind: 'model' or 'person', the name of the JSON file.
+    description: JSON values.
+    tree: nested dict of arrays.
+
+  Raises:
+    UserError: the name belongs to something else, or cannot be written.
+  """
+  check_output(folder, kind)
+  folder = os.path.abspath(folder)
+  parent = os.path.dirname(folder)
+  try:
+    os.makedirs(parent, exist_ok=True)
+    temporary = tempfile.mkdtemp(dir=parent, prefix=f'.{kind}-')
+  except OSError as error:
+    raise UserError(f'{folder}: cannot be written ({error.strerror})') from None
+  try:
+    path = os.path.join(temporary, TENSORS_FILE)
+    tensors.save_tree(path, tree)
+    description = {
+      'kind': kind,
+      'format_version': FORMAT_VERSION,
+      'sha256': sha256(path),
+      **description,
+    }
+    with open(
+      os.path.join(temporary, f'{kind}.json'), 'w', encoding='utf-8'
+    ) as file:
+      json.dump(description, file, indent=2)
+    os.chmod(temporary, 0o755)
+    if os.path.isdir(folder):
+      shutil.rmtree(folder)
+    os.replace(temporary, folder)
+  except OSError as error:
+    raise UserError(f'{folder}: cannot be written ({error.strerror})') from None
+  finally:
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def load(folder: str, kind: str) -> tuple[dict, dict]:
+  """Reads a folder and checks that its tensors are the ones it names.
+
+  Args:
+    folder: its name.
+    kind: 'model' or 'person'.
+
+  Returns:
+    The description and the tree of float32 arrays.
+
+  Raises:
+    UserError: no such folder, of another kind or version, or changed.
+  """
+  path = os.path.join(folder, f'{kind}.json')
+  if not os.path.isfile(path):
+    raise UserError(f'{folder}: holds no {kind}.json, so it is not a {kind}')
+  if os.path.getsize(path) > _MAX_JSON_BYTES:
+    raise UserError(f'{path}: larger than {_MAX_JSON_BYTES >> 20} MiB')
+  try:
+    with open(path, encoding='utf-8') as file:
+      description = json.load(file)
+  except (ValueError, RecursionError):
+    raise UserError(f'{path}: is not valid JSON') from None
+  if not isinstance(description, dict) or description.get('kind') != kind:
+    raise UserError(f'{path}: does not describe a {kind}')
+  if description.get('format_version') != FORMAT_VERSION:
+    raise UserError(
+      f'{path}: has format_version {description.get("format_version")}; this '
+      f'release reads {FORMAT_VERSION}'
+    )
+  file_path = os.path.join(folder, TENSORS_FILE)
+  if not os.path.isfile(file_path):
+    raise UserError(f'{file_path}: is missing')
+  if os.path.getsize(file_path) > tensors.MAX_FILE_BYTES:
+    raise UserError(f'{file_path}: too large for a {kind}')
+  if sha256(file_path) != description.get('sha256'):
+    raise UserError(
+      f'{file_path}: is not the file that {kind}.json names (its SHA-256 '
+      'differs); copy the folder again'
+    )
+  return description, tensors.load_tree(file_path)
+
+
+def check_tree(folder: str, tree, like) -> None:
+  """Raises UserError unless `tree` has the names and shapes of `like`."""
+  tensors.check_like(os.path.join(folder, TENSORS_FILE), tree, like)

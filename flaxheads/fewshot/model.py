@@ -1,0 +1,130 @@
+"""A meta-trained model without W and optimiser: what one shares."""
+
+import dataclasses
+import functools
+import os
+
+import jax
+import jax.numpy as jnp
+
+from flaxheads import config as configs
+from flaxheads.config import Config, ModelConfig
+from flaxheads.fewshot import folders
+from flaxheads.models import spectral
+from flaxheads.training import networks as nets
+from flaxheads.training.state import TrainState
+
+KIND = 'model'
+_PARTS = ('model', 'loss', 'perceptual', 'optimizer', 'finetune')
+_POWER_ITERATIONS = 20  # the averaged weights' singular vectors, anew
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """A meta-trained model.
+
+  Attributes:
+    experiment: the Config it was trained with.
+    params: {'embedder', 'generator', 'discriminator'}, not normalised, so
+      that fine-tuning can go on from them.
+    spectral: the vectors of spectral normalisation, same keys.
+    info: how it came to be: steps, dataset, and so on.
+  """
+
+  experiment: Config
+  params: dict
+  spectral: dict
+  info: dict
+
+  @property
+  def config(self) -> ModelConfig:
+    """Sizes of the networks, image_size among them."""
+    return self.experiment.model
+
+  @property
+  def networks(self) -> nets.Networks:
+    """The modules, as stateless functions."""
+    return nets.build_networks(self.config)
+
+  @functools.cached_property
+  def normal(self) -> dict:
+    """Parameters with spectral normalisation folded in: for use, not training.
+
+    Same keys as `params`.
+    """
+    return fold(self.params, self.spectral)
+
+
+@jax.jit
+def fold(params: dict, vectors: dict) -> dict:
+  """Divides every kernel of every network by its singular value."""
+  return {
+    name: spectral.normalize(params[name], vectors[name]) for name in params
+  }
+
+
+def model_from_state(state: TrainState, config: Config, info: dict) -> Model:
+  """The averaged E and G and the last D of a training state."""
+  params = {**state.ema, 'discriminator': state.params['discriminator']}
+  vectors = jax.jit(
+    lambda params, vectors: {
+      name: spectral.power_iteration(
+        params[name], vectors[name], _POWER_ITERATIONS
+      )
+      for name in params
+    }
+  )(params, state.spectral)
+  info = {'step': int(state.step), **info}
+  return Model(config, params, vectors, info)
+
+
+def save_model(folder: str, model: Model, dtype: str = 'float16') -> None:
+  """Writes a model folder.
+
+  Args:
+    folder: its name.
+    model: what to write.
+    dtype: of the stored tensors: float32, float16 or bfloat16.
+  """
+  experiment = dataclasses.asdict(model.experiment)
+  tree = {'params': model.params, 'spectral': model.spectral}
+  folders.save(
+    folder,
+    KIND,
+    {
+      'config': {part: experiment[part] for part in _PARTS},
+      'info': model.info,
+    },
+    jax.tree.map(lambda x: jnp.asarray(x, dtype), tree),
+  )
+
+
+def _expected(config: ModelConfig):
+  """Shapes of every tensor of a model."""
+  networks = nets.build_networks(config)
+
+  def make(key):
+    params = nets.init_params(networks, key)
+    vectors = {k: spectral.init_spectral(key, v) for k, v in params.items()}
+    return {'params': params, 'spectral': vectors}
+
+  return jax.eval_shape(make, jax.random.key(0))
+
+
+def load_model(folder: str | None = None) -> Model:
+  """Reads a model folder; None: the model that is shipped.
+
+  Raises:
+    UserError: not a model, changed, or of sizes that do not fit its config.
+  """
+  folder = folder or shipped_model()
+  description, tree = folders.load(folder, KIND)
+  experiment = configs.from_dict(description.get('config', {}))
+  folders.check_tree(folder, tree, _expected(experiment.model))
+  info = {**description.get('info', {}), 'sha256': description['sha256']}
+  return Model(experiment, tree['params'], tree['spectral'], info)
+
+
+def shipped_model() -> str:
+  """Folder of the model that comes with the package."""
+  return os.path.join(os.path.dirname(__file__), 'synthetic_64')

@@ -1,0 +1,204 @@
+"""A person: a generator and psi', all that animation needs."""
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+
+from flaxheads import config as configs
+from flaxheads.config import ModelConfig
+from flaxheads.fewshot import folders
+from flaxheads.fewshot.model import Model
+from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.training import networks as nets
+from flaxheads.training.step import to_float, to_uint8
+
+KIND = 'person'
+_BATCH = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Person:
+  """A person who can be animated.
+
+  Attributes:
+    config: sizes of the networks.
+    generator: parameters of G without P, spectral normalisation folded in.
+    adain_params: psi or psi', float32 [M].
+    frame: uint8 [S, S, 3], the first of the pictures.
+    points: float32 [68, 2], its landmarks, in pixels.
+    info: how the person came to be: method, num_shots, model, losses.
+  """
+
+  config: ModelConfig
+  generator: dict
+  adain_params: np.ndarray
+  frame: np.ndarray
+  points: np.ndarray
+  info: dict
+
+
+def without_projection(generator_params: dict) -> dict:
+  """Parameters of G that a person keeps: psi' stands in for P e."""
+  return {k: v for k, v in generator_params.items() if k != 'projection'}
+
+
+@functools.lru_cache(maxsize=8)
+def _embedder(networks: nets.Networks):
+  @jax.jit
+  def embed(params, frames, points):
+    pictures = draw_landmarks(points, networks.embedder.image_size)
+    embedding = nets.embed_people(
+      networks, params['embedder'], to_float(frames)[None], pictures[None]
+    )
+    return embedding[0], nets.project(params['generator'], embedding)[0]
+
+  return embed
+
+
+def embed_person(model: Model, frames, points):
+  """ê, the mean embedding of the T frames, and psi = P ê.
+
+  Args:
+    model: Model.
+    frames: uint8 [T, S, S, 3].
+    points: float32 [T, 68, 2] in pixels.
+
+  Returns:
+    float32 [N] and float32 [M].
+  """
+  check_frames(model.config, frames, points)
+  return _embedder(model.networks)(
+    model.normal, np.asarray(frames), np.asarray(points, np.float32)
+  )
+
+
+def check_frames(config: ModelConfig, frames, points) -> None:
+  """Raises ValueError unless frames and points fit the model."""
+  size = config.image_size
+  if frames.shape[1:] != (size, size, 3) or frames.dtype != np.uint8:
+    raise ValueError(
+      f'frames: {frames.dtype} {frames.shape} is not uint8 [T, {size}, {size}, '
+      '3]'
+    )
+  if points.shape != (len(frames), 68, 2):
+    raise ValueError(
+      f'points: shape {points.shape} is not ({len(frames)}, 68, 2)'
+    )
+
+
+def feed_forward(model: Model, frames, points) -> Person:
+  """A person without fine-tuning: one pass of E and P.
+
+  Args:
+    model: Model.
+    frames: uint8 [T, S, S, 3].
+    points: float32 [T, 68, 2] in pixels.
+  """
+  _, adain_params = embed_person(model, frames, points)
+  return Person(
+    model.config,
+    without_projection(model.normal['generator']),
+    np.asarray(adain_params),
+    np.asarray(frames[0]),
+    np.asarray(points[0], np.float32),
+    {'method': 'feed-forward', 'num_shots': len(frames), **_origin(model)},
+  )
+
+
+def _origin(model: Model) -> dict:
+  return {'model_sha256': model.info.get('sha256', '')}
+
+
+@functools.lru_cache(maxsize=8)
+def _renderer(networks: nets.Networks):
+  @jax.jit
+  def render(generator, adain_params, points):
+    pictures = draw_landmarks(points, networks.embedder.image_size)
+    psi = adain_params[None].repeat(points.shape[0], 0)
+    return to_uint8(nets.generate(networks, generator, pictures, psi))
+
+  return render
+
+
+def animate_batches(person: Person, points):
+  """Draws the person, a batch at a time.
+
+  Args:
+    person: Person.
+    points: float32 [F, 68, 2] in pixels of the person's picture.
+
+  Yields:
+    uint8 [b, S, S, 3], b frames in order, at most 16 at a time.
+  """
+  render = _renderer(nets.build_networks(person.config))
+  points = np.asarray(points, np.float32)
+  for start in range(0, len(points), _BATCH):
+    part = points[start : start + _BATCH]
+    # One size of batch compiles once; the rest of the last is thrown away.
+    padded = np.concatenate([part, part[-1:].repeat(_BATCH - len(part), 0)])
+    frames = render(person.generator, person.adain_params, padded)
+    yield np.asarray(frames)[: len(part)]
+
+
+def animate(person: Person, points) -> np.ndarray:
+  """Draws the person with the landmarks of every frame.
+
+  Args:
+    person: Person.
+    points: float32 [F, 68, 2] in pixels of the person's picture.
+
+  Returns:
+    uint8 [F, S, S, 3].
+  """
+  return np.concatenate(list(animate_batches(person, points)))
+
+
+def save_person(folder: str, person: Person) -> None:
+  """Writes a person folder; the tensors stay float32, exact."""
+  folders.save(
+    folder,
+    KIND,
+    {'model': dataclasses.asdict(person.config), 'info': person.info},
+    {
+      'generator': person.generator,
+      'adain_params': person.adain_params,
+      'frame': person.frame,
+      'points': person.points,
+    },
+  )
+
+
+def load_person(folder: str) -> Person:
+  """Reads a person folder.
+
+  Raises:
+    UserError: not a person, changed, or of sizes that do not fit.
+  """
+  description, tree = folders.load(folder, KIND)
+  config = configs.from_dict(description.get('model', {}), ModelConfig)
+  folders.check_tree(folder, tree, _expected(config))
+  return Person(
+    config,
+    tree['generator'],
+    tree['adain_params'],
+    tree['frame'],
+    tree['points'],
+    description.get('info', {}),
+  )
+
+
+def _expected(config: ModelConfig):
+  networks = nets.build_networks(config)
+  params = jax.eval_shape(
+    lambda key: nets.init_params(networks, key), jax.random.key(0)
+  )
+  num_adain_params = networks.generator.num_adain_params
+  size = config.image_size
+  return {
+    'generator': without_projection(params['generator']),
+    'adain_params': jax.ShapeDtypeStruct((num_adain_params,), np.float32),
+    'frame': jax.ShapeDtypeStruct((size, size, 3), np.uint8),
+    'points': jax.ShapeDtypeStruct((68, 2), np.float32),
+  }

@@ -1,0 +1,73 @@
+"""Landmark images, drawn on the device.
+
+A pure function of the points: antialiased, differentiable, the same for
+training, animation and evaluation. A picture of 68 points costs 544 bytes on
+the wire instead of 3 * S * S.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from flaxheads.landmarks import layout
+
+_LINE_WIDTH = 1 / 100  # of the image size
+_MIN_LINE_WIDTH = 1.2  # pixels
+
+
+def line_width(image_size: int) -> float:
+  """Width of the strokes in pixels."""
+  return max(_LINE_WIDTH * image_size, _MIN_LINE_WIDTH)
+
+
+def _coverage(distance, width):
+  """Share of a pixel that a stroke covers, for a distance to its middle."""
+  return jnp.clip(width / 2 + 0.5 - distance, 0.0, 1.0)
+
+
+def _squared_distance(pixels, start, end):
+  """Squared distances of pixels [P, 2] to segments [S, 2]: [P, S]."""
+  direction = end - start  # [S, 2]
+  length = jnp.maximum((direction**2).sum(-1), 1e-6)  # [S]
+  offset = pixels[:, None] - start  # [P, S, 2]
+  along = jnp.clip((offset * direction).sum(-1) / length, 0.0, 1.0)
+  return ((offset - along[..., None] * direction) ** 2).sum(-1)
+
+
+def _draw_one(points, image_size):
+  centres = jnp.arange(image_size, dtype=jnp.float32) + 0.5
+  x, y = jnp.meshgrid(centres, centres)
+  pixels = jnp.stack([x, y], -1).reshape(-1, 2)
+  squared = _squared_distance(
+    pixels, points[layout.SEGMENT_STARTS], points[layout.SEGMENT_ENDS]
+  )
+  width = line_width(image_size)
+  picture = jnp.zeros((image_size * image_size, 3), jnp.float32)
+  first = 0
+  for (members, closed), colour in zip(
+    layout.STROKES, layout.STROKE_COLOURS, strict=True
+  ):
+    last = first + len(members) - (not closed)
+    nearest = squared[:, first:last].min(-1)
+    # The small constant keeps the square root differentiable at zero.
+    cover = _coverage(jnp.sqrt(nearest + 1e-12), width)[:, None]
+    picture = picture * (1 - cover) + cover * jnp.array(colour)
+    first = last
+  return (2 * picture - 1).reshape(image_size, image_size, 3)
+
+
+def draw_landmarks(points: jax.Array, image_size: int) -> jax.Array:
+  """Draws the strokes of the 68-point layout on black.
+
+  Args:
+    points: float [..., 68, 2], (x, y) in pixels of the image drawn; points
+      may lie outside.
+    image_size: S, height and width.
+
+  Returns:
+    float32 [..., S, S, 3] in [-1, 1]. Differentiable in `points` wherever a
+    stroke's edge crosses a pixel.
+  """
+  lead = points.shape[:-2]
+  flat = points.reshape(-1, layout.NUM_POINTS, 2).astype(jnp.float32)
+  pictures = jax.vmap(lambda p: _draw_one(p, image_size))(flat)
+  return pictures.reshape(*lead, image_size, image_size, 3)

@@ -1,0 +1,109 @@
+"""Precomputed landmarks: an .npz file with `points` and optionally `times`."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from flaxheads.errors import UserError
+from flaxheads.landmarks import layout
+
+MAX_BYTES = 1 << 30  # unpacked
+# Far outside of any picture; catches files of other units or garbage.
+_MAX_COORDINATE = 1e5
+
+
+class Landmarks(NamedTuple):
+  """points: float32 [F, 68, 2] in pixels, NaN in frames without a face.
+
+  times: float64 [F] in seconds, or None where the file has none.
+  """
+
+  points: np.ndarray
+  times: np.ndarray | None
+
+
+def save_landmarks(
+  path: str | os.PathLike, points: np.ndarray, times: np.ndarray | None = None
+) -> None:
+  """Writes points [F, 68, 2] (and times [F]) to `path`, an .npz file."""
+  arrays = {'points': np.asarray(points, np.float32)}
+  if times is not None:
+    arrays['times'] = np.asarray(times, np.float64)
+  with open(path, 'wb') as file:
+    np.savez_compressed(file, **arrays)
+
+
+def load_landmarks(path: str | os.PathLike) -> Landmarks:
+  """Reads and checks landmarks; the file need not be trusted.
+
+  Args:
+    path: an .npz file with `points`, real numbers [F, 68, 2] in pixels of the
+      picture; a frame that is NaN throughout has no face. Optionally `times`
+      [F], rising.
+
+  Returns:
+    The landmarks.
+
+  Raises:
+    UserError: missing, no such file format, wrong shape or values.
+  """
+  path = Path(path)
+  if not path.is_file():
+    raise UserError(f'{path}: no such landmarks file')
+  try:
+    with zipfile.ZipFile(path) as archive:
+      size = sum(entry.file_size for entry in archive.infolist())
+    if size > MAX_BYTES:
+      raise UserError(f'{path}: unpacks to more than {MAX_BYTES >> 30} GiB')
+    with np.load(path, allow_pickle=False) as file:
+      arrays = {k: file[k] for k in ('points', 'times') if k in file}
+  except UserError:
+    raise
+  except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    raise UserError(
+      f'{path}: not an .npz file of plain numbers; write it with'
+      ' numpy.savez(path, points=points)'
+    ) from error
+  if 'points' not in arrays:
+    raise UserError(f'{path}: has no array named points')
+  points, times = arrays['points'], arrays.get('times')
+  _check_points(path, points)
+  if times is not None:
+    _check_times(path, times, len(points))
+    times = times.astype(np.float64)
+  return Landmarks(points.astype(np.float32), times)
+
+
+def _check_points(path, points):
+  expected = (layout.NUM_POINTS, 2)
+  if points.ndim != 3 or points.shape[1:] != expected or not len(points):
+    raise UserError(
+      f'{path}: points has shape {points.shape}; [F, 68, 2] is needed'
+    )
+  if points.dtype.kind not in 'fiu':
+    raise UserError(f'{path}: points are {points.dtype}, not real numbers')
+  points = points.astype(np.float64)
+  absent = np.isnan(points).all((1, 2))
+  points = points[~absent]
+  if not np.isfinite(points).all() or np.abs(points).max(initial=0) > (
+    _MAX_COORDINATE
+  ):
+    raise UserError(
+      f'{path}: points must be finite pixel coordinates, or NaN for all 68'
+      ' points of a frame without a face'
+    )
+  if (np.ptp(points, axis=1).max(1) <= 0).any():
+    raise UserError(f'{path}: all 68 points of a frame lie in one place')
+
+
+def _check_times(path, times, num_frames):
+  if times.shape != (num_frames,) or times.dtype.kind not in 'fiu':
+    raise UserError(
+      f'{path}: times has shape {times.shape}; [{num_frames}] real numbers, as'
+      ' many as points, are needed'
+    )
+  if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+    raise UserError(f'{path}: times must be finite and rising')

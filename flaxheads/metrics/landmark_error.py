@@ -1,0 +1,152 @@
+"""Does the face in a picture stand where the landmarks asked for it?"""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy.spatial import ConvexHull, QhullError
+
+from flaxheads.errors import UserError
+from flaxheads.landmarks import layout
+
+# Detectors are trained on larger faces than a 64x64 picture holds.
+DETECTION_SIZE = 256  # pixels
+
+
+def _check_points(name, points):
+  points = np.asarray(points, np.float64)
+  if points.shape[-2:] != (layout.NUM_POINTS, 2):
+    raise UserError(
+      f'{name}: shape {points.shape} given;'
+      f' [..., {layout.NUM_POINTS}, 2] is needed'
+    )
+  return points
+
+
+def landmark_error(predicted, truth):
+  """Normalised mean error (NME) of 300-W.
+
+  Args:
+    predicted: float [..., 68, 2] in pixels.
+    truth: the same shape.
+
+  Returns:
+    float64 [...]: mean distance of the points over the distance of the outer
+    eye corners of `truth`; 0.05 is 5 % of that distance.
+
+  Raises:
+    UserError: wrong or different shapes, or eye corners of `truth` that
+      coincide.
+  """
+  predicted = _check_points('predicted', predicted)
+  truth = _check_points('truth', truth)
+  if predicted.shape != truth.shape:
+    raise UserError(
+      f'predicted {predicted.shape} and truth {truth.shape} differ in shape'
+    )
+  scale = layout.inter_ocular_distance(truth)
+  if not np.all(scale > 0):
+    raise UserError('truth: the outer eye corners of a face coincide')
+  distance = np.linalg.norm(predicted - truth, axis=-1)  # [..., 68]
+  return distance.mean(-1) / scale
+
+
+class DetectedError(NamedTuple):
+  """Landmark error of detected faces.
+
+  Attributes:
+    mean: over the frames with a face; NaN where none has one.
+    failure_rate: share of frames without a face, in [0, 1]. A method that
+      fails on the hard frames has a flattering mean: read the two together.
+    errors: float64 [F], NaN for frames without a face.
+  """
+
+  mean: float
+  failure_rate: float
+  errors: np.ndarray
+
+
+def detected_landmark_error(frames, truth, detector) -> DetectedError:
+  """Detects the face of every frame and compares it with the asked points.
+
+  For real clips `truth` is what a detector found in the real frames, so an
+  error here is a disagreement of detections, and the error of the real frames
+  themselves is the floor to compare with.
+
+  Args:
+    frames: uint8 [F, S, S, 3].
+    truth: float [F, 68, 2] in pixels of the frames.
+    detector: takes uint8 [H, W, 3], returns faces with `.points` [68, 2],
+      largest first; see flaxheads.landmarks.detect.
+
+  Returns:
+    DetectedError; the largest face of a frame counts.
+
+  Raises:
+    UserError: wrong shapes or types.
+  """
+  frames = np.asarray(frames)
+  truth = _check_points('truth', truth)
+  if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
+    raise UserError(
+      f'frames: {frames.dtype} {frames.shape} given;'
+      ' uint8 [F, H, W, 3] is needed'
+    )
+  if len(frames) != len(truth) or not len(frames):
+    raise UserError(
+      f'{len(frames)} frames for {len(truth)} sets of points;'
+      ' one set a frame is needed'
+    )
+  errors = np.full(len(frames), np.nan)
+  scale = max(1.0, DETECTION_SIZE / min(frames.shape[1:3]))
+  for i, frame in enumerate(frames):
+    faces = detector(_enlarge(frame, scale))
+    if faces:
+      points = np.asarray(faces[0].points, np.float64) / scale
+      errors[i] = landmark_error(points, truth[i])
+  found = ~np.isnan(errors)
+  mean = float(errors[found].mean()) if found.any() else float('nan')
+  return DetectedError(mean, float(1 - found.mean()), errors)
+
+
+def _enlarge(frame, scale):
+  if scale == 1:
+    return frame
+  height, width = (round(n * scale) for n in frame.shape[:2])
+  image = Image.fromarray(frame).resize(
+    (width, height), Image.Resampling.BICUBIC
+  )
+  return np.asarray(image)
+
+
+def face_mask(points, image_size: int) -> np.ndarray:
+  """Pixels whose centre lies in the convex hull of the landmarks.
+
+  Args:
+    points: float [..., 68, 2] in pixels; may lie outside the picture.
+    image_size: S, pixels.
+
+  Returns:
+    bool [..., S, S], brows to chin; empty where the points span no area.
+  """
+  points = _check_points('points', points)
+  centres = np.arange(image_size) + 0.5
+  x, y = np.meshgrid(centres, centres)  # [S, S], varying along columns, rows
+  masks = [
+    _inside_hull(face, x, y) for face in points.reshape(-1, *points.shape[-2:])
+  ]
+  return np.array(masks, bool).reshape(
+    *points.shape[:-2], image_size, image_size
+  )
+
+
+def _inside_hull(face, x, y):
+  try:
+    # Rows (nx, ny, offset): outward normals of the hull's edges.
+    edges = ConvexHull(face).equations
+  except QhullError:
+    return np.zeros(x.shape, bool)
+  inside = np.ones(x.shape, bool)
+  for nx, ny, offset in edges:
+    inside &= nx * x + ny * y + offset <= 0
+  return inside

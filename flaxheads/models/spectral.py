@@ -1,0 +1,73 @@
+"""Spectral normalisation as a function of parameters (Miyato et al. 2018).
+
+A network's convolution and linear kernels are divided by their largest
+singular value before the network runs: once for each update, never for each
+frame, and once for all when a model is only used. The vectors of the power
+iteration are a tree of their own, one for every kernel.
+
+Only leaves named `kernel` take part. w0 and w' are vectors: normalising them
+would rescale the embedding.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import traverse_util
+
+_EPSILON = 1e-12
+
+
+def _unit(x):
+  return x / (jnp.linalg.norm(x) + _EPSILON)
+
+
+def _kernels(params):
+  flat = traverse_util.flatten_dict(params)
+  return flat, [path for path in flat if path[-1] == 'kernel']
+
+
+def init_spectral(key: jax.Array, params) -> dict:
+  """Start vectors u, one unit vector [out] for each kernel [..., in, out]."""
+  flat, paths = _kernels(params)
+  vectors = {}
+  for i, path in enumerate(paths):
+    shape = flat[path].shape[-1:]
+    vectors[path[:-1] + ('u',)] = _unit(
+      jax.random.normal(jax.random.fold_in(key, i), shape)
+    )
+  return traverse_util.unflatten_dict(vectors)
+
+
+def power_iteration(params, spectral, num_iterations: int = 1) -> dict:
+  """Advances the vectors u; no gradient flows through it."""
+  flat, paths = _kernels(params)
+  vectors = traverse_util.flatten_dict(spectral)
+  for path in paths:
+    matrix = jax.lax.stop_gradient(flat[path].reshape(-1, flat[path].shape[-1]))
+    u = vectors[path[:-1] + ('u',)]
+    for _ in range(num_iterations):
+      u = _unit(matrix.T @ _unit(matrix @ u))
+    vectors[path[:-1] + ('u',)] = u
+  return traverse_util.unflatten_dict(vectors)
+
+
+def normalize(params, spectral):
+  """Divides every kernel by sigma = |K u|; differentiable in params.
+
+  Args:
+    params: parameters of one network.
+    spectral: its vectors u, as unit vectors.
+
+  Returns:
+    Parameters of the same structure, ready for `apply`.
+  """
+  flat, paths = _kernels(params)
+  flat = dict(flat)
+  vectors = traverse_util.flatten_dict(spectral)
+  for path in paths:
+    kernel = flat[path]
+    matrix = kernel.reshape(-1, kernel.shape[-1])
+    u = jax.lax.stop_gradient(vectors[path[:-1] + ('u',)])
+    # v = K u / |K u|, constant; sigma = v^T K u, linear in K.
+    v = jax.lax.stop_gradient(_unit(matrix @ u))
+    flat[path] = kernel / (v @ (matrix @ u) + _EPSILON)
+  return traverse_util.unflatten_dict(flat)

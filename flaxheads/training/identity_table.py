@@ -1,0 +1,120 @@
+"""W: one row for every training video, sharded over devices.
+
+Row i lives on device i // rows_per_device. A step gathers the rows of its
+batch and updates those rows alone, with moments of their own (row-wise, lazy
+Adam): the rows of videos that are not in the batch do not move, and the cost
+of a step does not depend on the number of videos.
+"""
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from flaxheads.training import parallel
+
+_ROW_MULTIPLE = 64  # so that the table splits over any usual device count
+
+
+@flax.struct.dataclass
+class IdentityTable:
+  """W and the state of its optimiser; every leaf has the rows in front.
+
+  Attributes:
+    rows: float32 [R, N].
+    first_moment: float32 [R, N].
+    second_moment: float32 [R, N].
+    updates: int32 [R], how often each row was updated.
+  """
+
+  rows: jax.Array
+  first_moment: jax.Array
+  second_moment: jax.Array
+  updates: jax.Array
+
+
+def init_table(
+  key: jax.Array, num_videos: int, embedding_size: int
+) -> IdentityTable:
+  """A table of `num_videos` rows, rounded up to a multiple of 64."""
+  num_rows = -(-num_videos // _ROW_MULTIPLE) * _ROW_MULTIPLE
+  shape = (num_rows, embedding_size)
+  rows = 0.02 * jax.random.normal(key, shape)
+  return IdentityTable(
+    rows,
+    jnp.zeros(shape),
+    jnp.zeros(shape),
+    jnp.zeros((num_rows,), jnp.int32),
+  )
+
+
+def _local_indices(table, global_indices):
+  """Where rows lie on this device; one past the end where they do not."""
+  rows_per_device = table.rows.shape[0]
+  local = global_indices - parallel.index() * rows_per_device
+  mine = (local >= 0) & (local < rows_per_device)
+  return jnp.where(mine, local, rows_per_device)
+
+
+def gather(table: IdentityTable, video_index: jax.Array) -> jax.Array:
+  """Rows of this device's videos: int32 [b] -> float32 [b, N].
+
+  Inside a mapped function; `table` is this device's part.
+  """
+  local = _local_indices(table, parallel.all_gather(video_index))  # [B]
+  found = table.rows.at[local].get(mode='fill', fill_value=0)  # [B, N]
+  return parallel.sum_scatter(found)
+
+
+def update(
+  table: IdentityTable,
+  video_index: jax.Array,
+  gradients: jax.Array,
+  *,
+  learning_rate,
+  b1: float,
+  b2: float,
+  epsilon: float,
+) -> IdentityTable:
+  """One Adam update of the rows in the global batch.
+
+  Args:
+    table: this device's part.
+    video_index: int32 [b], this device's videos; duplicates are summed.
+    gradients: float32 [b, N], of this device's mean loss.
+    learning_rate: scalar.
+    b1: decay of the first moment.
+    b2: decay of the second moment.
+    epsilon: added to the root of the second moment.
+
+  Returns:
+    The table with the touched rows, their moments and counts changed.
+  """
+  indices = parallel.all_gather(video_index)  # [B]
+  # The loss of the whole batch is the mean of the devices' losses.
+  gradients = parallel.all_gather(gradients) / parallel.count()  # [B, N]
+  same = indices[:, None] == indices[None, :]  # [B, B]
+  gradients = same.astype(gradients.dtype) @ gradients
+  first = jnp.argmax(same, axis=1) == jnp.arange(indices.shape[0])
+  local = _local_indices(table, indices)
+  local = jnp.where(first, local, table.rows.shape[0])  # one write a row
+
+  def take(leaf):
+    return leaf.at[local].get(mode='fill', fill_value=0)
+
+  updates = take(table.updates) + 1
+  first_moment = b1 * take(table.first_moment) + (1 - b1) * gradients
+  second_moment = b2 * take(table.second_moment) + (1 - b2) * gradients**2
+  exponent = updates[:, None].astype(jnp.float32)
+  step = first_moment / (1 - b1**exponent)
+  step /= jnp.sqrt(second_moment / (1 - b2**exponent)) + epsilon
+  rows = take(table.rows) - learning_rate * step
+
+  def put(leaf, new):
+    return leaf.at[local].set(new, mode='drop')
+
+  return IdentityTable(
+    put(table.rows, rows),
+    put(table.first_moment, first_moment),
+    put(table.second_moment, second_moment),
+    put(table.updates, updates),
+  )

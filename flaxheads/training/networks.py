@@ -1,0 +1,102 @@
+"""The three networks of an experiment, and how they are applied."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from flaxheads.config import ModelConfig
+from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput
+from flaxheads.models.embedder import Embedder
+from flaxheads.models.generator import Generator
+
+NETWORKS = ('embedder', 'generator', 'discriminator')
+
+
+class Networks(NamedTuple):
+  """E, G and D; stateless, parameters are passed in."""
+
+  embedder: Embedder
+  generator: Generator
+  discriminator: Discriminator
+
+
+def build_networks(config: ModelConfig) -> Networks:
+  """Builds the modules that `config` describes."""
+  dtype = jnp.dtype(config.dtype)
+  common = {
+    'image_size': config.image_size,
+    'base_channels': config.base_channels,
+    'max_channels': config.max_channels,
+    'dtype': dtype,
+  }
+  return Networks(
+    Embedder(embedding_size=config.embedding_size, **common),
+    Generator(
+      num_residual_blocks=config.num_residual_blocks,
+      bottleneck_size=config.bottleneck_size,
+      **common,
+    ),
+    Discriminator(embedding_size=config.embedding_size, **common),
+  )
+
+
+def init_params(networks: Networks, key: jax.Array) -> dict:
+  """Fresh parameters: {'embedder': ..., 'generator': ..., 'discriminator'}."""
+  size = networks.embedder.image_size
+  image = jnp.zeros((1, size, size, 3))
+  vector = jnp.zeros((1, networks.embedder.embedding_size))
+  keys = jax.random.split(key, 3)
+  variables = {
+    'embedder': networks.embedder.init(keys[0], image, image),
+    'generator': networks.generator.init(
+      keys[1], image, identity_embedding=vector
+    ),
+    'discriminator': networks.discriminator.init(keys[2], image, image, vector),
+  }
+  return {name: tree['params'] for name, tree in variables.items()}
+
+
+def embed_people(networks, params, frames, landmark_images):
+  """ê: the mean of E over the K support frames of every person.
+
+  Args:
+    networks: Networks.
+    params: normalised parameters of E.
+    frames: [B, K, H, W, 3] in [-1, 1].
+    landmark_images: [B, K, H, W, 3] in [-1, 1].
+
+  Returns:
+    float32 [B, N].
+  """
+  b, k = frames.shape[:2]
+  embeddings = networks.embedder.apply(
+    {'params': params},
+    frames.reshape(b * k, *frames.shape[2:]),
+    landmark_images.reshape(b * k, *frames.shape[2:]),
+  )
+  return embeddings.reshape(b, k, -1).mean(1)
+
+
+def generate(
+  networks, params, landmark_images, adain_params=None, embedding=None
+):
+  """x̂ = G(y, psi), with psi given or projected from `embedding`."""
+  return networks.generator.apply(
+    {'params': params}, landmark_images, adain_params, embedding
+  )
+
+
+def discriminate(
+  networks, params, frames, landmark_images, rows, add_w0=True
+) -> DiscriminatorOutput:
+  """R = D(x, y, i); `rows` are W_i, or w' with add_w0=False."""
+  return networks.discriminator.apply(
+    {'params': params}, frames, landmark_images, rows, add_w0
+  )
+
+
+def project(params, embedding):
+  """Psi = P e: [B, N] -> [B, M], with normalised generator parameters."""
+  dense = params['projection']
+  return embedding @ dense['kernel'] + dense['bias']

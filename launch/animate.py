@@ -1,0 +1,126 @@
+"""Moves a person with the landmarks of a driver.
+
+  python -m launch.animate --person=people/me --driver=clip.mp4 --output=me.mp4
+  python -m launch.animate --person=people/me --driver=a.mp4 --driver=b.mp4 \
+      --output=out/me
+  python -m launch.animate --source=me.jpg --driver=clip.mp4 --output=me.mp4
+
+A driver is a video, a folder of pictures, a picture, or a landmark file
+(.npz). With --source instead of --person the model draws feed-forward, without
+fine-tuning. An --output that ends in .mp4 becomes that one video; any other
+becomes a folder with a video of each driver, all side by side, and a contact
+sheet.
+"""
+
+import functools
+from pathlib import Path
+
+from absl import flags
+from tqdm import tqdm
+
+from flaxheads.errors import UserError, check_range
+from launch import app
+
+_PERSON = flags.DEFINE_string('person', None, 'Person folder.')
+_MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
+_SOURCE = flags.DEFINE_string('source', None, 'Pictures, for feed-forward.')
+_NUM_SHOTS = flags.DEFINE_integer('num_shots', None, 'T of --source.')
+_DRIVER = flags.DEFINE_multi_string('driver', [], 'What moves the person.')
+_FACE = flags.DEFINE_integer(
+  'face', None, 'Which face of source and driver, from the left, from 0.'
+)
+_FPS = flags.DEFINE_float('fps', None, "Frames per second; the driver's own.")
+_MAX_FRAMES = flags.DEFINE_integer('max_frames', None, 'Of each driver.')
+_SIZE = flags.DEFINE_integer(
+  'size', 256, 'Side of the video, pixels; smaller model output is enlarged.'
+)
+_PNG_FRAMES = flags.DEFINE_bool('png_frames', False, 'PNG frames as well.')
+_OUTPUT = flags.DEFINE_string('output', None, 'An .mp4 file, or a folder.')
+
+
+def _check_flags():
+  if not _OUTPUT.value:
+    raise UserError('--output is missing: an .mp4 file, or a folder')
+  if not _DRIVER.value:
+    raise UserError('--driver is missing: a video or landmark file')
+  if bool(_PERSON.value) == bool(_SOURCE.value):
+    raise UserError('give either --person, or --source for feed-forward')
+  if _PERSON.value and (_MODEL.value or _NUM_SHOTS.value):
+    raise UserError('--model and --num_shots go with --source, not --person')
+  check_range('--size', _SIZE.value, 64, 2048)
+  if _OUTPUT.value.endswith('.mp4'):
+    if len(_DRIVER.value) > 1 or _PNG_FRAMES.value:
+      raise UserError(
+        f'--output={_OUTPUT.value}: several drivers or PNG frames need a '
+        'folder, not an .mp4'
+      )
+    if not Path(_OUTPUT.value).absolute().parent.is_dir():
+      raise UserError(f'--output={_OUTPUT.value}: its folder does not exist')
+  elif Path(_OUTPUT.value).is_file():
+    raise UserError(f'--output={_OUTPUT.value}: a file; give a folder or .mp4')
+
+
+def _load_person():
+  from flaxheads import fewshot
+  from flaxheads.data.sources import load_support
+
+  if _PERSON.value:
+    return fewshot.load_person(_PERSON.value), []
+  model = fewshot.load_model(_MODEL.value)
+  support = load_support(
+    _SOURCE.value, model.config.image_size, _NUM_SHOTS.value, face=_FACE.value
+  )
+  person = fewshot.feed_forward(model, support.frames, support.points)
+  return person, support.remarks
+
+
+def main():
+  """Animates."""
+  _check_flags()
+  from flaxheads.data.sources import load_driver
+  from flaxheads.fewshot import animation
+
+  person, remarks = _load_person()
+  drivers = animation.unique_names(
+    [
+      load_driver(
+        path,
+        person.config.image_size,
+        face=_FACE.value,
+        fps=_FPS.value,
+        max_frames=_MAX_FRAMES.value,
+      )
+      for path in tqdm(_DRIVER.value, 'reading drivers', unit=' drivers')
+    ]
+  )
+  report = {
+    'person': _PERSON.value or _SOURCE.value,
+    **person.info,
+    'model_size': person.config.image_size,
+    'drivers': [
+      {'file': path, 'frames': len(d.points), 'fps': d.fps}
+      for path, d in zip(_DRIVER.value, drivers, strict=True)
+    ],
+    'remarks': remarks + [remark for d in drivers for remark in d.remarks],
+  }
+  single = _OUTPUT.value.endswith('.mp4')
+  folder = None if single else animation.make_folder(_OUTPUT.value)
+  rendered = []
+  for driver in drivers:
+    path = _OUTPUT.value if single else folder / f'{driver.name}.mp4'
+    bar = functools.partial(
+      tqdm, desc=driver.name, total=len(driver.points), unit=' frames'
+    )
+    rendered.append(animation.render(person, driver, path, _SIZE.value, bar))
+    print(path)
+  if single:
+    animation.write_report(f'{_OUTPUT.value}.report.json', report)
+    return
+  animation.write_folder(
+    folder, person, drivers, rendered, _SIZE.value, _PNG_FRAMES.value
+  )
+  animation.write_report(folder / 'report.json', report)
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,91 @@
+"""Makes a person from a handful of pictures.
+
+  python -m launch.finetune --source=photos/ --output=people/me
+  python -m launch.finetune --source=clip.mp4 --num_shots=8 --output=people/me
+
+--source is a picture, a video, or a folder of either. Without --model, the
+model that is shipped is fine-tuned; it has seen synthetic heads only.
+"""
+
+import dataclasses
+import time
+
+from absl import flags
+from tqdm import tqdm
+
+from flaxheads.errors import UserError
+from launch import app
+
+_MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
+_SOURCE = flags.DEFINE_string('source', None, 'Pictures of one person.')
+_NUM_SHOTS = flags.DEFINE_integer(
+  'num_shots', None, 'T, spread over the source; all that there are, up to 32.'
+)
+_FACE = flags.DEFINE_integer('face', None, 'Which face, from the left, from 0.')
+_LANDMARKS = flags.DEFINE_string(
+  'landmarks', None, 'An .npz file with the points of the source.'
+)
+_OUTPUT = flags.DEFINE_string('output', None, 'The person folder to write.')
+_SEED = flags.DEFINE_integer('seed', 0, 'Of the order of frames.')
+_NUM_STEPS = flags.DEFINE_integer('num_steps', None, 'At most so many steps.')
+
+
+def _config(model):
+  config = model.experiment.finetune
+  if _NUM_STEPS.value is None:
+    return config
+  return dataclasses.replace(
+    config,
+    min_steps=min(config.min_steps, _NUM_STEPS.value),
+    max_steps=_NUM_STEPS.value,
+  )
+
+
+def main():
+  """Fine-tunes."""
+  for flag in (_SOURCE, _OUTPUT):
+    if not flag.value:
+      raise UserError(f'--{flag.name} is missing: {flag.help}')
+  from flaxheads import fewshot
+  from flaxheads.data.sources import load_support
+  from flaxheads.fewshot import folders
+  from flaxheads.fewshot.animation import write_report
+  from flaxheads.fewshot.finetuning import num_finetuning_steps
+
+  folders.check_output(_OUTPUT.value, 'person')
+  model = fewshot.load_model(_MODEL.value)
+  config = _config(model)
+  support = load_support(
+    _SOURCE.value,
+    model.config.image_size,
+    _NUM_SHOTS.value,
+    face=_FACE.value,
+    landmarks=_LANDMARKS.value,
+  )
+  began = time.perf_counter()
+  steps = num_finetuning_steps(len(support.frames), config)
+  with tqdm(total=steps, desc='fine-tuning', unit=' steps') as bar:
+
+    def show(progress: fewshot.Progress):
+      bar.set_postfix(loss=f'{progress.loss:.3f}', best=progress.best_step)
+      bar.update(progress.step - bar.n)
+
+    person = fewshot.finetune(
+      model, support.frames, support.points, config, _SEED.value, show
+    )
+  fewshot.save_person(_OUTPUT.value, person)
+  report = {
+    'source': _SOURCE.value,
+    **person.info,
+    'seconds': round(time.perf_counter() - began, 2),
+    'remarks': support.remarks,
+  }
+  write_report(f'{_OUTPUT.value}/report.json', report)
+  print(
+    f'{_OUTPUT.value}: a person from {len(support.frames)} frames, '
+    f'{person.info["steps"]} steps kept'
+  )
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,48 @@
+"""What all tests share: eight simulated devices, a cache, real footage.
+
+The devices are simulated for this process alone: what a test starts as a
+process of its own sees a plain machine with one CPU device.
+"""
+
+import os
+import pathlib
+
+import pytest
+from absl import flags
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+NUM_DEVICES = 8
+
+
+def _simulate_devices():
+  # XLA reads the variable when its backend starts, so it starts here, and the
+  # variable goes back to what it was.
+  before = os.environ.get('XLA_FLAGS')
+  count = f'--xla_force_host_platform_device_count={NUM_DEVICES}'
+  os.environ['XLA_FLAGS'] = f'{before or ""} {count}'.strip()
+  import jax  # late: it must see the variable
+
+  assert jax.device_count() == NUM_DEVICES, jax.devices()
+  if before is None:
+    del os.environ['XLA_FLAGS']
+  else:
+    os.environ['XLA_FLAGS'] = before
+
+
+# Compiled programs outlive a run of the tests: the second run is the quick one.
+os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(ROOT / '.jax_cache'))
+os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+_simulate_devices()
+flags.FLAGS.mark_as_parsed()  # grain reads flags, and pytest parses none
+
+
+@pytest.fixture(scope='session')
+def real_clips() -> pathlib.Path:
+  """The folder of real footage, with clips/ and portraits/; else a skip."""
+  folder = os.environ.get('FLAXHEADS_REAL_CLIPS', '')
+  if not folder:
+    pytest.skip('FLAXHEADS_REAL_CLIPS names no folder of real footage')
+  path = pathlib.Path(folder)
+  assert (path / 'clips').is_dir(), f'FLAXHEADS_REAL_CLIPS: no {path}/clips'
+  return path

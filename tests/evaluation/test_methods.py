@@ -1,0 +1,101 @@
+"""Methods by name, their settings, and that baselines need no network."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from flaxheads import fewshot
+from flaxheads.config import FinetuneConfig
+from flaxheads.errors import UserError
+from flaxheads.evaluation import methods
+
+
+def test_methods_come_in_the_tables_order():
+  made = methods.make_methods(
+    ['ft', 'warp', 'ff', 'nearest'], object(), FinetuneConfig()
+  )
+  assert [m.name for m in made] == ['nearest', 'warp', 'ff', 'ft']
+
+
+def test_settings_follow_what_the_pictures_depend_on():
+  def settings(name, **kwargs):
+    arguments = {
+      'model': object(),
+      'finetune_config': FinetuneConfig(),
+      'seed': 0,
+      'model_digest': 'a',
+    }
+    return methods.make_methods([name], **{**arguments, **kwargs})[0].settings
+
+  for name in ('ff', 'ft'):
+    assert settings(name) == settings(name)
+    assert settings(name) != settings(name, model_digest='b')
+  longer = FinetuneConfig(max_steps=999)
+  assert settings('ft') != settings('ft', finetune_config=longer)
+  assert settings('ft') != settings('ft', seed=1)
+  assert settings('nearest') == settings('nearest', model_digest='b', seed=1)
+
+
+@pytest.mark.parametrize(
+  ('names', 'message'),
+  [
+    (['x2face'], "'x2face' is not one of nearest, warp, ff, ft"),
+    (['warp', 'warp'], 'given twice'),
+    ([], 'none given'),
+    (['ft'], 'ft needs a model; give --model'),
+  ],
+)
+def test_wrong_names_are_refused(names, message):
+  with pytest.raises(UserError, match=message):
+    methods.make_methods(names)
+
+
+def test_digest_sees_names_and_contents(tmp_path):
+  def digest(files):
+    folder = tmp_path / str(np.random.default_rng().integers(1 << 60))
+    for name, content in files.items():
+      path = folder / name
+      path.parent.mkdir(parents=True, exist_ok=True)
+      path.write_bytes(content)
+    return methods.digest_folder(folder)
+
+  files = {'g.safetensors': b'1', 'sub/config.json': b'2'}
+  assert digest(files) == digest(files)
+  assert digest(files) != digest({**files, 'g.safetensors': b'3'})
+  assert digest(files) != digest({**files, 'more': b''})
+  assert digest({'a': b'1'}) != digest({'b': b'1'})
+
+
+def test_the_protocol_imports_no_network():
+  check = (
+    'import sys; import flaxheads.evaluation.methods,'
+    ' flaxheads.evaluation.report; bad = [m for m in sys.modules'
+    " if m.startswith(('flaxheads.models.', 'flaxheads.training.', 'flax.'))];"
+    ' sys.exit(str(bad) if bad else 0)'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', check], capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr
+
+
+def test_the_models_methods_make_a_person_and_animate_it(monkeypatch):
+  monkeypatch.setattr(
+    fewshot, 'feed_forward', lambda *args: ('ff', *args), raising=False
+  )
+  monkeypatch.setattr(
+    fewshot, 'finetune', lambda *args: ('ft', *args), raising=False
+  )
+  monkeypatch.setattr(
+    fewshot, 'animate', lambda *args: ('animated', *args), raising=False
+  )
+  config = FinetuneConfig()
+  ff, ft = methods.make_methods(['ff', 'ft'], 'model', config, seed=5)
+  assert ff.render('frames', 'points', 'drivers') == (
+    'animated', ('ff', 'model', 'frames', 'points'), 'drivers',
+  )  # fmt: skip
+  assert ft.render('frames', 'points', 'drivers') == (
+    'animated', ('ft', 'model', 'frames', 'points', config, 5), 'drivers',
+  )  # fmt: skip

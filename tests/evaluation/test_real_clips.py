@@ -1,0 +1,50 @@
+"""Baselines on real footage: what must hold whatever the person."""
+
+import numpy as np
+import pytest
+
+from flaxheads.data.clips import load_clip
+from flaxheads.evaluation import protocol
+from flaxheads.evaluation.baselines.nearest import nearest
+from flaxheads.evaluation.baselines.warp import warp
+from flaxheads.evaluation.protocol import Detection, Method, Person
+from flaxheads.landmarks.detect import make_detector
+
+pytest.importorskip('mediapipe')
+
+
+@pytest.fixture(scope='module')
+def rows(real_clips, tmp_path_factory):
+  detector = make_detector('mediapipe')
+  path = min((real_clips / 'clips').glob('grid_*.mp4'))
+  clip = load_clip(path, 64, detector=detector, max_frames=75)
+  person = Person(path.stem, clip.frames, clip.points)
+  trials = protocol.make_trials([person], (1, 8), 'halves', 6)
+  made = protocol.evaluate(
+    trials,
+    [Method('nearest', nearest), Method('warp', warp)],
+    (1, 8),
+    tmp_path_factory.mktemp('real'),
+    Detection('mediapipe', detector),
+  )
+  return {(row['method'], row['num_shots']): row for row in made}
+
+
+def test_every_face_is_found_on_enlarged_frames(rows):
+  assert {row['failure_rate'] for row in rows.values()} == {0}
+
+
+def test_detector_agrees_with_the_points_of_the_clip(rows):
+  # 64x64 frames enlarged against the whole picture: a few per cent.
+  assert 0 < rows['real', 0]['nme'] < 0.06
+  assert rows['real', 0]['psnr'] == 100
+
+
+def test_warping_follows_the_driver_better_than_copying(rows):
+  assert rows['warp', 1]['nme'] < rows['nearest', 1]['nme']
+  assert rows['warp', 1]['psnr_face'] > rows['nearest', 1]['psnr_face']
+
+
+def test_more_support_brings_copies_nearer(rows):
+  assert rows['nearest', 8]['nme'] <= rows['nearest', 1]['nme']
+  assert np.all([row['ssim'] > 0.5 for row in rows.values()])

@@ -1,0 +1,161 @@
+"""Exit codes and messages of launch/app.py, each seen from outside."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from launch import proofs
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+SCRIPT = """
+import dataclasses
+from absl import flags
+from ml_collections import config_flags
+from flaxheads.errors import UserError, check_range
+from launch import app
+
+@dataclasses.dataclass
+class Options:
+  steps: int = 10
+  def __post_init__(self):
+    check_range('steps', self.steps, 1)
+
+COUNT = flags.DEFINE_integer('count', 1, 'a number')
+DO = flags.DEFINE_enum('do', 'nothing', ('nothing', 'mistake', 'defect'), '')
+OPTIONS = app.define_config('options', Options())
+CONFIG = config_flags.DEFINE_config_file('config')
+
+def main():
+  if DO.value == 'mistake':
+    raise UserError('--source=x.mp4: no such file;\\n  give a video')
+  if DO.value == 'defect':
+    raise ValueError('a defect')
+  OPTIONS.value.__post_init__()
+  seed = CONFIG.value.seed if CONFIG.value else None
+  print('count', COUNT.value, 'steps', OPTIONS.value.steps, 'seed', seed)
+
+if __name__ == '__main__':
+  app.run(main)
+"""
+
+CONFIGS = {
+  'good': 'def get_config(): return Config()',
+  'refused': 'def get_config(): return Config(model=ModelConfig(image_size=3))',
+  'broken': '1 / 0',
+}
+
+
+@pytest.fixture(scope='module')
+def script(tmp_path_factory):
+  path = tmp_path_factory.mktemp('launch') / 'tiny.py'
+  path.write_text(SCRIPT)
+  for name, source in CONFIGS.items():
+    source = f'from flaxheads.config import Config, ModelConfig\n{source}\n'
+    path.with_name(f'{name}.py').write_text(source)
+  return path
+
+
+def _call(arguments, cwd=ROOT):
+  return subprocess.run(
+    [sys.executable, *map(str, arguments)],
+    capture_output=True,
+    text=True,
+    cwd=cwd,
+    env={'PATH': '', 'PYTHONPATH': str(ROOT)},
+    stdin=subprocess.DEVNULL,
+  )
+
+
+def _run(script, *arguments):
+  return _call([script, *arguments], cwd=script.parent)
+
+
+def test_done_is_0_and_flags_reach_main(script):
+  done = _run(
+    script,
+    '--count=3',
+    '--options.steps=7',
+    '--config=good.py',
+    '--config.seed=5',
+  )
+  assert (done.returncode, done.stderr) == (0, '')
+  assert done.stdout == 'count 3 steps 7 seed 5\n'
+
+
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    ('--cuont=3', "Unknown command line flag 'cuont'"),
+    ('--count=three', 'three'),
+    ('--do=everything', 'nothing|mistake|defect'),
+    ('--do=mistake', '--source=x.mp4: no such file; give a video'),
+    ('stray.mp4', "'stray.mp4' is not a flag"),
+    ('--options.stpes=3', 'options.stpes: no such field; there are steps'),
+    ('--options.steps=many', 'many'),
+    ('--options.steps=0', 'at least 1'),
+    ('--config=absent.py', "No such file or directory: 'absent.py'"),
+    ('--config=absent.py --config.seed=1', 'absent.py'),
+    ('--config=good.py --config.seed=one', 'one'),
+    ('--config=good.py --config.sede=1', 'config.sede: no such field; there'),
+    (
+      '--config=good.py --config.model.imagesize=64',
+      'config.model.imagesize: no such field; there are image_size, base_',
+    ),
+    ('--config=good.py --config.seed.x=1', 'seed.x'),
+    ('--config=refused.py', 'model.image_size: 3 is not one of 64, 128'),
+  ],
+)
+def test_asked_wrongly_is_2_in_one_line(script, arguments, message):
+  done = _run(script, *arguments.split())
+  assert done.returncode == 2, done.stderr
+  assert done.stdout == ''
+  (line,) = done.stderr.splitlines()
+  assert line.startswith('tiny: ')
+  assert message in line
+  assert 'Traceback' not in line
+
+
+@pytest.mark.parametrize(
+  'argument, error',
+  [
+    ('--do=defect', 'ValueError: a defect'),
+    ('--config=broken.py', 'ZeroDivisionError'),
+  ],
+)
+def test_defect_is_1_with_its_traceback(script, argument, error):
+  done = _run(script, argument)
+  assert done.returncode == 1
+  assert 'Traceback' in done.stderr
+  assert error in done.stderr
+
+
+def test_help_exits_without_running_main(script):
+  done = _run(script, '--help')
+  assert 'a number' in done.stdout
+  assert 'count 1' not in done.stdout
+
+
+@pytest.mark.parametrize('arguments', [[], ['--name=no_such_proof']])
+def test_proof_lists_what_there_is(arguments):
+  done = _call(['-m', 'launch.proof', *arguments])
+  assert done.returncode == 2
+  assert len(done.stderr.splitlines()) == 1
+  listed = [line.split()[0] for line in done.stdout.splitlines()]
+  assert listed == list(proofs.list_proofs())
+
+
+def test_list_proofs_reads_claims_without_importing(tmp_path):
+  (tmp_path / 'second.py').write_text('"""Two is two.\n\nMore."""\n1 / 0\n')
+  (tmp_path / 'first.py').write_text('"""One is one."""\n')
+  (tmp_path / '_helper.py').write_text('"""Not a proof."""\n')
+  assert list(proofs.list_proofs(tmp_path).items()) == [
+    ('first', 'One is one.'),
+    ('second', 'Two is two.'),
+  ]
+
+
+def test_every_proof_states_its_claim():
+  assert all(proofs.list_proofs().values()), proofs.list_proofs()
