@@ -11,20 +11,13 @@ from flaxheads import config as c
 def get_config() -> c.Config:
   """Returns the experiment."""
   return c.Config(
-    model=c.ModelConfig(
-      image_size=64,
-      base_channels=32,
-      max_channels=256,
-      embedding_size=256,
-      bottleneck_size=8,
-      dtype='float32',
-    ),
+    model=c.ModelConfig.small(64),
     data=c.DataConfig(
       dataset='synthetic_heads', data_dir='data_dir', num_support=4
     ),
     augment=c.AugmentConfig(colour=0.05),
     optimizer=c.OptimizerConfig(
-      generator_learning_rate=4e-4,
+      generator_learning_rate=6e-4,
       discriminator_learning_rate=4e-4,
       warmup_steps=100,
       decay_steps=1500,

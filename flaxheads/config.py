@@ -33,6 +33,18 @@ class ModelConfig:
     check_range('model.embedding_size', self.embedding_size, 8)
     check_range('model.num_residual_blocks', self.num_residual_blocks, 1)
 
+  @classmethod
+  def small(cls, image_size: int = 64) -> 'ModelConfig':
+    """Half the paper's channels in float32: trains and runs on a CPU (ours)."""
+    return cls(
+      image_size=image_size,
+      base_channels=32,
+      max_channels=256,
+      embedding_size=256,
+      bottleneck_size=8,
+      dtype='float32',
+    )
+
 
 @dataclasses.dataclass
 class LossConfig:

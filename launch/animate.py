@@ -1,4 +1,4 @@
-"""Moves a person with the landmarks of a driver.
+r"""Moves a person with the landmarks of a driver.
 
   python -m launch.animate --person=people/me --driver=clip.mp4 --output=me.mp4
   python -m launch.animate --person=people/me --driver=a.mp4 --driver=b.mp4 \
@@ -16,9 +16,12 @@ import functools
 from pathlib import Path
 
 from absl import flags
-from tqdm import tqdm
 
+from flaxheads import fewshot
+from flaxheads.data.sources import load_driver, load_support
+from flaxheads.data.video import EXTENSIONS
 from flaxheads.errors import UserError, check_range
+from flaxheads.fewshot import animation
 from launch import app
 
 _PERSON = flags.DEFINE_string('person', None, 'Person folder.')
@@ -45,25 +48,38 @@ def _check_flags():
     raise UserError('--driver is missing: a video or landmark file')
   if bool(_PERSON.value) == bool(_SOURCE.value):
     raise UserError('give either --person, or --source for feed-forward')
-  if _PERSON.value and (_MODEL.value or _NUM_SHOTS.value):
+  if _PERSON.value and (_MODEL.value or _NUM_SHOTS.value is not None):
     raise UserError('--model and --num_shots go with --source, not --person')
+  if _NUM_SHOTS.value is not None:
+    check_range('--num_shots', _NUM_SHOTS.value, 1)
   check_range('--size', _SIZE.value, 64, 2048)
-  if _OUTPUT.value.endswith('.mp4'):
+
+
+def _check_output(output: Path):
+  """Refuses names that cannot be written, or that would overwrite an input."""
+  given = f'--output={_OUTPUT.value}'
+  if output.suffix.lower() == '.mp4':
     if len(_DRIVER.value) > 1 or _PNG_FRAMES.value:
       raise UserError(
-        f'--output={_OUTPUT.value}: several drivers or PNG frames need a '
-        'folder, not an .mp4'
+        f'{given}: several drivers or PNG frames need a folder, not an .mp4'
       )
-    if not Path(_OUTPUT.value).absolute().parent.is_dir():
-      raise UserError(f'--output={_OUTPUT.value}: its folder does not exist')
-  elif Path(_OUTPUT.value).is_file():
-    raise UserError(f'--output={_OUTPUT.value}: a file; give a folder or .mp4')
+    if not output.parent.is_dir():
+      raise UserError(f'{given}: its folder does not exist')
+    if output.is_dir():
+      raise UserError(f'{given}: is a folder; give the name of a file')
+  elif output.suffix.lower() in EXTENSIONS:
+    raise UserError(f'{given}: video is written as MP4; name it ….mp4')
+  else:
+    animation.check_folder(output)
+  for path in filter(None, [*_DRIVER.value, _SOURCE.value]):
+    path = Path(path).expanduser()
+    if not path.exists():  # before anything that takes long
+      raise UserError(f'{path}: no such file or folder')
+    if path.resolve().is_relative_to(output.resolve()):
+      raise UserError(f'{given}: would overwrite {path}; give another name')
 
 
 def _load_person():
-  from flaxheads import fewshot
-  from flaxheads.data.sources import load_support
-
   if _PERSON.value:
     return fewshot.load_person(_PERSON.value), []
   model = fewshot.load_model(_MODEL.value)
@@ -74,52 +90,67 @@ def _load_person():
   return person, support.remarks
 
 
+def _load_drivers(image_size):
+  drivers = app.progress_bar(_DRIVER.value, 'reading drivers', unit=' drivers')
+  with drivers:
+    return animation.unique_names(
+      [
+        load_driver(
+          path,
+          image_size,
+          face=_FACE.value,
+          fps=_FPS.value,
+          max_frames=_MAX_FRAMES.value,
+        )
+        for path in drivers
+      ]
+    )
+
+
+def _render(person, driver, path):
+  bar = functools.partial(
+    app.progress_bar, desc=driver.name, total=len(driver.points), unit=' frames'
+  )
+  return animation.render(person, driver, path, _SIZE.value, bar)
+
+
+def _render_folder(output, person, drivers, report):
+  with animation.folder_of_files(output) as folder:
+    rendered = [
+      _render(person, driver, folder / f'{driver.name}.mp4')
+      for driver in drivers
+    ]
+    animation.write_folder(
+      folder, person, drivers, rendered, _SIZE.value, _PNG_FRAMES.value
+    )
+    animation.write_report(folder / 'report.json', report)
+    names = sorted(path.name for path in folder.iterdir())
+  print(f'{output}: {", ".join(names)}')
+
+
 def main():
   """Animates."""
   _check_flags()
-  from flaxheads.data.sources import load_driver
-  from flaxheads.fewshot import animation
-
+  output = Path(_OUTPUT.value).expanduser()
+  _check_output(output)
   person, remarks = _load_person()
-  drivers = animation.unique_names(
-    [
-      load_driver(
-        path,
-        person.config.image_size,
-        face=_FACE.value,
-        fps=_FPS.value,
-        max_frames=_MAX_FRAMES.value,
-      )
-      for path in tqdm(_DRIVER.value, 'reading drivers', unit=' drivers')
-    ]
-  )
+  drivers = _load_drivers(person.config.image_size)
   report = {
     'person': _PERSON.value or _SOURCE.value,
     **person.info,
     'model_size': person.config.image_size,
     'drivers': [
-      {'file': path, 'frames': len(d.points), 'fps': d.fps}
+      {'file': path, 'name': d.name, 'frames': len(d.points), 'fps': d.fps}
       for path, d in zip(_DRIVER.value, drivers, strict=True)
     ],
     'remarks': remarks + [remark for d in drivers for remark in d.remarks],
   }
-  single = _OUTPUT.value.endswith('.mp4')
-  folder = None if single else animation.make_folder(_OUTPUT.value)
-  rendered = []
-  for driver in drivers:
-    path = _OUTPUT.value if single else folder / f'{driver.name}.mp4'
-    bar = functools.partial(
-      tqdm, desc=driver.name, total=len(driver.points), unit=' frames'
-    )
-    rendered.append(animation.render(person, driver, path, _SIZE.value, bar))
-    print(path)
-  if single:
-    animation.write_report(f'{_OUTPUT.value}.report.json', report)
+  if output.suffix.lower() != '.mp4':
+    _render_folder(output, person, drivers, report)
     return
-  animation.write_folder(
-    folder, person, drivers, rendered, _SIZE.value, _PNG_FRAMES.value
-  )
-  animation.write_report(folder / 'report.json', report)
+  _render(person, drivers[0], output)
+  animation.write_report(f'{output}.report.json', report)
+  print(f'{output}: {len(drivers[0].points)} frames')
 
 
 if __name__ == '__main__':

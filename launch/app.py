@@ -1,22 +1,30 @@
 """What every entry point shares: parsing, one-line errors, exit codes."""
 
 import dataclasses
+import logging as std_logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
 
 from absl import app, flags, logging
 from ml_collections import config_flags
+from tqdm import tqdm
 
+import flaxheads
 from flaxheads.errors import UserError
 
-DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
+DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 
 
-def _refuse(message: str) -> None:
+def _say(message: str) -> None:
   program = sys.argv[0].rsplit('/', 1)[-1].removesuffix('.py')
   one_line = ' '.join(message.split())
   print(f'{program}: {one_line}', file=sys.stderr, flush=True)
+
+
+def _refuse(message: str) -> None:
+  _say(message)
   sys.exit(ASKED_WRONGLY)
 
 
@@ -65,6 +73,8 @@ def _parse_flags(argv):
     _refuse(str(cause or f'{error} (--help lists the flags)'))
   except UserError as error:  # a config that checks itself
     _refuse(str(error))
+  except SystemExit:  # --help has printed; absl calls that a failure
+    sys.exit(DONE)
   except KeyError as error:
     _refuse_unknown_field(error)
   except OSError as error:  # an override of a config that was not read
@@ -94,11 +104,86 @@ def define_config(name: str, default, help_string: str = ''):
     _refuse_unknown_field(error, name)
 
 
+def check_given(*holders: flags.FlagHolder) -> None:
+  """Raises UserError for a flag without a value."""
+  for holder in holders:
+    if not holder.value:
+      help_string = flags.FLAGS[holder.name].help
+      raise UserError(f'--{holder.name} is missing: {help_string}')
+
+
+def config_with_flags(name: str, config):
+  """A config with the fields that the command line gives.
+
+  Args:
+    name: of a flag of `define_config`.
+    config: a dataclass of the same type, say the one a model came with.
+
+  Returns:
+    A copy; fields that no flag names keep their value.
+  """
+  given = config_flags.get_override_values(flags.FLAGS[name])
+  return dataclasses.replace(config, **given)
+
+
+def progress_bar(*args, **kwargs) -> tqdm:
+  """A tqdm bar that stays away from short work and keeps logs short.
+
+  Args:
+    *args: of tqdm.
+    **kwargs: of tqdm.
+  """
+  interval = 0.1 if sys.stderr.isatty() else 30
+  return tqdm(*args, **{'delay': 1, 'mininterval': interval, **kwargs})
+
+
+class _Plain(std_logging.Handler):
+  """Warnings look like the messages of the command itself."""
+
+  def emit(self, record):
+    with tqdm.external_write_mode(sys.stderr):  # not in the middle of a bar
+      _say(f'{record.levelname.lower()}: {record.getMessage()}')
+
+
+def _is_ours(record: std_logging.LogRecord) -> bool:
+  here = os.path.dirname(os.path.abspath(__file__))
+  ours = (*flaxheads.__path__, here)
+  return record.levelno > std_logging.INFO or record.pathname.startswith(ours)
+
+
+def _log_with(handler: std_logging.Handler) -> None:
+  for old in list(std_logging.root.handlers):
+    if isinstance(old, _Plain) or old is logging.get_absl_handler():
+      std_logging.root.removeHandler(old)
+  std_logging.root.addHandler(handler)
+
+
+def _keep_calm() -> None:
+  # Libraries tell at INFO which accelerators they did not find.
+  logging.use_absl_handler()
+  logging.get_absl_handler().removeFilter(_is_ours)
+  if not flags.FLAGS['verbosity'].present:
+    logging.set_verbosity(logging.WARNING)
+    _log_with(_Plain())
+
+
+def log_info() -> None:
+  """For long runs: our own INFO messages, timed, unless --verbosity is given.
+
+  Those of libraries stay away.
+  """
+  if flags.FLAGS['verbosity'].present:
+    return
+  logging.get_absl_handler().addFilter(_is_ours)
+  logging.set_verbosity(logging.INFO)
+  _log_with(logging.get_absl_handler())
+
+
 def run(main: Callable[[], None]) -> None:
   """Parses the flags, runs `main` and exits.
 
   Exit codes: 0 done; 1 failed, by a defect of ours or of the machine; 2 asked
-  wrongly, with one line on stderr and no traceback.
+  wrongly, with one line on stderr and no traceback; 130 interrupted.
 
   Args:
     main: takes nothing, reads its flags, raises UserError for a mistake.
@@ -106,13 +191,13 @@ def run(main: Callable[[], None]) -> None:
 
   def guarded(argv):
     del argv
-    logging.use_absl_handler()
+    _keep_calm()
     try:
       main()
     except UserError as error:
       _refuse(str(error))
     except KeyboardInterrupt:
-      print('interrupted', file=sys.stderr)
-      sys.exit(130)
+      _say('interrupted')
+      sys.exit(INTERRUPTED)
 
   app.run(guarded, flags_parser=_parse_flags)

@@ -12,8 +12,7 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from absl import flags, logging
-from tqdm import tqdm
+from absl import flags
 
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_choice, check_range
@@ -22,7 +21,7 @@ from launch import app
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string('model', None, 'Model folder; ff and ft need it.')
+flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
 flags.DEFINE_string('dataset', None, 'Name of a prepared data set.')
 flags.DEFINE_string('data_dir', None, 'Folder that holds the data set.')
 flags.DEFINE_string('split', 'test', 'Split of the data set.')
@@ -50,7 +49,9 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string('output', None, 'Folder for the report.')
 flags.DEFINE_integer('seed', 0, 'Of splits, fine-tuning and intervals.')
-FINETUNE = app.define_config('finetune', FinetuneConfig(), 'Fine-tuning.')
+app.define_config(
+  'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
+)
 
 
 def _parse_num_shots():
@@ -82,17 +83,16 @@ def _check_flags():
   check_range('--seed', FLAGS.seed, 0)
   if FLAGS.image_size is not None:
     check_range('--image_size', FLAGS.image_size, 16, 1024)
-  FINETUNE.value.__post_init__()
 
 
 def _load_model():
   """The model and its digest; (None, '') where only baselines are asked."""
   if not set(FLAGS.methods) & set(methods.MODEL_METHODS):
     return None, ''
-  if not FLAGS.model:
-    raise UserError('--model is missing: ff and ft need a model folder')
   from flaxheads import fewshot  # late: baselines need no networks
+  from flaxheads.fewshot.model import shipped_model
 
+  folder = FLAGS.model or shipped_model()
   model = fewshot.load_model(FLAGS.model)
   size = model.config.image_size
   if FLAGS.image_size not in (None, size):
@@ -100,7 +100,7 @@ def _load_model():
       f'--image_size={FLAGS.image_size}: the model draws {size}x{size}; leave'
       ' the flag out'
     )
-  return model, methods.digest_folder(FLAGS.model)
+  return model, methods.digest_folder(Path(folder).expanduser())
 
 
 def _make_detection():
@@ -114,7 +114,7 @@ def _make_detection():
 def _find_people(image_size, dropped):
   if FLAGS.source:
     return people.from_sources(
-      people.list_sources(FLAGS.source),
+      people.list_sources(Path(p).expanduser() for p in FLAGS.source),
       image_size,
       FLAGS.max_people,
       dropped=dropped,
@@ -125,26 +125,29 @@ def _find_people(image_size, dropped):
   return people.from_records(source, image_size, FLAGS.max_people)
 
 
-def _settings(**others):
+def _finetune_config(model):
+  return model and app.config_with_flags('finetune', model.experiment.finetune)
+
+
+def _settings(finetune, **others):
   names = """model dataset data_dir split source methods split_clip
              num_test_frames detector seed""".split()
-  finetune = dataclasses.asdict(FINETUNE.value)
+  finetune = finetune and dataclasses.asdict(finetune)
   return {**{n: FLAGS[n].value for n in names}, 'finetune': finetune, **others}
 
 
 def main():
-  if not FLAGS['verbosity'].present:
-    logging.set_verbosity(logging.WARNING)
   num_shots = _parse_num_shots()
   _check_flags()
-  output = Path(FLAGS.output)
+  output = Path(FLAGS.output).expanduser()
   model, digest = _load_model()
+  finetune = _finetune_config(model)
   image_size = model.config.image_size if model else FLAGS.image_size or 256
   detection = _make_detection()
 
   dropped = []
   found = _find_people(image_size, dropped)
-  with tqdm(found, 'loading', unit=' people') as bar:
+  with app.progress_bar(found, 'loading', unit=' people') as bar:
     trials = protocol.make_trials(
       bar, num_shots, FLAGS.split_clip, FLAGS.num_test_frames, FLAGS.seed
     )
@@ -153,16 +156,17 @@ def main():
 
   rows = protocol.evaluate(
     trials,
-    methods.make_methods(
-      FLAGS.methods, model, FINETUNE.value, FLAGS.seed, digest
-    ),
+    methods.make_methods(FLAGS.methods, model, finetune, FLAGS.seed, digest),
     num_shots,
     output,
     detection,
-    functools.partial(tqdm, desc='evaluating', unit=' results'),
+    functools.partial(app.progress_bar, desc='evaluating', unit=' results'),
   )
   settings = _settings(
-    num_shots=num_shots, image_size=image_size, model_sha256=digest or None
+    finetune,
+    num_shots=num_shots,
+    image_size=image_size,
+    model_sha256=digest or None,
   )
   report.write_report(output, trials, rows, settings, dropped)
   print((output / 'table.md').read_text(encoding='utf-8'))

@@ -3,9 +3,11 @@
 python -m launch.export --workdir=runs/s64 --output=models/s64
 """
 
+import os
+
 from absl import flags
 
-from flaxheads.errors import UserError, check_choice
+from flaxheads.errors import check_choice
 from launch import app
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
@@ -17,14 +19,14 @@ _DTYPE = flags.DEFINE_string(
 
 def main():
   """Exports."""
-  for flag in (_WORKDIR, _OUTPUT):
-    if not flag.value:
-      raise UserError(f'--{flag.name} is missing: {flag.help}')
+  app.check_given(_WORKDIR, _OUTPUT)
   check_choice('--dtype', _DTYPE.value, ('float32', 'float16', 'bfloat16'))
   from flaxheads import fewshot
+  from flaxheads.fewshot import folders
   from flaxheads.training.loop import restore
 
-  config, state = restore(_WORKDIR.value)
+  folders.check_output(_OUTPUT.value, 'model')
+  config, state = restore(os.path.expanduser(_WORKDIR.value))
   model = fewshot.model_from_state(
     state, config, {'dataset': config.data.dataset, 'seed': config.seed}
   )

@@ -8,12 +8,13 @@ model that is shipped is fine-tuned; it has seen synthetic heads only.
 """
 
 import dataclasses
+import os
 import time
 
 from absl import flags
-from tqdm import tqdm
 
-from flaxheads.errors import UserError
+from flaxheads.config import FinetuneConfig
+from flaxheads.errors import check_range
 from launch import app
 
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
@@ -28,10 +29,21 @@ _LANDMARKS = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string('output', None, 'The person folder to write.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the order of frames.')
 _NUM_STEPS = flags.DEFINE_integer('num_steps', None, 'At most so many steps.')
+app.define_config(
+  'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
+)
+
+
+def _check_flags():
+  app.check_given(_SOURCE, _OUTPUT)
+  check_range('--seed', _SEED.value, 0)
+  for flag in (_NUM_SHOTS, _NUM_STEPS):
+    if flag.value is not None:
+      check_range(f'--{flag.name}', flag.value, 1)
 
 
 def _config(model):
-  config = model.experiment.finetune
+  config = app.config_with_flags('finetune', model.experiment.finetune)
   if _NUM_STEPS.value is None:
     return config
   return dataclasses.replace(
@@ -43,16 +55,15 @@ def _config(model):
 
 def main():
   """Fine-tunes."""
-  for flag in (_SOURCE, _OUTPUT):
-    if not flag.value:
-      raise UserError(f'--{flag.name} is missing: {flag.help}')
+  _check_flags()
   from flaxheads import fewshot
   from flaxheads.data.sources import load_support
   from flaxheads.fewshot import folders
   from flaxheads.fewshot.animation import write_report
   from flaxheads.fewshot.finetuning import num_finetuning_steps
 
-  folders.check_output(_OUTPUT.value, 'person')
+  output = os.path.expanduser(_OUTPUT.value)
+  folders.check_output(output, 'person')
   model = fewshot.load_model(_MODEL.value)
   config = _config(model)
   support = load_support(
@@ -64,26 +75,27 @@ def main():
   )
   began = time.perf_counter()
   steps = num_finetuning_steps(len(support.frames), config)
-  with tqdm(total=steps, desc='fine-tuning', unit=' steps') as bar:
+  with app.progress_bar(total=steps, desc='fine-tuning', unit=' steps') as bar:
 
     def show(progress: fewshot.Progress):
-      bar.set_postfix(loss=f'{progress.loss:.3f}', best=progress.best_step)
+      losses = {'loss': f'{progress.loss:.3f}', 'best': progress.best_step}
+      bar.set_postfix(losses, refresh=False)
       bar.update(progress.step - bar.n)
 
     person = fewshot.finetune(
       model, support.frames, support.points, config, _SEED.value, show
     )
-  fewshot.save_person(_OUTPUT.value, person)
+  fewshot.save_person(output, person)
   report = {
     'source': _SOURCE.value,
     **person.info,
     'seconds': round(time.perf_counter() - began, 2),
     'remarks': support.remarks,
   }
-  write_report(f'{_OUTPUT.value}/report.json', report)
+  write_report(os.path.join(output, folders.REPORT_FILE), report)
   print(
-    f'{_OUTPUT.value}: a person from {len(support.frames)} frames, '
-    f'{person.info["steps"]} steps kept'
+    f'{output}: a person from {len(support.frames)} frame(s); kept step '
+    f'{person.info["steps"]} of fine-tuning'
   )
 
 

@@ -45,6 +45,8 @@ flags.DEFINE_integer('num_identities', 500, _HEADS + 'People to train on.')
 flags.DEFINE_integer('num_test_identities', 20, _HEADS + 'Further people.')
 flags.DEFINE_integer('clips_per_identity', 2, _HEADS + 'Clips of each.')
 flags.DEFINE_integer('num_frames', 64, _HEADS + 'Frames of a clip.')
+flags.DEFINE_integer('num_test_frames', 64, _HEADS + "Of a clip of 'test'.")
+flags.DEFINE_float('fps', 25.0, _HEADS + 'Frames a second.')
 flags.DEFINE_integer('seed', 0, _HEADS + 'Other seeds are other people.')
 
 

@@ -26,6 +26,7 @@ def main():
   if _CONFIG.value is None:
     raise UserError('--config is missing; configs/ holds the presets')
   config = _CONFIG.value.validate()
+  app.log_info()
   if _DESCRIBE.value:
     from flaxheads.training.describe import describe
 
@@ -33,14 +34,21 @@ def main():
     return
   if not _WORKDIR.value:
     raise UserError('--workdir is missing: the folder of the run')
+  if not config.data.data_dir:
+    raise UserError(
+      '--config.data.data_dir is missing: the --data_dir of launch.prepare'
+    )
   from flaxheads.training.loop import train
 
-  state, scalars = train(config, _WORKDIR.value)
-  report = {'step': int(state.step), **scalars}
-  path = os.path.join(_WORKDIR.value, 'report.json')
+  workdir = os.path.expanduser(_WORKDIR.value)
+  state, scalars = train(config, workdir)
+  step, path = int(state.step), os.path.join(workdir, 'report.json')
+  if not scalars:  # its report stands
+    print(f'{workdir}: trained already, {step} steps; raise num_steps for more')
+    return
   with open(path, 'w', encoding='utf-8') as file:
-    json.dump(report, file, indent=2)
-  print(f'{_WORKDIR.value}: {report["step"]} steps; see {path}')
+    json.dump({'step': step, **scalars}, file, indent=2)
+  print(f'{workdir}: {step} steps; see {path}')
 
 
 if __name__ == '__main__':

@@ -69,7 +69,15 @@ def encode_jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
     The bytes of a JPEG file.
   """
   bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-  done, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+  options = [
+    *(cv2.IMWRITE_JPEG_QUALITY, quality),
+    # Full colour resolution: lips and eyes are a few pixels wide.
+    *(
+      cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+      cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ),
+  ]
+  done, data = cv2.imencode('.jpg', bgr, options)
   if not done:
     raise RuntimeError(f'JPEG encoding failed for a frame of {frame.shape}')
   return data.tobytes()

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from flaxheads.data import image as images
+from flaxheads.data import video as videos
 from flaxheads.data.clips import Clip, describe_missing, load_clip
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import crop_box, points_to_crop
 from flaxheads.landmarks.files import load_landmarks
 
-VIDEO_EXTENSIONS = ('.mp4', '.mov', '.mkv', '.webm', '.avi', '.m4v', '.mpg')
 DEFAULT_NUM_SHOTS = 32
 STILL_FPS = 25.0  # pictures of a folder, shown one after another
 
@@ -60,14 +60,18 @@ def _clips(path: Path, image_size: int, **options) -> list[Clip]:
   if not path.is_dir():
     return [load_clip(path, image_size, **options)]
   names = sorted(p for p in path.iterdir() if not p.name.startswith('.'))
-  videos = [p for p in names if p.suffix.lower() in VIDEO_EXTENSIONS]
+  clips = [p for p in names if p.suffix.lower() in videos.EXTENSIONS]
   pictures = [p for p in names if p.suffix.lower() in images.EXTENSIONS]
-  if videos and pictures:
+  if clips and pictures:
     raise UserError(
       f'{path}: holds pictures and videos; give a folder of one kind'
     )
-  if videos:
-    return [load_clip(video, image_size, **options) for video in videos]
+  if clips and options['landmarks'] is not None:
+    raise UserError(
+      f'{path}: --landmarks belong to one video, or to a folder of pictures'
+    )
+  if clips:
+    return [load_clip(clip, image_size, **options) for clip in clips]
   return [load_clip(path, image_size, **options)]
 
 
@@ -93,7 +97,8 @@ def load_support(
   """
   if num_shots is not None:
     check_range('--num_shots', num_shots, 1)
-  clips = _clips(Path(path), image_size, face=face, landmarks=landmarks)
+  path = Path(path).expanduser()
+  clips = _clips(path, image_size, face=face, landmarks=landmarks)
   frames = np.concatenate([clip.frames for clip in clips])
   points = np.concatenate([clip.points for clip in clips])
   if num_shots is not None and num_shots > len(frames):
@@ -131,11 +136,13 @@ def load_driver(
   Raises:
     UserError: unreadable, or without a face.
   """
-  path = Path(path)
+  path = Path(path).expanduser()
   if not path.exists():
     raise UserError(f'{path}: no such file')
   if fps is not None:
-    check_range('--fps', fps, 1, 240)
+    check_range('--fps', fps, 1, videos.MAX_FPS)
+  if max_frames is not None:
+    check_range('--max_frames', max_frames, 1)
   if path.suffix.lower() == '.npz':
     points, times, still = _from_landmarks(path, image_size, max_frames)
     frames, remarks = None, []
@@ -146,7 +153,7 @@ def load_driver(
     still = path.is_dir() or path.suffix.lower() in images.EXTENSIONS
   if still:
     times = times / STILL_FPS
-  return _regular(path.stem, points, times, frames, fps, remarks)
+  return _regular(path, points, times, frames, fps, remarks)
 
 
 def _from_landmarks(path, image_size, max_frames):
@@ -161,11 +168,22 @@ def _from_landmarks(path, image_size, max_frames):
   return cropped, times.astype(np.float64), given.times is None
 
 
-def _regular(name, points, times, frames, fps, remarks) -> Driver:
+def _regular(path, points, times, frames, fps, remarks) -> Driver:
   """Points at a constant rate, interpolated between the times given."""
+  name = path.name if path.is_dir() else path.stem
   if len(times) == 1:
     return Driver(name, points, frames, fps or STILL_FPS, remarks)
   fps = fps or round(float(1 / np.median(np.diff(times))), 3)
+  if not 1 <= fps <= videos.MAX_FPS:
+    raise UserError(
+      f'{path}: its times, in seconds, give {fps:g} frames a second; set a '
+      f'rate from 1 to {videos.MAX_FPS:g} with --fps'
+    )
+  if (times[-1] - times[0]) * fps > videos.MAX_FRAMES:
+    raise UserError(
+      f'{path}: lasts {times[-1] - times[0]:g} s, more than '
+      f'{videos.MAX_FRAMES} frames; cut it, or ask for less with --max_frames'
+    )
   count = int(round((times[-1] - times[0]) * fps)) + 1
   grid = times[0] + np.arange(count) / fps
   right = np.clip(np.searchsorted(times, grid), 1, len(times) - 1)

@@ -1,8 +1,11 @@
 """From a person and drivers to files: videos, side by side, contact sheet."""
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,7 +20,10 @@ from flaxheads.fewshot.person import Person, animate_batches
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.training.step import to_uint8
 
+SIDE_BY_SIDE = 'side_by_side.mp4'
+CONTACT_SHEET = 'contact_sheet.png'
 _SHEET_FRAMES = 8
+_DRAWN_AT_ONCE = 64
 
 
 def resize(frame: np.ndarray, size: int) -> np.ndarray:
@@ -60,7 +66,14 @@ def driver_frames(driver: Driver, image_size: int) -> np.ndarray:
   """The driver's own pictures, or its landmarks where it has none."""
   if driver.frames is not None:
     return driver.frames
-  return np.asarray(to_uint8(draw_landmarks(driver.points, image_size)))
+  shown = np.empty((len(driver.points), image_size, image_size, 3), np.uint8)
+  for start in range(0, len(shown), _DRAWN_AT_ONCE):
+    part = driver.points[start : start + _DRAWN_AT_ONCE]
+    count = len(part)  # a drawing is 4 bytes a value: not all at once
+    part = np.concatenate([part, part[-1:].repeat(_DRAWN_AT_ONCE - count, 0)])
+    drawn = np.asarray(to_uint8(draw_landmarks(part, image_size)))
+    shown[start : start + count] = drawn[:count]
+  return shown
 
 
 def write_sheet(
@@ -117,28 +130,63 @@ def write_report(path: str | os.PathLike, report: dict) -> None:
 
 def unique_names(drivers: Sequence[Driver]) -> list[Driver]:
   """Drivers of the same file name get a number."""
-  seen: dict[str, int] = {}
-  named = []
+  taken, named = {Path(SIDE_BY_SIDE).stem}, []
   for driver in drivers:
-    seen[driver.name] = seen.get(driver.name, 0) + 1
-    again = seen[driver.name]
-    name = f'{driver.name}_{again}' if again > 1 else driver.name
+    name, number = driver.name, 1
+    while name.lower() in taken:  # some file systems know no upper case
+      number += 1
+      name = f'{driver.name}_{number}'
+    taken.add(name.lower())
     named.append(driver._replace(name=name))
   return named
 
 
-def make_folder(folder: str | os.PathLike) -> Path:
-  """Makes a folder for several files.
+def check_folder(folder: str | os.PathLike) -> None:
+  """Raises UserError unless `folder` is new, empty or an earlier animation."""
+  folder = Path(folder)
+  if folder.exists() and not folder.is_dir():
+    raise UserError(f'{folder}: is a file; give a folder, or an .mp4')
+  if folder.is_dir() and any(folder.iterdir()):
+    if not (folder / CONTACT_SHEET).is_file():
+      raise UserError(
+        f'{folder}: a folder with other files in it; give the name of a new '
+        'one, or of an earlier animation to replace its files'
+      )
+
+
+@contextlib.contextmanager
+def folder_of_files(folder: str | os.PathLike) -> Iterator[Path]:
+  """Gives a folder to write to, whose files move into `folder` at success.
+
+  If the body raises, also by an interrupt, nothing of it stays.
+
+  Args:
+    folder: new, empty, or an earlier animation, whose files of the same names
+      are replaced.
+
+  Yields:
+    The folder to write to.
 
   Raises:
-    UserError: the name belongs to a file, or cannot be written.
+    UserError: other files are in it, or it cannot be written.
   """
-  folder = Path(folder)
+  check_folder(folder)
+  folder = Path(folder).resolve()
   try:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = tempfile.mkdtemp(prefix='.animation-', dir=folder.parent)
   except OSError as error:
     raise UserError(f'{folder}: cannot be made ({error.strerror})') from None
-  return folder
+  try:
+    yield Path(temporary)
+    folder.mkdir(exist_ok=True)
+    for path in sorted(Path(temporary).iterdir()):
+      target = folder / path.name
+      if target.is_dir():
+        shutil.rmtree(target)
+      path.replace(target)
+  finally:
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_folder(
@@ -159,13 +207,12 @@ def write_folder(
     size: side of a picture in the video, pixels.
     png_frames: whether to write every frame as well, at the model's size.
   """
-  write_side_by_side(
-    folder / 'side_by_side.mp4', person, drivers, rendered, size
-  )
-  write_sheet(folder / 'contact_sheet.png', person, drivers, rendered, 128)
+  write_side_by_side(folder / SIDE_BY_SIDE, person, drivers, rendered, size)
+  write_sheet(folder / CONTACT_SHEET, person, drivers, rendered, 128)
   if not png_frames:
     return
   for driver, frames in zip(drivers, rendered, strict=True):
-    frame_folder = make_folder(folder / driver.name)
+    frame_folder = folder / driver.name
+    frame_folder.mkdir()
     for i, frame in enumerate(frames):
       write_png(frame_folder / f'{i:06d}.png', frame)

@@ -212,9 +212,7 @@ def _programs(experiment_json: str) -> _Programs:
 
   @jax.jit
   def held_out_loss(state, content_params, frames, pictures):
-    fake = _generate(
-      networks, state.vectors['generator'], state.generator, pictures
-    )
+    fake = _generate(networks, state.vectors, state.generator, pictures)
     return content.apply(content_params, fake, frames)
 
   return _Programs(

@@ -10,12 +10,15 @@ import os
 import shutil
 import tempfile
 
+from flax import traverse_util
+
 from flaxheads.errors import UserError
 from flaxheads.weights import tensors
 
 FORMAT_VERSION = 1
 _MAX_JSON_BYTES = 1 << 20
 TENSORS_FILE = 'tensors.safetensors'
+REPORT_FILE = 'report.json'
 
 
 def sha256(path: str) -> str:
@@ -26,14 +29,19 @@ def sha256(path: str) -> str:
 
 def check_output(folder: str, kind: str) -> None:
   """Raises UserError where `folder` cannot become a folder of this kind."""
+  folder = os.path.expanduser(folder)
   if os.path.isfile(folder):
     raise UserError(f'{folder}: is a file; give the name of a new folder')
-  if os.path.isdir(folder) and os.listdir(folder):
-    if not os.path.isfile(os.path.join(folder, f'{kind}.json')):
-      raise UserError(
-        f'{folder}: a folder with other files in it; give the name of a new '
-        f'folder, or of a {kind} to replace'
-      )
+  if not os.path.isdir(folder):
+    return
+  names = set(os.listdir(folder))
+  replaceable = {f'{kind}.json', TENSORS_FILE, REPORT_FILE}
+  # What is replaced is deleted: nothing of anybody else's may be in it.
+  if names and (f'{kind}.json' not in names or names - replaceable):
+    raise UserError(
+      f'{folder}: a folder with other files in it; give the name of a new '
+      f'folder, or of a {kind} to replace'
+    )
 
 
 def save(folder: str, kind: str, description: dict, tree) -> None:
@@ -49,7 +57,9 @@ def save(folder: str, kind: str, description: dict, tree) -> None:
     UserError: the name belongs to something else, or cannot be written.
   """
   check_output(folder, kind)
-  folder = os.path.abspath(folder)
+  folder = os.path.realpath(
+    os.path.expanduser(folder)
+  )  # a link stays, what it names is replaced
   parent = os.path.dirname(folder)
   try:
     os.makedirs(parent, exist_ok=True)
@@ -92,7 +102,11 @@ def load(folder: str, kind: str) -> tuple[dict, dict]:
   Raises:
     UserError: no such folder, of another kind or version, or changed.
   """
+  folder = os.path.expanduser(folder)
   path = os.path.join(folder, f'{kind}.json')
+  if not os.path.isdir(folder):
+    what = 'is a file' if os.path.exists(folder) else 'no such folder'
+    raise UserError(f'{folder}: {what}; a {kind} is a folder')
   if not os.path.isfile(path):
     raise UserError(f'{folder}: holds no {kind}.json, so it is not a {kind}')
   if os.path.getsize(path) > _MAX_JSON_BYTES:
@@ -100,6 +114,8 @@ def load(folder: str, kind: str) -> tuple[dict, dict]:
   try:
     with open(path, encoding='utf-8') as file:
       description = json.load(file)
+  except OSError as error:
+    raise UserError(f'{path}: cannot be read ({error.strerror})') from None
   except (ValueError, RecursionError):
     raise UserError(f'{path}: is not valid JSON') from None
   if not isinstance(description, dict) or description.get('kind') != kind:
@@ -109,6 +125,9 @@ def load(folder: str, kind: str) -> tuple[dict, dict]:
       f'{path}: has format_version {description.get("format_version")}; this '
       f'release reads {FORMAT_VERSION}'
     )
+  for part in ('config', 'model', 'info'):
+    if not isinstance(description.get(part, {}), dict):
+      raise UserError(f'{path}: {part} is not an object')
   file_path = os.path.join(folder, TENSORS_FILE)
   if not os.path.isfile(file_path):
     raise UserError(f'{file_path}: is missing')
@@ -123,5 +142,12 @@ def load(folder: str, kind: str) -> tuple[dict, dict]:
 
 
 def check_tree(folder: str, tree, like) -> None:
-  """Raises UserError unless `tree` has the names and shapes of `like`."""
-  tensors.check_like(os.path.join(folder, TENSORS_FILE), tree, like)
+  """Raises UserError unless `tree` is like `like`: names, shapes, types."""
+  path = os.path.join(os.path.expanduser(folder), TENSORS_FILE)
+  tensors.check_like(path, tree, like)
+  found = traverse_util.flatten_dict(tree, sep='/')
+  for name, wanted in traverse_util.flatten_dict(like, sep='/').items():
+    if found[name].dtype != wanted.dtype:
+      raise UserError(
+        f'{path}: tensor {name} is {found[name].dtype}, not {wanted.dtype}'
+      )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from flaxheads import config as configs
 from flaxheads.config import Config, ModelConfig
+from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
 from flaxheads.models import spectral
 from flaxheads.training import networks as nets
@@ -117,7 +118,13 @@ def load_model(folder: str | None = None) -> Model:
   Raises:
     UserError: not a model, changed, or of sizes that do not fit its config.
   """
-  folder = folder or shipped_model()
+  if not folder:
+    folder = shipped_model()
+    if not os.path.isdir(folder):
+      raise UserError(
+        f'{folder}: this installation ships no model there; name one with '
+        '--model, a folder of launch.export'
+      )
   description, tree = folders.load(folder, KIND)
   experiment = configs.from_dict(description.get('config', {}))
   folders.check_tree(folder, tree, _expected(experiment.model))

@@ -109,7 +109,6 @@ def test_baselines_on_records(data_dir, tmp_path):
     (('--output=OUT', '--dataset=x'), '--data_dir is missing'),
     (('--output=OUT', '--source=x', '--methods=gan'), "'gan' is not one of"),
     (('--output=OUT', '--source=x', '--num_shots=1,b'), '--num_shots=1,b'),
-    (('--output=OUT', '--source=x'), '--model is missing'),
     (
       ('--output=OUT', '--source=x.mp4', '--methods=warp', '--detector=none'),
       'x.mp4 does not exist',

@@ -5,7 +5,9 @@ A head is an Identity (who: shape, skin, hair, clothes, backdrop) and a Motion
 sphere tracing, and their 68 points follow exactly from the same geometry.
 """
 
+import concurrent.futures
 import functools
+import os
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +30,7 @@ IMAGE_SIZES = (64, 128, 256, 512)
 
 # Frames that one compiled call draws: a clip of any length is drawn in parts
 # of this many, so that its length never costs a compilation.
-_PART = 8
+_PART = 4
 
 sample_identity = jax.jit(_sample_identity)
 sample_motion = functools.partial(
@@ -63,13 +65,16 @@ def render_frames(
   _check_size(image_size)
   num_frames = len(motion.yaw)
   motion = jax.tree.map(np.asarray, motion)
-  drawn = []
-  for first in range(0, num_frames, _PART):
+
+  def draw(first):
     # The last part repeats the last frame up to the compiled length.
     take = np.minimum(np.arange(first, first + _PART), num_frames - 1)
-    part = jax.tree.map(lambda m, take=take: m[take], motion)
-    supersampling = 2 if image_size <= 128 else 1
-    drawn.append(_render.render(identity, part, image_size, supersampling))
+    part = jax.tree.map(lambda m: m[take], motion)
+    return np.asarray(_render.render(identity, part, image_size))
+
+  # XLA runs most of a picture's loops on one core, so parts run side by side.
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    drawn = list(pool.map(draw, range(0, num_frames, _PART)))
   return np.concatenate(drawn)[:num_frames]
 
 
@@ -106,6 +111,7 @@ def make_clip(
   num_frames: int,
   image_size: int,
   motion_index: int = 0,
+  fps: float = 25.0,
 ) -> tuple[np.ndarray, np.ndarray]:
   """Draws a clip from whole numbers alone.
 
@@ -115,6 +121,7 @@ def make_clip(
     num_frames: F.
     image_size: 64, 128, 256 or 512.
     motion_index: which of this person's motions and lights.
+    fps: frames a second; fewer show more poses in as many frames.
 
   Returns:
     Frames uint8 [F, S, S, 3] and points float32 [F, 68, 2].
@@ -124,6 +131,6 @@ def make_clip(
     jax.random.fold_in(person_key, 1), motion_index
   )
   identity = sample_identity(jax.random.fold_in(person_key, 0))
-  motion = sample_motion(motion_key, num_frames)
+  motion = sample_motion(motion_key, num_frames, fps)
   frames = render_frames(identity, motion, image_size)
   return frames, head_points(identity, motion, image_size)

@@ -15,7 +15,8 @@ def backdrop(identity, u, v):
 
   Args:
     identity: an Identity of scalars.
-    u, v: across and up, -1 to 1: [N].
+    u: across the picture, -1 to 1: [N].
+    v: up, -1 to 1: [N].
 
   Returns:
     [N, 3].

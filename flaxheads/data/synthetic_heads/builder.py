@@ -9,8 +9,6 @@ import tensorflow_datasets as tfds
 from flaxheads.data import preparation, records
 from flaxheads.errors import check_choice, check_range
 
-_FPS = 25.0
-
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticHeadsOptions:
@@ -20,6 +18,8 @@ class SyntheticHeadsOptions:
   num_test_identities: int = 20  # 0: no such split
   clips_per_identity: int = 2
   num_frames: int = 64  # of a clip
+  num_test_frames: int = 64  # of a clip of the split 'test'
+  fps: float = 25.0  # fewer show more poses in as many frames
   image_size: int = 128
   seed: int = 0
 
@@ -27,7 +27,9 @@ class SyntheticHeadsOptions:
     check_range('num_identities', self.num_identities, 1)
     check_range('num_test_identities', self.num_test_identities, 0)
     check_range('clips_per_identity', self.clips_per_identity, 1)
-    check_range('num_frames', self.num_frames, 2, records.MAX_FRAMES)
+    for name in ('num_frames', 'num_test_frames'):
+      check_range(name, getattr(self, name), 2, records.MAX_FRAMES)
+    check_range('fps', self.fps, 0.5, 100)
     check_choice('image_size', self.image_size, (64, 128, 256, 512))
     check_range('seed', self.seed, 0)
 
@@ -36,16 +38,17 @@ class SyntheticHeadsOptions:
     return people * self.clips_per_identity
 
 
-def _render(options, identity, clip):
+def _render(options, identity, clip, num_frames):
   # Late: reading the data set must not start a JAX backend.
   from flaxheads.data.synthetic_heads import make_clip
 
   return make_clip(
     options.seed,
     identity,
-    options.num_frames,
+    num_frames,
     options.image_size,
     motion_index=clip,
+    fps=options.fps,
   )
 
 
@@ -86,12 +89,15 @@ class SyntheticHeads(tfds.core.GeneratorBasedBuilder):
     }
 
   def _generate_examples(self, split, identities):
-    times = np.arange(self.options.num_frames) / _FPS  # [F] seconds
+    test = split == 'test'
+    options = self.options
+    num_frames = options.num_test_frames if test else options.num_frames
+    times = np.arange(num_frames) / options.fps  # [F] seconds
     for identity in identities:
-      for clip in range(self.options.clips_per_identity):
+      for clip in range(options.clips_per_identity):
         identity_id = f'head_{identity:06d}'
         video_id = f'{identity_id}/{clip:02d}'
-        frames, points = _render(self.options, identity, clip)
+        frames, points = _render(options, identity, clip, num_frames)
         record = records.make_record(
           frames, points, times, video_id=video_id, identity_id=identity_id
         )

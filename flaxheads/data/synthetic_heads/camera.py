@@ -44,12 +44,14 @@ def rotate(matrix, x, y, z):
 
 
 def head_to_world(view, x, y, z):
+  """Points of the head's frame in the world's."""
   px, py, pz = PIVOT
   x, y, z = rotate(view.rotation, x - px, y - py, z - pz)
   return x + px + view.shift[0], y + py + view.shift[1], z + pz + view.shift[2]
 
 
 def world_to_head(view, x, y, z):
+  """The inverse of head_to_world."""
   px, py, pz = PIVOT
   x, y, z = rotate(
     view.rotation.T,
@@ -66,6 +68,7 @@ def world_to_body(view, x, y, z):
 
 
 def body_to_world(view, x, y, z):
+  """The inverse of world_to_body."""
   return tuple(c + 0.8 * s for c, s in zip((x, y, z), view.shift, strict=True))
 
 
@@ -89,7 +92,8 @@ def rays(view, u, v):
 
   Args:
     view: the frame's View.
-    u, v: across and up, -0.5 to 0.5: [N].
+    u: across the picture, -0.5 to 0.5: [N].
+    v: up, -0.5 to 0.5: [N].
 
   Returns:
     The camera's place (3 scalars) and directions of length 1 (3 arrays [N]),

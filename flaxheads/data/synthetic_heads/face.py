@@ -52,7 +52,7 @@ def make_face(identity: Identity, motion: Motion) -> Face:
   i, m = identity, motion
 
   def side(blink, brow):
-    up = 0.62 * i.eye_open * i.eye_size + 0.45 * m.gaze_y + 0.06 * brow
+    up = 0.55 * i.eye_open * i.eye_size + 0.45 * m.gaze_y + 0.06 * brow
     low = 0.40 * i.eye_size * (1 - 0.35 * jnp.clip(m.smile, 0, 1))
     up = jnp.maximum(up, 0.3)
     return Side(
@@ -105,8 +105,9 @@ def eyelids(face: Face, x):
   line = 0.5 * face.eye_tilt * s
   up = by_side(x, face.left.lid_up, face.right.lid_up)
   low = by_side(x, face.left.lid_low, face.right.lid_low)
-  upper = line + up * arch * (1.0 - 0.16 * s)
-  lower = line - low * arch * (1.0 + 0.22 * s)
+  beyond = jnp.maximum(jnp.abs(s) - 1.0, 0.0)
+  upper = line + up * arch * (1.0 - 0.16 * s) - beyond
+  lower = line - low * arch * (1.0 + 0.22 * s) + beyond
   return upper, lower, s
 
 

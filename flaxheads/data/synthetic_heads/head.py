@@ -38,9 +38,9 @@ def _cheeks_and_jaw(identity, face, q, y, z, d):
     q,
     y,
     z,
-    (4.6 * i.jaw_width, -6.1 * i.face_length - 0.35 * face.jaw_drop, 1.0),
+    (4.2 * i.jaw_width, -6.1 * i.face_length - 0.35 * face.jaw_drop, 1.0),
     (1.1 * i.chin_width, face.chin_y + 0.1, face.chin_z - 0.4),
-    1.55,
+    1.45,
     1.25,
   )
   d = smooth_min(d, jaw, 2.6)
@@ -125,6 +125,7 @@ def _lip_relief(identity, face, x, y, z, d):
   front = smooth_step(4.0, 6.0, z)
   d = d - relief * front
   gap = jnp.minimum(inner_up - y, y - inner_low)
+  gap = gap - 1.5 * jnp.maximum(jnp.abs(u) - 1.0, 0.0)
   return smooth_max(d, jnp.minimum(gap, z - 5.0), 0.16)
 
 
@@ -136,9 +137,11 @@ def _ears(identity, q, y, z):
   along = dz + i.ear_angle * dx * -1.0
   up = y + 0.9 - 0.15 * along
   size = i.ear_size
-  shell = ellipsoid(out, up, along, 0.62, 3.1 * size, 1.75 * size)
+  shell = ellipsoid(
+    out, up, along + 0.25 * up * (up < 0), 0.6, 3.0 * size, 1.75 * size
+  )
   bowl = ellipsoid(
-    out - 0.75, up - 0.15, along - 0.25, 0.75, 2.2 * size, 1.05 * size
+    out - 0.62, up - 0.35, along - 0.2, 0.7, 2.3 * size, 1.15 * size
   )
   return smooth_max(shell, -bowl, 0.4)
 
@@ -150,13 +153,15 @@ def skin(identity, face, neck_base, x, y, z):
     identity: an Identity of scalars.
     face: the frame's Face.
     neck_base: the neck's lower end in the head's frame, three scalars.
-    x, y, z: head's frame, cm.
+    x: to the picture's right in the head's frame, cm.
+    y: up.
+    z: ahead.
 
   Returns:
     The distance, and that to the skull, which the hair needs too.
   """
-  q = jnp.abs(x)
-  bone = skull(identity, q, y, z)
+  i, q = identity, jnp.abs(x)
+  bone = skull(i, q, y, z)
   d = _cheeks_and_jaw(identity, face, q, y, z, bone)
   d = _brows_and_sockets(identity, face, x, q, y, z, d)
   d = _nose(identity, face, q, y, z, d)
@@ -166,11 +171,12 @@ def skin(identity, face, neck_base, x, y, z):
   gap = jnp.minimum(upper - y, y - lower)
   d = smooth_max(d, jnp.minimum(gap, z - 4.0), 0.1)
   d = smooth_min(d, _ears(identity, q, y, z), 0.5)
-  neck = capsule(x, y, z, (0.0, -4.5, -2.2), neck_base, 4.9, 5.3)
+  neck = capsule(x, y, z, (0.0, -4.5, -2.2), neck_base, 4.9 * i.neck_width, 5.3)
   return smooth_min(d, neck, 1.2), bone
 
 
 def eyeballs(face, q, y, z):
+  """Distance to the eyeballs. q is |x|."""
   return solids.sphere(q - face.eye_x, y, z - 6.75, EYE_RADIUS)
 
 

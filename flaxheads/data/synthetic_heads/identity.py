@@ -9,6 +9,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from flaxheads.data.synthetic_heads import tables
+
 
 class Identity(NamedTuple):
   """One person. Float32 scalars unless a shape is given; colours linear RGB.
@@ -39,6 +41,7 @@ class Identity(NamedTuple):
   mouth_drop: jax.Array  # cm, the mouth's distance below the average
   upper_lip: jax.Array
   lower_lip: jax.Array
+  neck_width: jax.Array
   ear_size: jax.Array
   ear_angle: jax.Array  # radians away from the skull
   brow_height: jax.Array  # cm
@@ -78,95 +81,13 @@ class Identity(NamedTuple):
   texture: jax.Array  # [3], where in the noise fields this person lies
 
 
-# Name: (lowest, highest) of factors drawn evenly and independently.
-_RANGES = {
-  'head_width': (0.94, 1.06),
-  'head_height': (0.96, 1.05),
-  'face_length': (0.94, 1.06),
-  'face_width': (0.94, 1.06),
-  'jaw_width': (0.84, 1.10),
-  'chin_width': (0.7, 1.35),
-  'chin_forward': (-0.5, 0.4),
-  'cheekbone': (-0.3, 0.35),
-  'brow_ridge': (-0.35, 0.3),
-  'eye_size': (0.93, 1.1),
-  'eye_open': (0.8, 1.15),
-  'eye_spacing': (-0.14, 0.18),
-  'eye_tilt': (-0.12, 0.28),
-  'lid_fold': (0.0, 1.0),
-  'nose_length': (-0.35, 0.4),
-  'nose_width': (0.84, 1.25),
-  'nose_forward': (-0.5, 0.45),
-  'nose_bump': (-0.2, 0.3),
-  'nose_turn': (-0.25, 0.3),
-  'mouth_width': (0.9, 1.12),
-  'mouth_drop': (-0.2, 0.25),
-  'upper_lip': (0.7, 1.45),
-  'lower_lip': (0.75, 1.4),
-  'ear_size': (0.85, 1.12),
-  'ear_angle': (0.2, 0.6),
-  'brow_height': (-0.2, 0.3),
-  'brow_thickness': (0.22, 0.5),
-  'brow_arch': (0.1, 0.6),
-  'brow_density': (0.55, 1.0),
-  'skin_redness': (0.2, 1.0),
-  'hair_part': (-3.5, 3.5),
-  'glasses_size': (0.9, 1.12),
-}
-
-# Melanin from light to dark, linear RGB.
-_SKIN = (
-  (0.78, 0.50, 0.38),
-  (0.66, 0.38, 0.26),
-  (0.50, 0.27, 0.165),
-  (0.32, 0.155, 0.085),
-  (0.17, 0.078, 0.042),
-  (0.085, 0.040, 0.024),
-)
-_HAIR = (
-  (0.010, 0.008, 0.008),
-  (0.018, 0.011, 0.008),
-  (0.045, 0.022, 0.012),
-  (0.10, 0.046, 0.020),
-  (0.23, 0.125, 0.052),
-  (0.46, 0.30, 0.14),
-  (0.24, 0.060, 0.016),
-  (0.36, 0.35, 0.34),
-  (0.72, 0.71, 0.69),
-)
-_HAIR_ODDS = (0.2, 0.2, 0.18, 0.13, 0.08, 0.07, 0.05, 0.06, 0.03)
-_IRIS = (
-  (0.055, 0.024, 0.010),
-  (0.110, 0.050, 0.018),
-  (0.170, 0.100, 0.035),
-  (0.110, 0.145, 0.055),
-  (0.085, 0.180, 0.310),
-  (0.190, 0.240, 0.280),
-)
-# Rows of hairstyles: cover, top, side, hairline, slope, temple, length, curl,
-# bun, odds.
-_STYLES = (
-  (0.0, 0.0, 0.0, 8.0, 0.70, 1.0, 0.0, 0.0, 0.0, 0.06),  # bald
-  (1.0, 0.12, 0.10, 6.6, 0.72, 0.5, 0.0, 0.6, 0.0, 0.09),  # buzz cut
-  (1.0, 1.1, 0.5, 6.2, 0.72, 0.4, 0.0, 0.1, 0.0, 0.15),  # short
-  (1.0, 1.9, 0.5, 6.4, 0.74, 0.7, 0.0, 0.3, 0.0, 0.10),  # short, full top
-  (1.0, 0.7, 0.5, 8.0, 0.86, 1.6, 0.0, 0.1, 0.0, 0.07),  # receding
-  (1.0, 1.3, 1.0, 3.5, 0.40, 0.0, 0.0, 0.1, 0.0, 0.08),  # fringe, short
-  (1.0, 1.3, 1.1, 3.5, 0.40, 0.0, 8.5, 0.1, 0.0, 0.09),  # fringe, bob
-  (1.0, 1.1, 1.0, 6.2, 0.66, 0.1, 16.0, 0.1, 0.0, 0.13),  # long
-  (1.0, 1.5, 1.4, 6.0, 0.62, 0.1, 15.0, 0.9, 0.0, 0.10),  # long, curly
-  (1.0, 3.0, 2.6, 6.2, 0.68, 0.2, 0.0, 1.0, 0.0, 0.06),  # afro
-  (1.0, 0.6, 0.4, 6.5, 0.74, 0.3, 0.0, 0.0, 1.0, 0.07),  # bun
-)
-
-
 def _blend_row(key, table, position):
   """Colour at a fractional row of `table`, with a little variation: [3]."""
   table = jnp.asarray(table, jnp.float32)
   low = jnp.clip(jnp.floor(position), 0, len(table) - 2).astype(jnp.int32)
   part = position - low
   colour = table[low] * (1 - part) + table[low + 1] * part
-  return colour * jnp.exp(0.08 * jax.random.normal(key, (3,)))
+  return colour * jnp.exp(0.05 * jax.random.normal(key, (3,)))
 
 
 def _choose(key, odds, num=None):
@@ -187,16 +108,22 @@ def _colour(key, saturation=1.0):
   return value * (1 - s + s * pure)
 
 
-def _hair_factors(key):
+def _hair_factors(key, masculine, melanin):
   k = jax.random.split(key, 8)
-  style = jnp.asarray(_STYLES, jnp.float32)
-  row = style[_choose(k[0], style[:, 9])]
+  style = jnp.asarray(tables.STYLES, jnp.float32)
+  odds = jnp.where(masculine, style[:, 9], style[:, 10])
+  row = style[_choose(k[0], odds)]
   vary = jax.random.uniform(k[1], (3,), minval=-1, maxval=1)
-  colour_row = _choose(k[2], _HAIR_ODDS)
-  colour = jnp.asarray(_HAIR, jnp.float32)[colour_row]
-  colour = colour * jnp.exp(0.15 * jax.random.normal(k[3], (3,)))
-  male = row[6] < 3
-  bearded = male & (row[8] < 0.5) & jax.random.bernoulli(k[4], 0.45)
+  # Light hair goes with light skin.
+  light = jnp.array([0, 0, 0, 0, 1, 1, 1, 0, 0])
+  fair = jnp.where(melanin < 1.6, 1.0, 0.04)
+  colour_row = _choose(
+    k[2], jnp.asarray(tables.HAIR_ODDS) * (1 - light + 2 * light * fair)
+  )
+  colour = jnp.asarray(tables.HAIR, jnp.float32)[colour_row]
+  vary_colour = jax.random.normal(k[3], (4,))
+  colour = colour * jnp.exp(0.04 * vary_colour[:3] + 0.2 * vary_colour[3])
+  bearded = masculine & jax.random.bernoulli(k[4], 0.5)
   beard = jax.random.uniform(k[5], minval=0.15, maxval=1.0) * bearded
   moustache = jnp.where(jax.random.bernoulli(k[6], 0.75), beard, beard * 0.2)
   return {
@@ -216,14 +143,13 @@ def _hair_factors(key):
   }
 
 
-def _skin_factors(key, hair):
+def _skin_factors(key, hair, masculine, melanin):
   k = jax.random.split(key, 8)
-  melanin = jax.random.uniform(k[0], maxval=4.7)
-  skin = _blend_row(k[1], _SKIN, melanin)
+  skin = _blend_row(k[1], tables.SKIN, melanin)
   # Light eyes go with light skin more often than not.
-  lightness = jax.random.uniform(k[2], maxval=jnp.where(melanin < 2, 5, 2))
+  lightness = jax.random.uniform(k[2], maxval=jnp.where(melanin < 1.6, 5, 1.5))
   pale = jnp.clip(1 - melanin / 2.5, 0, 1)
-  made_up = jax.random.bernoulli(k[3], 0.25)
+  made_up = ~masculine & jax.random.bernoulli(k[3], 0.45)
   natural = skin * jnp.array([0.88, 0.50, 0.52])
   painted = jnp.array([0.42, 0.035, 0.05]) * jax.random.uniform(
     k[4], (3,), minval=0.5, maxval=1.3
@@ -232,7 +158,7 @@ def _skin_factors(key, hair):
   grey = jnp.clip(hair.mean() * 2 - 0.3, 0, 0.5)
   return {
     'skin': skin,
-    'iris': _blend_row(k[6], _IRIS, lightness),
+    'iris': _blend_row(k[6], tables.IRIS, lightness),
     'lip': jnp.where(made_up, 0.6 * painted + 0.4 * natural, natural),
     'freckles': pale * jax.random.uniform(k[7]) ** 2,
     'age': jnp.clip(age + grey * (hair[0] - hair[2] < 0.1), 0, 1),
@@ -249,13 +175,18 @@ def sample_identity(key: jax.Array) -> Identity:
     An Identity; the same key gives the same person.
   """
   k = iter(jax.random.split(key, 16))
-  names = tuple(_RANGES)
-  low, high = jnp.asarray([_RANGES[n] for n in names], jnp.float32).T
+  names = tuple(tables.RANGES)
+  low, high = jnp.asarray([tables.RANGES[n] for n in names], jnp.float32).T
   # The mean of two even draws: extreme faces are rarer than average ones.
   even = jax.random.uniform(next(k), (2, len(names))).mean(0)
   factors = dict(zip(names, low + (high - low) * even, strict=True))
-  factors.update(_hair_factors(next(k)))
-  factors.update(_skin_factors(next(k), factors['hair']))
+  build = jax.random.uniform(next(k), minval=-1, maxval=1)
+  for name, lean in tables.BUILD.items():
+    factors[name] = factors[name] + lean * build
+  masculine = build > 0
+  melanin = 4.7 * jax.random.uniform(next(k)) ** 1.15
+  factors.update(_hair_factors(next(k), masculine, melanin))
+  factors.update(_skin_factors(next(k), factors['hair'], masculine, melanin))
   factors['glasses'] = jax.random.bernoulli(next(k), 0.22).astype(jnp.float32)
   factors['glasses_round'] = jax.random.uniform(next(k))
   dark = jax.random.bernoulli(next(k), 0.6)

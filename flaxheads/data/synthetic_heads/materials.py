@@ -129,7 +129,7 @@ def skin(scene, x, y, z):
   brow = smooth_step(1.15, 0.45, jnp.abs(y - centre) / half + 0.45 * fine)
   brow = brow * smooth_step(-0.06, 0.10, t) * smooth_step(1.08, 0.85, t)
   brow = brow * front * i.brow_density
-  hairs = i.hair * 0.7 + 0.004
+  hairs = jnp.minimum(0.45 * i.hair + 0.004, 0.3 * i.skin)
   colour = mix(colour, hairs, 0.95 * brow)
   lash = bump((y - upper - 0.04) / 0.17) * smooth_step(1.12, 0.95, jnp.abs(s))
   lash = 0.9 * lash + 0.4 * bump((y - lower) / 0.1) * (jnp.abs(s) < 0.95)
@@ -138,7 +138,7 @@ def skin(scene, x, y, z):
   beard = _facial_hair(scene, x, q, y, z, grain) * (1 - on_lips)
   colour = mix(colour, i.hair * (0.75 + 0.25 * grain)[..., None], 0.9 * beard)
   border = wear.hair_border(i, x, y, z) + 0.5 * grain
-  scalp = smooth_step(-0.5, 0.9, border) * i.hair_cover
+  scalp = smooth_step(-0.6, 0.6, border) * i.hair_cover
   scalp = scalp * smooth_step(8.2, 7.6, q + 0.0 * y) * 0.93
   colour = mix(colour, i.hair * 0.8, scalp)
   dull = jnp.maximum(jnp.maximum(beard, scalp), brow)
@@ -157,15 +157,15 @@ def eyes(scene, x, y, z):
   gz = jnp.sqrt(1 - gx * gx - gy * gy)
   along = ex * gx + ey * gy + ez * gz
   dx, dy = ex - along * gx, ey - along * gy
-  rho = length(dx, dy, ez - along * gz) * radius / 0.62
+  rho = length(dx, dy, ez - along * gz) * radius / 0.64
   upper, lower, s = face_lib.eyelids(face, x)
   veins = noise.fractal(3 * x + i.texture[0], 3 * y, i.texture[1], 2)
   corner = smooth_step(0.5, 1.05, jnp.abs(s))
-  white = jnp.array([0.66, 0.63, 0.60]) * (1 - 0.06 * veins)[..., None]
+  white = jnp.array([0.55, 0.525, 0.50]) * (1 - 0.06 * veins)[..., None]
   white = mix(white, jnp.array([0.52, 0.28, 0.24]), 0.7 * corner)
   ray = noise.noise(9 * dx / (rho + 0.1), 9 * dy / (rho + 0.1), i.texture[2])
   ring = smooth_step(0.55, 0.25, rho)
-  iris = i.iris * (1.15 + 0.45 * ray + 0.7 * ring)[..., None]
+  iris = i.iris * (0.55 + 0.3 * ray + 0.45 * ring)[..., None]
   iris = iris * (1 - 0.75 * smooth_step(0.72, 1.0, rho))[..., None]
   iris = iris * smooth_step(0.36, 0.46, rho)[..., None]
   colour = mix(iris, white, smooth_step(0.92, 1.1, rho))
@@ -201,13 +201,13 @@ def hair(scene, x, y, z):
   i = scene.identity
   ax, az, along = wear.strands(i, x, y, z)
   sx, sy, sz = i.texture
-  fine = noise.noise(24 * ax + sx, 24 * az + sy, 0.25 * along)
+  fine = noise.noise(34 * ax + sx, 34 * az + sy, 0.25 * along)
   coarse = noise.noise(7 * ax + sy, 7 * az + sz, 0.12 * along)
   curl = noise.fractal(1.2 * x + sx, 1.2 * y + sy, 1.2 * z, 2)
   strand = (1 - i.hair_curl) * (0.6 * fine + 0.5 * coarse) + (
     i.hair_curl * (0.35 * fine + 0.6 * curl)
   )
-  return i.hair * jnp.exp(0.75 * strand)[..., None], strand
+  return i.hair * jnp.exp(0.9 * strand)[..., None], strand
 
 
 def clothes(scene, x, y, z):

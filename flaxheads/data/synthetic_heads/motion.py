@@ -69,9 +69,10 @@ def _blinks(key, seconds):
 def _speech(key, seconds):
   """Jaw and pucker of syllables at 2 to 4 Hz, with pauses: two [F]."""
   k = jax.random.split(key, 4)
-  pace = jnp.abs(_wave(k[0], seconds, 0.9, 2.0, num=3))
+  beat = _wave(k[0], seconds, 0.7, 1.5, num=3)
+  pace = jnp.sqrt(jnp.square(beat) + 0.02) - 0.1  # no kink where it turns
   talking = jnp.clip(0.55 + 1.4 * _wave(k[1], seconds, 0.1, 0.35), 0, 1)
-  loud = jax.random.uniform(k[2], minval=0.5, maxval=1.3)
+  loud = jax.random.uniform(k[2], minval=0.4, maxval=1.0)
   jaw = jnp.clip(1.5 * loud * pace * talking - 0.08, 0, 1)
   pucker = jnp.clip(1.3 * _wave(k[3], seconds, 0.4, 1.3), 0, 0.9)
   return jaw, pucker * talking

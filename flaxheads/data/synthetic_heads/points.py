@@ -16,8 +16,7 @@ _JAW = (
   (6.4, -6.2, 2.6),
   (5.6, -7.6, 3.2),
   (4.6, -8.6, 4.4),
-  (3.05, -9.9, 6.0),
-  (1.3, -10.6, 7.4),
+  (2.95, -9.8, 6.0),
 )
 _STEPS = 40
 
@@ -46,7 +45,7 @@ def _shoot(scene, start, direction):
 def _front(scene):
   """(x, y) in front view of points 17 to 67: two arrays [51]."""
   i, face = scene.identity, scene.face
-  brow_x = jnp.array([5.85, 4.95, 4.0, 2.85, 1.45])
+  brow_x = jnp.array([6.0, 5.05, 4.0, 2.85, 1.45])
   brow_x = jnp.concatenate([-brow_x, brow_x[::-1]])
   centre, half, _ = face_lib.brow_line(i, face, brow_x)
   brow_y = centre + half
@@ -93,10 +92,12 @@ def _jaw(scene):
   share = jnp.clip((-y - 3.0) / 8.0, 0.0, 1.0)
   drop = face.jaw_drop * share
   y, z = y - 0.85 * drop, z - 0.45 * drop
-  chin_y = face.chin_y - 0.8
-  x = jnp.concatenate([-x, jnp.zeros(1), x[::-1]])
-  y = jnp.concatenate([y, chin_y[None], y[::-1]])
-  z = jnp.concatenate([z, (face.chin_z + 0.3)[None], z[::-1]])
+  chin_y = face.chin_y - 0.6
+  x = jnp.concatenate([-x, jnp.array([-0.9, 0.0, 0.9]), x[::-1]])
+  beside = chin_y + 0.5
+  y = jnp.concatenate([y, jnp.stack([beside, chin_y, beside]), y[::-1]])
+  chin_z = jnp.broadcast_to(face.chin_z + 0.3, (3,))
+  z = jnp.concatenate([z, chin_z, z[::-1]])
   # From outside towards the axis of the jaw.
   inner = (jnp.zeros(17), jnp.maximum(y, -7.5) * 0.75, 0.6 * z + 0.8)
   outer = (x, y, z)

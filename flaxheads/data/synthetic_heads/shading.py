@@ -21,6 +21,7 @@ class Surface(NamedTuple):
 
 
 def dot(a, b):
+  """Scalar product of vectors given by their components."""
   return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
@@ -64,8 +65,8 @@ def _irradiance(scene, surface, colour, wrap):
   # The terminator of skin is soft and red: light leaks by `wrap` past it.
   soft = jnp.clip((facing + wrap) / (1 + wrap), 0, 1)
   direct = soft * soft * (lit + (1 - lit) * 0.25 * wrap)
-  warmth = m.light_warmth * jnp.array([0.14, 0.0, -0.2])
-  key_colour = 2.3 * m.light_power * (1 + warmth)
+  warmth = m.light_warmth * jnp.array([0.12, 0.0, -0.15])
+  key_colour = 2.1 * m.light_power * (1 + warmth)
   up = dot(n, _direction(scene, 0.0, 1.0, 0.0))
   azimuth = m.light_azimuth
   fill = _direction(scene, -jnp.sin(azimuth), 0.1, 0.75)
@@ -111,15 +112,15 @@ def shade(scene, surface, parts):
   fresnel = 0.04 + 0.5 * _power(rim, 2) * rim
 
   skin, shine = materials.skin(scene, x, y, z)
-  colour = _irradiance(scene, surface, skin, jnp.array([0.42, 0.2, 0.14]))
-  broad = _gloss(n, v, key, 3) * 0.10 + _gloss(n, v, key, 5) * 0.22
+  colour = _irradiance(scene, surface, skin, jnp.array([0.36, 0.2, 0.15]))
+  broad = _gloss(n, v, key, 3) * 0.07 + _gloss(n, v, key, 5) * 0.15
   shiny = (broad * lit + 0.10 * fresnel * surface.open) * shine * power
   colour = colour + shiny[..., None]
 
   white = materials.eyes(scene, x, y, z)
   eye = _irradiance(scene, surface, white, 0.35)
-  spark = _gloss(n, v, key, 7) * 2.2 * (0.3 + 0.7 * lit)
-  window = _gloss(n, v, _direction(scene, 0.35, 0.5, 0.8), 8) * 0.7
+  spark = _gloss(n, v, key, 9) * 2.5 * (0.3 + 0.7 * lit)
+  window = _gloss(n, v, _direction(scene, 0.35, 0.45, 0.82), 9) * 0.7
   eye = eye + ((spark + window) * power)[..., None]
 
   inside, wet = materials.mouth(scene, x, y, z)
@@ -141,7 +142,7 @@ def shade(scene, surface, parts):
 
   frame = jnp.broadcast_to(scene.identity.glasses_colour, cloth.shape)
   frame = _irradiance(scene, surface, frame, 0.1)
-  frame = frame + (_gloss(n, v, key, 5) * 0.6 * power)[..., None]
+  frame = frame + (_gloss(n, v, key, 5) * 0.2 * power)[..., None]
 
   surfaces = (colour, eye, inside, hair, cloth, frame)
   return _nearest_colour(parts, surfaces)

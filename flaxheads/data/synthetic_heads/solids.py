@@ -38,6 +38,7 @@ def bump(*components):
 
 
 def sphere(x, y, z, radius):
+  """A ball about the origin."""
   return length(x, y, z) - radius
 
 

@@ -74,7 +74,8 @@ def march_cones(scene, u, v, t, width, num_steps):
 
   Args:
     scene: the Scene.
-    u, v: the cones' middles: [N].
+    u: the cones' middles across the picture: [N].
+    v: the same, up: [N].
     t: where they start, cm from the camera: [N].
     width: a cone's width, as a share of the picture.
     num_steps: how often.
@@ -135,8 +136,7 @@ def _march_on(scene, tiles, hits, pixel):
     moved = _march(scene, *at, taken, pixel, _GRAZING_STEPS)
     return Hits(
       *(
-        h.at[some].set(m, mode='drop')
-        for h, m in zip(hits, moved, strict=True)
+        h.at[some].set(m, mode='drop') for h, m in zip(hits, moved, strict=True)
       )
     )
 

@@ -20,10 +20,15 @@ def hair_border(identity, x, y, z):
   border = y - i.hairline - i.hair_slope * (z - 8.0)
   front = smooth_step(2.0, 6.0, z)
   border = border - front * i.hair_sweep * x
+  # Long hair without a fringe is parted, and drapes to both sides.
+  drape = (i.hair_length > 3.0) * smooth_step(4.5, 6.0, i.hairline)
+  aside = jnp.minimum(jnp.abs(x - 0.5 * i.hair_part), 6.0)
+  border = border + front * drape * (0.55 * aside - 1.1)
   temple = solids.bump((q - 4.6) / 3.2, (y - 5.5) / 5.0)
   border = border - 2.2 * i.hair_temple * front * temple
   sideburn = solids.bump((z - 1.6) / 1.7, (q - 6.5) / 2.0)
-  return border + 1.6 * sideburn
+  uneven = 0.22 * noise.wave(0.31 * x + 0.2 * z) * noise.wave(0.83 * x + 0.1)
+  return border + 1.6 * sideburn + uneven
 
 
 def strands(identity, x, y, z):
@@ -51,18 +56,22 @@ def hair(identity, x, y, z, bone):
   lock = lock * noise.wave(3.7 * across_z + 0.05 * along + 0.1)
   curl = noise.wave(0.37 * x + 0.1 * y) * noise.wave(0.41 * y)
   curl = curl * noise.wave(0.39 * z + 0.2)
-  relief = 0.16 * lock * (1 - i.hair_curl) + 0.45 * i.hair_curl * curl
+  fine = noise.wave(11.0 * across_x + 0.13 * along + 0.3 * lock)
+  straight = 0.17 * lock + 0.06 * fine
+  relief = straight * (1 - i.hair_curl) + 0.4 * i.hair_curl * curl
   volume = i.hair_side + (i.hair_top - i.hair_side) * top
-  grown = smooth_step(-1.0, 3.5, border)
+  # Hair rises gently from the hairline; a fringe ends in an edge.
+  edge = 0.06 + 0.5 * smooth_step(5.0, 4.0, i.hairline)
+  grown = edge + (1 - edge) * smooth_step(-0.2, 3.2, border)
   part = solids.bump((x - i.hair_part) / 0.5) * top * (1 - i.hair_curl)
-  volume = volume * (0.25 + 0.75 * grown) * (1 - 0.35 * part)
+  volume = volume * grown * (1 - 0.35 * part)
   relief = relief * jnp.minimum(volume, 1.0)
   cap = bone - volume - relief
-  cap = smooth_max(cap, -0.75 * border, 0.35 + 0.4 * i.hair_top)
+  cap = smooth_max(cap, -0.75 * border, 0.25 + 0.5 * edge * i.hair_top)
   # Long hair: a hull about head and neck, open in front.
   bulk = 0.5 * i.hair_side
   hull = ellipsoid(q, y + 3.5, z + 1.8, 7.9 + bulk, 14.5, 8.4 + bulk) - relief
-  opening = ellipsoid(q, y + 3.0, z - 9.0, 6.3, 11.5, 9.6)
+  opening = ellipsoid(q, y + 9.0, z - 9.0, 6.6, 20.0, 10.2)
   hull = smooth_max(hull, -opening, 1.2)
   hull = smooth_max(hull, -(y + i.hair_length + 0.8 * lock), 1.0)
   hull = smooth_max(hull, y - 6.0, 3.0)
@@ -71,7 +80,8 @@ def hair(identity, x, y, z, bone):
   d = smooth_min(cap, hull, 1.2)
   bun = solids.sphere(x, y - 10.0, z + 6.5, 3.0) - relief
   d = smooth_min(d, bun + 60.0 * (1 - i.hair_bun), 0.6)
-  return d + 60.0 * (1 - i.hair_cover)
+  # Curls are steep: a shorter step keeps rays from passing through them.
+  return d * (1 - 0.5 * i.hair_curl) + 60.0 * (1 - i.hair_cover)
 
 
 def glasses(identity, face, x, y, z):
@@ -88,7 +98,7 @@ def glasses(identity, face, x, y, z):
   ay = jnp.maximum(jnp.abs(dy) - ry + corner, 0.0)
   ring = length(ax, ay) - corner
   plane = 9.6 - 0.035 * q * q
-  rim = length(ring, z - plane) - 0.13
+  rim = length(ring, z - plane) - 0.16
   bridge = capsule(q, y, z, (0.0, 0.55, 9.75), (0.75, 0.1, 9.5), 0.12, 0.12)
   arm = capsule(q, y, z, (5.7, 0.3, 8.4), (7.7, 0.6, -1.0), 0.12, 0.12)
   d = jnp.minimum(jnp.minimum(rim, bridge), arm)

@@ -1,0 +1,84 @@
+r"""Draws talking heads of nobody: clips or pictures, with their landmarks.
+
+python -m launch.render_heads --output=heads --num_identities=8
+python -m launch.render_heads --kind=pictures --num_frames=4 --output=heads
+
+For the i-th person, --kind=clip writes iiii.mp4, and --kind=pictures a folder
+iiii of PNG files; either comes with iiii.landmarks.npz (points [F, 68, 2] in
+pixels, times [F] in seconds). sheet.png shows them all.
+"""
+
+import pathlib
+
+import numpy as np
+import tqdm
+from absl import flags
+
+from flaxheads.data import image, synthetic_heads, video
+from flaxheads.errors import UserError
+from flaxheads.landmarks import files
+from launch import app
+
+FLAGS = flags.FLAGS
+_FPS = 25.0
+_SHEET_COLUMNS = 6
+_SHEET_ROWS = 16
+
+flags.DEFINE_string('output', '', 'Folder to write to; made if missing.')
+flags.DEFINE_integer('num_identities', 8, 'People to draw.', lower_bound=1)
+flags.DEFINE_integer('num_frames', 50, 'Frames of each.', lower_bound=1)
+flags.DEFINE_integer('image_size', 256, 'Side of a frame: 64, 128, 256 or 512.')
+flags.DEFINE_integer('seed', 0, 'Other seeds are other people.', lower_bound=0)
+flags.DEFINE_enum('kind', 'clip', ('clip', 'pictures'), 'What to write.')
+
+
+def _write(folder, name, frames, points):
+  times = np.arange(len(frames)) / _FPS
+  if FLAGS.kind == 'clip':
+    with video.VideoWriter(folder / f'{name}.mp4', _FPS) as writer:
+      for frame in frames:
+        writer.write(frame)
+  else:
+    (folder / name).mkdir(exist_ok=True)
+    for n, frame in enumerate(frames):
+      image.write_png(folder / name / f'{n:04}.png', frame)
+  files.save_landmarks(folder / f'{name}.landmarks.npz', points, times)
+
+
+def _draw(person):
+  """Frames and points of one person."""
+  count, size, seed = FLAGS.num_frames, FLAGS.image_size, FLAGS.seed
+  if FLAGS.kind == 'clip':
+    return synthetic_heads.make_clip(seed, person, count, size)
+  # Pictures are unlike each other: each is from another clip.
+  stills = [
+    synthetic_heads.make_clip(seed, person, 1, size, motion_index=n)
+    for n in range(count)
+  ]
+  return tuple(np.concatenate(parts) for parts in zip(*stills, strict=True))
+
+
+def main():
+  if not FLAGS.output:
+    raise UserError('--output is missing: the folder to write to')
+  if FLAGS.image_size not in synthetic_heads.IMAGE_SIZES:
+    sizes = ', '.join(map(str, synthetic_heads.IMAGE_SIZES))
+    raise UserError(f'--image_size={FLAGS.image_size}: not one of {sizes}')
+  folder = pathlib.Path(FLAGS.output).expanduser()
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise UserError(f'--output={folder}: {error.strerror}') from error
+  rows = []
+  for person in tqdm.trange(FLAGS.num_identities, unit='head', desc='draw'):
+    frames, points = _draw(person)
+    _write(folder, f'{person:04}', frames, points)
+    if len(rows) < _SHEET_ROWS:
+      picks = np.linspace(0, len(frames) - 1, _SHEET_COLUMNS).round()
+      rows.append([frames[int(n)] for n in np.unique(picks)])
+  image.write_png(folder / 'sheet.png', image.contact_sheet(rows))
+  print(f'{folder}: {FLAGS.num_identities} people')
+
+
+if __name__ == '__main__':
+  app.run(main)

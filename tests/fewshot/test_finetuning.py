@@ -1,0 +1,254 @@
+"""Fine-tuning: its start, what moves, and which frames it may see."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from flaxheads import fewshot
+from flaxheads.config import FinetuneConfig
+from flaxheads.errors import UserError
+from flaxheads.fewshot import finetuning
+from tests import tiny_game
+from tests.tiny_game import quick_compiles  # noqa: F401
+
+SETTINGS = FinetuneConfig(
+  batch_size=2, min_steps=4, max_steps=4, check_every=2, patience=9
+)
+
+
+@pytest.fixture(scope='module')
+def model():
+  return tiny_game.make_model(tiny_game.make_config(discriminator_updates=1))
+
+
+@pytest.fixture(scope='module')
+def faces():
+  return tiny_game.make_faces(3)
+
+
+@pytest.fixture(scope='module')
+def programs(model):
+  """The compiled step and loss; all tests of this module share them."""
+  experiment = dataclasses.replace(model.experiment, finetune=SETTINGS)
+  return finetuning._programs(json.dumps(dataclasses.asdict(experiment)))
+
+
+@pytest.fixture(scope='module')
+def person(model, faces, programs):
+  return fewshot.finetune(model, *faces, SETTINGS)
+
+
+def test_before_the_first_step_it_is_the_feed_forward_person(
+  model, faces, monkeypatch
+):
+  # Parameters that get worse at every step: the start is kept.
+  losses = iter(range(99))
+  fake = finetuning._Programs(
+    lambda state, x, y: (jax.tree.map(lambda a: a + 1, state), None),
+    lambda state, x, y: float(next(losses)),
+  )
+  monkeypatch.setattr(finetuning, '_programs', lambda *_: fake)
+  person = fewshot.finetune(model, *faces, SETTINGS)
+  other = fewshot.feed_forward(model, *faces)
+  assert person.info['steps'] == 0
+  tiny_game.assert_trees_equal(person.generator, other.generator)
+  np.testing.assert_array_equal(person.adain_params, other.adain_params)
+  points = faces[1]
+  np.testing.assert_array_equal(
+    fewshot.animate(person, points), fewshot.animate(other, points)
+  )
+
+
+def test_the_state_before_the_first_step_draws_the_same(model, faces):
+  # Not only what is kept: what is trained starts there as well.
+  state = finetuning.init_finetuning(model, *faces)
+  person = finetuning._make_person(model, *faces, state, 1, 0.0)
+  other = fewshot.feed_forward(model, *faces)
+  tiny_game.assert_trees_equal(person.generator, other.generator)
+  np.testing.assert_array_equal(person.adain_params, other.adain_params)
+
+
+def test_the_person_moved_and_has_neither_e_nor_p(model, faces, person):
+  other = fewshot.feed_forward(model, *faces)
+  assert person.info['method'] == 'fine-tuned'
+  assert person.info['steps'] in (2, 4)
+  assert np.mean(person.adain_params != other.adain_params) > 0.9
+  assert set(person.generator) == set(model.params['generator']) - {
+    'projection'
+  }
+  kernels = (
+    person.generator['to_rgb']['kernel'],
+    (other.generator['to_rgb']['kernel']),
+  )
+  assert (kernels[0] != kernels[1]).any()
+
+
+def test_all_that_is_trained_moves(model, faces, programs):
+  before = finetuning.init_finetuning(model, *faces)
+  x = np.asarray(finetuning.to_float(faces[0][:2]))
+  y = np.asarray(finetuning.draw_landmarks(faces[1][:2], tiny_game.SIZE))
+  after, terms = programs.step(before, x, y)
+  assert terms.match == 0
+
+  def moved(old, new):
+    return bool((np.asarray(old) != np.asarray(new)).any())
+
+  groups = {
+    "psi'": (before.generator['adain_params'], after.generator['adain_params']),
+    "w'": (before.discriminator['rows'], after.discriminator['rows']),
+    'b': (
+      before.discriminator['params']['b'],
+      after.discriminator['params']['b'],
+    ),
+  }
+  for name, (old, new) in groups.items():
+    assert moved(old, new), name
+  for old, new in (
+    (before.generator['generator'], after.generator['generator']),
+    (before.discriminator['params'], after.discriminator['params']),
+  ):
+    changes = jax.tree.map(moved, old, new)
+    for path, change in jax.tree_util.tree_leaves_with_path(changes):
+      if path[-1].key == 'kernel':
+        assert change, jax.tree_util.keystr(path)
+
+
+def test_learning_rates_are_those_of_finetuning(model, faces, programs):
+  # b1 = 0 and a tiny epsilon: the first update of a weight is the rate.
+  before = finetuning.init_finetuning(model, *faces)
+  x = np.asarray(finetuning.to_float(faces[0][:2]))
+  y = np.asarray(finetuning.draw_landmarks(faces[1][:2], tiny_game.SIZE))
+  after, _ = programs.step(before, x, y)
+  for old, new, rate in (
+    (before.generator, after.generator, SETTINGS.generator_learning_rate),
+    (
+      before.discriminator,
+      after.discriminator,
+      SETTINGS.discriminator_learning_rate,
+    ),
+  ):
+    steps = jax.tree.map(lambda a, b: np.abs(np.asarray(b) - a).max(), old, new)
+    assert 0.5 * rate < max(jax.tree.leaves(steps)) < 1.01 * rate
+
+
+class _Recorder:
+  """Programs that train nothing, and remember the frames they were shown."""
+
+  def __init__(self, losses):
+    self._losses = iter(losses)
+    self.trained, self.looked_at = [], []
+
+  def __call__(self, *_):
+    return finetuning._Programs(self._step, self._look)
+
+  def _step(self, state, x, y):
+    self.trained += [frame.tobytes() for frame in x]
+    rows = state.discriminator['rows']
+    psi = state.generator['adain_params'] + 1
+    return state.replace(
+      generator={**state.generator, 'adain_params': psi},
+      discriminator={**state.discriminator, 'rows': rows},
+    ), None
+
+  def _look(self, state, x, y):
+    self.looked_at += [frame.tobytes() for frame in x]
+    return float(next(self._losses))
+
+
+def _record(monkeypatch, model, faces, losses, **settings):
+  recorder = _Recorder(losses)
+  monkeypatch.setattr(finetuning, '_programs', recorder)
+  progress = []
+  settings = dataclasses.replace(SETTINGS, **settings)
+  person = fewshot.finetune(
+    model, *faces, settings, on_progress=progress.append
+  )
+  return recorder, person, progress
+
+
+@pytest.mark.parametrize('num_frames, held_out', [(2, 1), (8, 1), (24, 3)])
+def test_frames_held_out_are_never_trained_on(
+  model, monkeypatch, num_frames, held_out
+):
+  faces = tiny_game.make_faces(num_frames)
+  recorder, _, _ = _record(
+    monkeypatch, model, faces, [1.0] * 99, min_steps=30, max_steps=30
+  )
+  trained, looked_at = set(recorder.trained), set(recorder.looked_at)
+  assert not trained & looked_at
+  assert len(looked_at) == held_out
+  assert len(trained) == num_frames - held_out
+
+
+def test_one_picture_is_enough(model, monkeypatch):
+  faces = tiny_game.make_faces(1)
+  recorder, person, _ = _record(monkeypatch, model, faces, [1, 2, 3])
+  assert set(recorder.trained) == set(recorder.looked_at)
+  # Nothing is held out, so a rising loss of the one frame stops nothing.
+  assert person.info['steps'] == 4
+
+
+def test_the_best_parameters_are_kept(model, faces, monkeypatch):
+  losses = [5, 4, 1, 3, 2]  # at steps 0, 2, 4, 6, 8
+  start = fewshot.feed_forward(model, *faces)
+  _, person, progress = _record(
+    monkeypatch, model, faces, losses, min_steps=8, max_steps=8
+  )
+  assert person.info['steps'] == 4
+  assert person.info['held_out_loss'] == 1
+  np.testing.assert_allclose(
+    person.adain_params, start.adain_params + 4, rtol=1e-5
+  )
+  assert [look.step for look in progress] == [2, 4, 6, 8]
+  assert [look.best_step for look in progress] == [2, 4, 4, 4]
+
+
+def test_it_ends_when_nothing_improves(model, faces, monkeypatch):
+  losses = [5, 4, 6, 6, 6, 6, 6]
+  _, person, progress = _record(
+    monkeypatch, model, faces, losses, min_steps=99, max_steps=99, patience=3
+  )
+  assert progress[-1].step == 8  # three looks after step 2
+  assert person.info['steps'] == 2
+
+
+def test_a_loss_that_is_not_finite_stops_it(model, faces, monkeypatch):
+  with pytest.raises(UserError, match='nan at step 4.*learning_rate'):
+    _record(
+      monkeypatch, model, faces, [1, 1, float('nan')], max_steps=9, min_steps=9
+    )
+
+
+@pytest.mark.parametrize(
+  'num_frames, wanted', [(1, 120), (8, 120), (32, 160), (200, 400)]
+)
+def test_number_of_steps(num_frames, wanted):
+  # 40 epochs over what is not held out, in batches of 8, from 120 to 400:
+  # 32 frames leave 28, 4 batches; 200 leave 175, 22 batches.
+  config = FinetuneConfig()
+  assert finetuning.num_finetuning_steps(num_frames, config) == wanted
+
+
+def test_every_frame_comes_once_in_an_epoch():
+  indices = np.arange(5)
+  batches = finetuning._epochs(indices, 2, np.random.default_rng(0))
+  drawn = np.concatenate([next(batches) for _ in range(10)])
+  for epoch in drawn.reshape(4, 5):
+    assert sorted(epoch) == [0, 1, 2, 3, 4]
+
+
+def test_seeds_decide_and_nothing_else(model, faces, person, programs):
+  again = fewshot.finetune(model, *faces, SETTINGS)
+  tiny_game.assert_trees_equal(again.generator, person.generator)
+  np.testing.assert_array_equal(again.adain_params, person.adain_params)
+
+
+def test_wrong_shapes_are_refused(model, faces):
+  frames, points = faces
+  with pytest.raises(ValueError, match='uint8'):
+    fewshot.feed_forward(model, frames.astype(np.float32), points)
+  with pytest.raises(ValueError, match=r'not \(2, 68, 2\)'):
+    fewshot.feed_forward(model, frames[:2], points)

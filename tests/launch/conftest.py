@@ -1,0 +1,85 @@
+"""What tests of the commands share: a model that never learned, a person."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+
+import flaxheads
+from configs import tiny
+from flaxheads.data.image import write_png
+from flaxheads.data.sources import load_support
+from flaxheads.fewshot import person as person_module
+from flaxheads.landmarks.files import save_landmarks
+from flaxheads.models import spectral
+from flaxheads.training import networks as nets
+from tests.launch import footage
+
+SIZE = 64
+
+
+class Things(NamedTuple):
+  """Paths of what is well made."""
+
+  folder: object
+  model: object
+  person: object
+  picture: object
+  group: object
+  video: object
+  landmarks: object  # of the picture
+
+
+def _random_tensors(config):
+  """Parameters and spectral vectors, small numbers, without a compilation."""
+
+  def make(key):
+    params = nets.init_params(nets.build_networks(config), key)
+    return params, {
+      k: spectral.init_spectral(key, v) for k, v in params.items()
+    }
+
+  rng = np.random.default_rng(0)
+  return jax.tree.map(
+    lambda like: rng.normal(0, 0.1, like.shape).astype(np.float32),
+    jax.eval_shape(make, jax.random.key(0)),
+  )
+
+
+@pytest.fixture(scope='session')
+def things(tmp_path_factory) -> Things:
+  """A model of random weights, a person of it, and footage of one face."""
+  folder = tmp_path_factory.mktemp('things')
+  things = Things(
+    folder,
+    folder / 'model',
+    folder / 'person',
+    folder / 'picture.png',
+    folder / 'group.png',
+    folder / 'video.mp4',
+    folder / 'picture.npz',
+  )
+  write_png(things.picture, footage.portrait())
+  write_png(things.group, footage.two_faces())
+  footage.write_video(things.video, 6, 25)
+  config = tiny.get_config()
+  params, vectors = _random_tensors(config.model)
+  model = flaxheads.Model(config, params, vectors, {'step': 0})
+  flaxheads.save_model(things.model, model)
+  support = load_support(things.picture, SIZE)
+  save_landmarks(things.landmarks, support.points)
+  generator = person_module.without_projection(params['generator'])
+  num_adain_params = nets.build_networks(
+    config.model
+  ).generator.num_adain_params
+  person = flaxheads.Person(
+    config.model,
+    generator,
+    np.zeros(num_adain_params, np.float32),
+    support.frames[0],
+    support.points[0],
+    {'method': 'feed-forward', 'num_shots': 1},
+  )
+  flaxheads.save_person(things.person, person)
+  return things

@@ -1,0 +1,159 @@
+"""Layers against their plain definitions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flaxheads.models import layers
+from tests.tiny_game import quick_compiles  # noqa: F401
+
+
+def _normal(*shape, seed=0):
+  rng = np.random.default_rng([seed, *shape])
+  return rng.normal(size=shape).astype(np.float32)
+
+
+def _plain_conv(x, kernel):
+  return jax.lax.conv_general_dilated(
+    x, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+  )
+
+
+def _plain_pool(x):
+  parts = [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
+  return sum(parts) / 4
+
+
+def _plain_upsample(x):
+  return x.repeat(2, axis=1).repeat(2, axis=2)
+
+
+@pytest.mark.parametrize(
+  'folded, plain, factor',
+  [
+    (
+      layers.conv3x3_then_pool,
+      lambda x, kernel: _plain_pool(_plain_conv(x, kernel)),
+      0.5,
+    ),
+    (
+      layers.upsample_then_conv3x3,
+      lambda x, kernel: _plain_conv(_plain_upsample(x), kernel),
+      2,
+    ),
+  ],
+)
+@pytest.mark.parametrize('height, width', [(8, 8), (4, 10)])
+def test_folded_resampling_is_the_plain_one(
+  folded, plain, factor, height, width
+):
+  x, kernel = _normal(2, height, width, 3), _normal(3, 3, 3, 5)
+  shape = (2, int(height * factor), int(width * factor), 5)
+  cotangent = _normal(*shape)
+  (mine, my_pull), (theirs, their_pull) = (
+    jax.vjp(function, x, kernel) for function in (folded, plain)
+  )
+  assert mine.shape == shape
+  np.testing.assert_allclose(mine, theirs, atol=1e-5)
+  for one, other in zip(my_pull(cotangent), their_pull(cotangent), strict=True):
+    np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize('size', [1, 3])
+@pytest.mark.parametrize('resample', [None, 'down', 'up'])
+def test_conv_adds_its_bias_after_resampling(size, resample):
+  x = _normal(1, 4, 6, 3)
+  params = {'kernel': _normal(size, size, 3, 2), 'bias': _normal(2)}
+  network = layers.Conv(2, size, resample)
+  mine = network.apply({'params': params}, x)
+  theirs = _plain_upsample(x) if resample == 'up' else x
+  theirs = _plain_conv(theirs, params['kernel'])
+  theirs = _plain_pool(theirs) if resample == 'down' else theirs
+  np.testing.assert_allclose(mine, theirs + params['bias'], atol=1e-5)
+
+
+def test_resampling_without_convolution():
+  x = _normal(2, 4, 6, 3)
+  np.testing.assert_allclose(layers.mean_pool(x), _plain_pool(x), atol=1e-6)
+  np.testing.assert_array_equal(layers.upsample(x), _plain_upsample(x))
+
+
+def test_attention_starts_as_identity():
+  x = _normal(1, 4, 4, 16)
+  network = layers.SelfAttention()
+  params = network.init(jax.random.key(0), x)
+  np.testing.assert_array_equal(network.apply(params, x), x)
+
+
+def test_attention_follows_its_formula():
+  x = _normal(2, 3, 5, 16)
+  params = {
+    name: {'kernel': _normal(1, 1, 16, features), 'bias': _normal(features)}
+    for name, features in (('query', 2), ('key', 2), ('value', 16))
+  }
+  params['query']['kernel'] *= 0.1  # no overflow in the plain softmax below
+  params['gate'] = np.float32(0.7)
+  mine = layers.SelfAttention().apply({'params': params}, x)
+  flat = x.reshape(2, 15, 16)
+  query, key, value = (
+    flat @ params[name]['kernel'][0, 0] + params[name]['bias']
+    for name in ('query', 'key', 'value')
+  )
+  scores = np.exp(query @ key.transpose(0, 2, 1))  # [B, query, key]
+  weights = scores / scores.sum(-1, keepdims=True)
+  theirs = x + 0.7 * (weights @ value).reshape(x.shape)
+  np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize('per_sample', [False, True])
+def test_instance_norm_follows_its_formula(per_sample):
+  x = 3 * _normal(2, 5, 4, 3) + 7
+  shape = (2, 3) if per_sample else (3,)
+  scale, shift = _normal(*shape, seed=1), _normal(*shape, seed=2)
+  mine = layers.instance_norm(x, scale, shift)
+  mean, std = x.mean((1, 2), keepdims=True), x.std((1, 2), keepdims=True)
+  spread = (slice(None), None, None) if per_sample else ()
+  theirs = (x - mean) / np.sqrt(std**2 + 1e-5) * scale[spread] + shift[spread]
+  np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+def test_instance_norm_of_half_precision_has_exact_statistics():
+  x = (4 + 2 * _normal(1, 64, 64, 2)).astype(jnp.bfloat16)
+  y = layers.instance_norm(x, jnp.ones(2), jnp.zeros(2))
+  assert y.dtype == jnp.bfloat16
+  y = np.asarray(y, np.float32)
+  np.testing.assert_allclose(y.mean((1, 2)), np.zeros((1, 2)), atol=0.02)
+  np.testing.assert_allclose(y.std((1, 2)), np.ones((1, 2)), atol=0.02)
+
+
+@pytest.mark.parametrize(
+  'resample, features, has_skip',
+  [(None, 4, False), (None, 6, True), ('down', 4, True), ('up', 4, True)],
+)
+def test_residual_block_follows_its_order(resample, features, has_skip):
+  x = _normal(1, 4, 4, 4)
+  calls = []
+
+  def norm(name):
+    return lambda y: calls.append((name, y.shape)) or y + 1
+
+  block = layers.ResidualBlock(features, resample, (norm('a'), norm('b')))
+  shapes = jax.eval_shape(block.init, jax.random.key(0), x)['params']
+  assert ('skip' in shapes) == has_skip
+  params = jax.tree.map(lambda leaf: _normal(*leaf.shape), shapes)
+  calls.clear()
+  mine = block.apply({'params': params}, x)
+  middle = 8 if resample == 'up' else 4
+  assert calls == [('a', x.shape), ('b', (1, middle, middle, features))]
+
+  def conv(y, name, before=None, after=None):
+    kernel, bias = params[name]['kernel'], params[name]['bias']
+    y = _plain_upsample(y) if before == 'up' else y
+    y = _plain_conv(y, kernel)
+    return (_plain_pool(y) if after == 'down' else y) + bias
+
+  y = conv(np.maximum(x + 1, 0), 'Conv_0', before=resample)
+  y = conv(np.maximum(y + 1, 0), 'Conv_1', after=resample)
+  skip = conv(x, 'skip', resample, resample) if has_skip else x
+  np.testing.assert_allclose(mine, skip + y, atol=1e-4)

@@ -1,0 +1,493 @@
+"""The mistakes found in public reimplementations: one test for each.
+
+Numbers 2, 3 and 12 concern the reading of records; their tests are in
+tests/data/test_pipeline.py. `python -m launch.proofs.mistakes` makes every
+mistake in a copy of the source and sees its test fail.
+"""
+
+import ast
+import functools
+import pathlib
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flaxheads import config as c
+from flaxheads.data.pipeline import Batch
+from flaxheads.errors import UserError
+from flaxheads.fewshot import finetuning
+from flaxheads.landmarks import detect
+from flaxheads.models import embedder, perceptual, spectral
+from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput
+from flaxheads.models.generator import Generator
+from flaxheads.training import (
+  adversarial,
+  checkpoints,
+  content,
+  identity_table,
+  losses,
+  parallel,
+)
+from flaxheads.training import networks as nets
+from flaxheads.training import step as training_step
+from flaxheads.training.state import STATE_SPECS, TrainState, adam
+from tests import tiny_game
+from tests.tiny_game import quick_compiles  # noqa: F401
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope='module')
+def experiment():
+  return tiny_game.make_config(discriminator_updates=1)
+
+
+@pytest.fixture(scope='module')
+def model(experiment):
+  return tiny_game.make_model(experiment)
+
+
+@pytest.fixture(scope='module')
+def finetuned(experiment, model):
+  """The states before and after one fine-tuning step, and its loss terms."""
+  frames, points = tiny_game.make_faces(2)
+  before = finetuning.init_finetuning(model, frames, points)
+  step = functools.partial(
+    finetuning.finetune_step,
+    experiment=experiment,
+    networks=model.networks,
+    content=content.pyramid_content(experiment.loss).apply,
+  )
+  pictures = finetuning.draw_landmarks(points, tiny_game.SIZE)
+  x = training_step.to_float(frames)
+  after, terms = jax.jit(step)(before, x, pictures, {})
+  return SimpleNamespace(
+    before=before, after=after, terms=terms, x=x, pictures=pictures
+  )
+
+
+def test_mistake_01_psi_and_w_of_the_person_move(finetuned):
+  before, after = finetuned.before, finetuned.after
+
+  def share_moved(tree, other):
+    return np.mean(np.asarray(tree) != np.asarray(other))
+
+  moved = jax.tree.map(share_moved, before.generator, after.generator)
+  assert moved['adain_params'] > 0.9
+  rows = before.discriminator['rows'], after.discriminator['rows']
+  assert share_moved(*rows) > 0.5  # some features are silent here
+  theta = before.discriminator['params'], after.discriminator['params']
+  assert theta[0]['b'] != theta[1]['b']
+  for tree in (moved['generator'], jax.tree.map(share_moved, *theta)):
+    for path, share in jax.tree_util.tree_leaves_with_path(tree):
+      if path[-1].key == 'kernel':
+        assert share > 0.1, jax.tree_util.keystr(path)
+
+
+def _identity_vgg(network):
+  """Parameters whose conv1_1 hands on its three inputs, and negated."""
+  image = jnp.zeros((1, 16, 16, 3))
+  shapes = jax.eval_shape(network.init, jax.random.key(0), image)['params']
+  params = jax.tree.map(lambda leaf: np.zeros(leaf.shape), shapes)
+  for channel in range(3):
+    params['conv1_1']['kernel'][1, 1, channel, channel] = 1
+    params['conv1_1']['kernel'][1, 1, channel, channel + 3] = -1
+  return params
+
+
+@pytest.mark.parametrize(
+  'network, mean',
+  [
+    # B, G, R: of ImageNet, and of the VGG-Face data.
+    (perceptual.vgg19(), (103.939, 116.779, 123.68)),
+    (perceptual.vggface(), (93.5940, 104.7624, 129.1863)),
+  ],
+)
+def test_mistake_04_vgg_sees_bgr_bytes_less_the_mean(network, mean):
+  red, green, blue = 255.0, 51.0, 0.0
+  rgb = np.array([red, green, blue]) / 127.5 - 1
+  picture = jnp.broadcast_to(rgb.astype(np.float32), (1, 16, 16, 3))
+  first = network.apply({'params': _identity_vgg(network)}, picture)[0]
+  positive, negative = first[0, 8, 8, :3], first[0, 8, 8, 3:6]
+  wanted = np.array([blue, green, red]) - mean
+  np.testing.assert_allclose(positive - negative, wanted, atol=1e-3)
+
+
+def _toy_players():
+  """Two players small enough to differentiate by hand, with all couplings."""
+  rng = np.random.default_rng(0)
+  inputs = rng.normal(size=(4, 5)).astype(np.float32)
+  real = rng.normal(size=(4, 6)).astype(np.float32)
+  generator = {
+    'e': rng.normal(size=(5, 3)).astype(np.float32),
+    'g': rng.normal(size=(3, 6)).astype(np.float32),
+  }
+  discriminator = {
+    'v': rng.normal(size=(6, 3)).astype(np.float32),
+    'rows': rng.normal(size=(4, 3)).astype(np.float32),
+  }
+
+  def generate(params):
+    embedding = jnp.tanh(inputs @ params['e'])
+    return jnp.tanh(embedding @ params['g']), embedding
+
+  def discriminate(params, frames):
+    hidden = jnp.tanh(frames @ params['v'])
+    features = [hidden[:, None, None]]
+    return DiscriminatorOutput((hidden * params['rows']).sum(-1), features)
+
+  return generator, discriminator, real, generate, discriminate
+
+
+def _play(weights, content_weight=0.0):
+  generator, discriminator, real, generate, discriminate = _toy_players()
+  return adversarial.gradients(
+    generator,
+    discriminator,
+    real,
+    generate=generate,
+    discriminate=discriminate,
+    content=lambda fake, real: content_weight * jnp.abs(fake - real).mean(),
+    match=lambda e: losses.match_loss(e, discriminator['rows']),
+    weights=weights,
+  )
+
+
+def _weights(**given):
+  none = {'adversarial': 0.0, 'feature_matching': 0.0, 'match': 0.0}
+  return SimpleNamespace(**{**none, **given})
+
+
+def _norm(tree):
+  return sum(float(jnp.abs(leaf).sum()) for leaf in jax.tree.leaves(tree))
+
+
+@pytest.mark.parametrize(
+  'term', ['content', 'adversarial', 'feature_matching', 'match']
+)
+def test_mistake_05_every_term_of_the_game_has_a_gradient(term):
+  given = {} if term == 'content' else {term: 1.0}
+  game = _play(_weights(**given), content_weight=float(term == 'content'))
+  assert _norm(game.generator['e']) > 1e-3
+  assert (_norm(game.generator['g']) > 1e-3) == (term != 'match')
+
+
+def test_mistake_05_both_content_losses_have_a_gradient():
+  weights = c.LossConfig()
+  rng = np.random.default_rng(0)
+  fake, real = rng.uniform(-1, 1, (2, 1, 16, 16, 3)).astype(np.float32)
+  network = perceptual.vgg19()
+  perceptual_loss = content._perceptual(
+    {'vgg19': _identity_vgg(network)}, weights, jnp.float32
+  )
+  for loss in (content.pyramid_content(weights), perceptual_loss):
+    apply = functools.partial(loss.apply, loss.params)
+    to_fake, to_real = jax.jit(jax.grad(apply, argnums=(0, 1)))(fake, real)
+    assert np.mean(to_fake != 0) > 0.9
+    assert not np.any(to_real)
+
+
+def test_mistake_06_the_game_does_not_cancel():
+  _, discriminator, real, generate, discriminate = _toy_players()
+
+  def generator_loss(params):
+    fake, _ = generate(params)
+    return -discriminate(discriminator, fake).score.mean()
+
+  def hinge(params, fake):
+    low, high = (discriminate(params, x).score for x in (fake, real))
+    return jnp.maximum(0, 1 + low).mean() + jnp.maximum(0, 1 - high).mean()
+
+  params = _toy_players()[0]
+  game = _play(_weights(adversarial=1.0))
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, atol=1e-6),
+    game.generator,
+    jax.grad(generator_loss)(params),
+  )
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, atol=1e-6),
+    game.discriminator,
+    jax.grad(hinge)(discriminator, generate(params)[0]),
+  )
+
+
+def _score(experiment, model, rows):
+  sizes = experiment.model
+  network = Discriminator(
+    sizes.image_size,
+    sizes.base_channels,
+    sizes.max_channels,
+    sizes.embedding_size,
+  )
+  frames, points = tiny_game.make_faces(2)
+  x = training_step.to_float(frames)
+  y = finetuning.draw_landmarks(points, tiny_game.SIZE)
+  params = {'params': model.params['discriminator']}
+  return jax.jit(lambda rows: network.apply(params, x, y, rows).score)(rows)
+
+
+def test_mistake_07_scores_are_not_squashed(experiment, model):
+  # The hinge is exactly zero beyond its margins and linear within them.
+  assert losses.discriminator_loss(jnp.array([-1.5]), jnp.array([1.5])) == 0
+  assert losses.discriminator_loss(jnp.array([3.0]), jnp.array([-4.0])) == 9
+  assert losses.adversarial_loss(jnp.array([7.0, 5.0])) == -6
+  # The score is affine in W_i, whatever its size.
+  rng = np.random.default_rng(0)
+  rows = 100 * rng.normal(size=(2, tiny_game.EMBEDDING_SIZE))
+  zero, one, two = (_score(experiment, model, rows * i) for i in range(3))
+  assert np.abs(one - zero).min() > 10
+  np.testing.assert_allclose(two - zero, 2 * (one - zero), rtol=1e-3)
+
+
+def _generator(experiment):
+  sizes = experiment.model
+  return Generator(
+    sizes.image_size,
+    sizes.base_channels,
+    sizes.max_channels,
+    sizes.num_residual_blocks,
+    sizes.bottleneck_size,
+  )
+
+
+def test_mistake_08_every_adain_layer_reads_its_own_slice(experiment, model):
+  network = _generator(experiment)
+  # One residual block of 16 channels at 16²; up blocks 16-8 and 8-8, each
+  # normalising its input and its output; 8 before the last convolution.
+  layers = (16, 16, 16, 8, 8, 8, 8)
+  assert network.num_adain_params == 2 * sum(layers)
+  _, points = tiny_game.make_faces(1)
+  y = finetuning.draw_landmarks(points, tiny_game.SIZE)
+  params = model.params['generator']
+  rng = np.random.default_rng(0)
+  psi = 0.3 * rng.normal(size=(1, 2 * sum(layers))).astype(np.float32)
+  colours = rng.normal(size=(1, tiny_game.SIZE, tiny_game.SIZE, 3))
+
+  @jax.jit
+  def slopes(psi, y):
+    def loss(psi, y):
+      return (network.apply({'params': params}, y, psi) * colours).sum()
+
+    return jax.grad(loss, argnums=(0, 1))(psi, y)
+
+  # An untrained P says almost nothing: the picture must come through.
+  _, to_landmarks = slopes(np.zeros_like(psi), y)
+  assert np.abs(to_landmarks).max() > 1e-3
+  to_psi, _ = slopes(psi, y)
+  assert (np.asarray(to_psi) != 0).all()
+
+
+def _numpy_adam(
+  row, moments, gradient, count, *, learning_rate, b1, b2, epsilon
+):
+  first = b1 * moments[0] + (1 - b1) * gradient
+  second = b2 * moments[1] + (1 - b2) * gradient**2
+  step = first / (1 - b1**count)
+  step = step / (np.sqrt(second / (1 - b2**count)) + epsilon)
+  return row - learning_rate * step, (first, second)
+
+
+def test_mistake_09_rows_of_other_videos_and_their_moments_rest():
+  settings = {'learning_rate': 0.1, 'b1': 0.9, 'b2': 0.99, 'epsilon': 1e-5}
+  table = identity_table.init_table(jax.random.key(0), 64, 4)
+  mesh = parallel.make_mesh(1)
+  update = parallel.pmap(
+    functools.partial(identity_table.update, **settings),
+    mesh,
+    in_specs=(STATE_SPECS.table, parallel.SHARDED, parallel.SHARDED),
+    out_specs=STATE_SPECS.table,
+  )
+  rng = np.random.default_rng(0)
+  gradients = rng.normal(size=(2, 2, 4)).astype(np.float32)
+  start = np.array(table.rows)
+  once = update(table, np.array([0, 1], np.int32), gradients[0])
+  twice = update(once, np.array([1, 2], np.int32), gradients[1])
+  for leaf, after in zip(
+    jax.tree.leaves(once), jax.tree.leaves(twice), strict=True
+  ):
+    np.testing.assert_array_equal(leaf[0], after[0])
+    np.testing.assert_array_equal(leaf[3:], after[3:])
+  np.testing.assert_array_equal(twice.rows[3:], start[3:])
+  assert twice.updates[:4].tolist() == [1, 2, 1, 0]
+  # Each row has the history of its own gradients.
+  adam_ = functools.partial(_numpy_adam, **settings)
+  fresh = (np.zeros(4), np.zeros(4))
+  row, moments = adam_(start[1], fresh, gradients[0, 1], 1)
+  row, _ = adam_(row, moments, gradients[1, 0], 2)
+  np.testing.assert_allclose(twice.rows[1], row, atol=1e-6)
+  row, _ = adam_(start[2], fresh, gradients[1, 1], 1)
+  np.testing.assert_allclose(twice.rows[2], row, atol=1e-6)
+
+
+def test_mistake_10_only_kernels_are_normalised(model):
+  params = model.params['discriminator']
+  vectors = spectral.init_spectral(jax.random.key(0), params)
+  normal = spectral.normalize(params, vectors)
+  for name in ('w0', 'b'):
+    np.testing.assert_array_equal(normal[name], params[name])
+
+
+def test_mistake_10_w_of_the_person_is_not_normalised(model, finetuned):
+  params = model.params['discriminator']
+  # The score before the first update is that of W_i = ê.
+  frames, points = tiny_game.make_faces(2)
+  embedding, psi = finetuning.embed_person(model, frames, points)
+  rows = finetuned.before.discriminator['rows']
+  np.testing.assert_array_equal(rows, params['w0'] + embedding)
+
+  @jax.jit
+  def score(embedding, psi):
+    vectors = {
+      name: spectral.power_iteration(model.params[name], model.spectral[name])
+      for name in ('generator', 'discriminator')
+    }
+    normal = {
+      name: spectral.normalize(model.params[name], vectors[name])
+      for name in vectors
+    }
+    fake = nets.generate(
+      model.networks,
+      normal['generator'],
+      finetuned.pictures,
+      psi[None].repeat(2, 0),
+    )
+    return nets.discriminate(
+      model.networks,
+      normal['discriminator'],
+      fake,
+      finetuned.pictures,
+      embedding[None].repeat(2, 0),
+    ).score
+
+  np.testing.assert_allclose(
+    finetuned.terms.adversarial, -score(embedding, psi).mean(), rtol=1e-3
+  )
+
+
+def test_mistake_11_space_is_summed(experiment, model):
+  x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
+  wanted = np.maximum(x, 0).sum((1, 2))
+  np.testing.assert_allclose(embedder.sum_pool(x), wanted, rtol=1e-5)
+  # E of a frame is that sum over the last block of its trunk.
+  sizes = experiment.model
+  given = (sizes.image_size, sizes.base_channels, sizes.max_channels)
+  trunk = embedder.Trunk(*given, sizes.embedding_size)
+  params = model.params['embedder']
+  frames, points = tiny_game.make_faces(1)
+  frames = training_step.to_float(frames)
+  y = finetuning.draw_landmarks(points, tiny_game.SIZE)
+
+  @jax.jit
+  def both():
+    whole = model.networks.embedder.apply({'params': params}, frames, y)
+    return whole, trunk.apply({'params': params['trunk']}, frames, y)[-1]
+
+  whole, last = both()
+  assert last.shape == (1, 4, 4, tiny_game.EMBEDDING_SIZE)
+  wanted = np.maximum(last, 0).sum((1, 2))
+  np.testing.assert_allclose(whole, wanted, rtol=1e-4)
+
+
+def _imports(path):
+  for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    if isinstance(node, ast.ImportFrom):
+      yield from (f'{node.module}.{alias.name}' for alias in node.names)
+    elif isinstance(node, ast.Import):
+      yield from (alias.name for alias in node.names)
+
+
+def test_mistake_13_the_step_draws_on_the_device(experiment):
+  config = experiment
+  batch = tiny_game.make_batch(config, 1)
+  prepare = parallel.pmap(
+    functools.partial(
+      training_step.prepare_sample, key=jax.random.key(0), config=config
+    ),
+    parallel.make_mesh(1),
+    in_specs=(parallel.SHARDED,),
+    out_specs=parallel.SHARDED,
+  )
+  program = str(jax.make_jaxpr(prepare)(Batch(*batch)))
+  assert 'callback' not in program
+  for folder in ('training', 'models'):
+    for path in (ROOT / 'flaxheads' / folder).glob('*.py'):
+      for name in _imports(path):
+        assert not name.startswith(
+          ('matplotlib', 'cv2', 'PIL', 'flaxheads.landmarks.detect')
+        ), f'{path.name} imports {name}'
+
+
+def _small_state(seed):
+  rng = np.random.default_rng(seed)
+  params = {name: {'kernel': jnp.zeros((3, 4))} for name in nets.NETWORKS}
+  optimizer = adam(c.OptimizerConfig())
+  state = TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=params,
+    spectral={name: {'u': jnp.zeros(4)} for name in params},
+    generator_optimizer=optimizer.init(params),
+    discriminator_optimizer=optimizer.init(params),
+    ema=params,
+    table=identity_table.init_table(jax.random.key(0), 64, 4),
+  )
+  return jax.tree.map(
+    lambda leaf: jnp.asarray(rng.integers(1, 99, leaf.shape), leaf.dtype),
+    state,
+  )
+
+
+def test_mistake_14_a_checkpoint_is_whole(tmp_path):
+  state = _small_state(0)
+  keeper = checkpoints.Checkpoints(str(tmp_path))
+  keeper.save(7, state)
+  keeper.close()
+  reader = checkpoints.Checkpoints(str(tmp_path))
+  restored = reader.restore(reader.latest_step(), _small_state(1))
+  reader.close()
+  assert len(jax.tree.leaves(restored)) == len(jax.tree.leaves(state))
+  tiny_game.assert_trees_equal(restored, state)
+
+
+def test_mistake_14_a_stale_checkpoint_is_not_taken(tmp_path):
+  config = tiny_game.make_config()
+  checkpoints.claim_workdir(str(tmp_path), config)
+  checkpoints.claim_workdir(str(tmp_path), config)  # the same run goes on
+  config.loss.match = 0.5
+  with pytest.raises(UserError, match='loss.match=10.0, not 0.5'):
+    checkpoints.claim_workdir(str(tmp_path), config)
+
+
+def test_mistake_15_finetuning_detects_and_draws_nothing_again(
+  model, monkeypatch
+):
+  frames, points = tiny_game.make_faces(3)
+  drawn, detected = [], []
+  draw = finetuning.draw_landmarks
+
+  def counted_draw(points, image_size):
+    drawn.append(len(points))
+    return draw(points, image_size)
+
+  def counted_detector(*args, **kwargs):
+    detected.append(args)
+    return lambda image: []
+
+  monkeypatch.setattr(finetuning, 'draw_landmarks', counted_draw)
+  monkeypatch.setattr(detect, 'make_detector', counted_detector)
+  steps = []
+
+  def step(state, frames, pictures):
+    steps.append(frames)
+    return state, None
+
+  programs = finetuning._Programs(step, lambda state, frames, pictures: 0.0)
+  monkeypatch.setattr(finetuning, '_programs', lambda *_: programs)
+  settings = c.FinetuneConfig(min_steps=20, max_steps=20, patience=99)
+  finetuning.finetune(model, frames, points, settings)
+  assert len(steps) == 20
+  assert drawn == [3]
+  assert not detected

@@ -1,0 +1,146 @@
+"""Tiny networks, states and batches for tests: made by numpy, not compiled.
+
+Initialising a network with its own initialisers compiles for longer than most
+tests run, and leaves gates and biases at zero, where a missing gradient does
+not show. Here every number is random.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import traverse_util
+
+from configs import tiny
+from flaxheads.data.pipeline import Batch
+from flaxheads.fewshot import Model
+from flaxheads.training import networks as nets
+from flaxheads.training.identity_table import IdentityTable
+from flaxheads.training.state import TrainState, adam, generator_side
+
+SIZE = 64
+EMBEDDING_SIZE = 16
+
+
+@pytest.fixture(scope='module', autouse=True)
+def quick_compiles():
+  """Compiles in a third of the time; import it into a module of tests."""
+  jax.config.update('jax_disable_most_optimizations', True)
+  yield
+  jax.config.update('jax_disable_most_optimizations', False)
+
+
+def make_config(**training):
+  """The tiny experiment, tinier still; fields of `training` can be given."""
+  config = tiny.get_config()
+  config.model = dataclasses.replace(
+    config.model, max_channels=16, embedding_size=EMBEDDING_SIZE
+  )
+  config.training = dataclasses.replace(config.training, **training)
+  return config
+
+
+def _fill(path, shape, rng):
+  if path[-1] == 'kernel':
+    return rng.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))
+  if path[-1] == 'scale':
+    return 1 + 0.2 * rng.normal(size=shape)
+  if path[-1] == 'gate':
+    return np.array(0.5)
+  if path[-1] == 'b':  # so far off that the hinges are not all active
+    return np.array(1.5)
+  return 0.2 * rng.normal(size=shape)
+
+
+def random_tree(shapes, seed=0):
+  """A tree of random float32 arrays with the names and shapes of `shapes`."""
+  rng = np.random.default_rng(seed)
+  flat = {
+    path: np.asarray(_fill(path, leaf.shape, rng), np.float32)
+    for path, leaf in traverse_util.flatten_dict(shapes).items()
+  }
+  return traverse_util.unflatten_dict(flat)
+
+
+def make_params(config, seed=0):
+  """Random parameters of the three networks."""
+  networks = nets.build_networks(config.model)
+  shapes = jax.eval_shape(lambda: nets.init_params(networks, jax.random.key(0)))
+  return random_tree(shapes, seed)
+
+
+def make_vectors(params):
+  """The top right singular vectors of all kernels, by numpy's SVD."""
+  vectors = {}
+  for path, leaf in traverse_util.flatten_dict(params).items():
+    if path[-1] == 'kernel':
+      matrix = np.asarray(leaf).reshape(-1, leaf.shape[-1])
+      top = np.linalg.svd(matrix, full_matrices=False)[2][0]
+      vectors[path[:-1] + ('u',)] = top.astype(np.float32)
+  return traverse_util.unflatten_dict(vectors)
+
+
+def _zeros(shapes):
+  return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+
+
+def make_state(config, num_rows=64, seed=0):
+  """A training state at step 0 with random parameters."""
+  params = make_params(config, seed)
+  optimizer = adam(config.optimizer)
+  rng = np.random.default_rng([seed, 1])
+  shape = (num_rows, EMBEDDING_SIZE)
+  return TrainState(
+    step=np.zeros((), np.int32),
+    params=params,
+    spectral=make_vectors(params),
+    generator_optimizer=_zeros(
+      jax.eval_shape(optimizer.init, generator_side(params))
+    ),
+    discriminator_optimizer=_zeros(
+      jax.eval_shape(optimizer.init, params['discriminator'])
+    ),
+    ema=jax.tree.map(lambda leaf: leaf + 0.5, generator_side(params)),
+    table=IdentityTable(
+      rng.normal(size=shape).astype(np.float32),
+      np.zeros(shape, np.float32),
+      np.zeros(shape, np.float32),
+      np.zeros(num_rows, np.int32),
+    ),
+  )
+
+
+def make_faces(num_frames, seed=0):
+  """Smooth pictures uint8 [F, S, S, 3] and points float32 [F, 68, 2]."""
+  rng = np.random.default_rng(seed)
+  coarse = rng.integers(0, 256, (num_frames, 8, 8, 3), dtype=np.uint8)
+  frames = coarse.repeat(SIZE // 8, 1).repeat(SIZE // 8, 2)
+  points = rng.uniform(8, SIZE - 8, (num_frames, 68, 2)).astype(np.float32)
+  return frames, points
+
+
+def make_batch(config, batch_size, seed=0, video_index=None):
+  """A batch of random pictures and points."""
+  count = config.data.num_support + 1
+  frames, points = make_faces(batch_size * count, seed)
+  if video_index is None:
+    video_index = 7 * np.arange(batch_size)
+  return Batch(
+    frames.reshape(batch_size, count, SIZE, SIZE, 3),
+    points.reshape(batch_size, count, 68, 2),
+    np.asarray(video_index, np.int32),
+  )
+
+
+def make_model(config, seed=0):
+  """A model of random parameters."""
+  params = jax.tree.map(jnp.asarray, make_params(config, seed))
+  return Model(config, params, make_vectors(params), {'sha256': 'of tests'})
+
+
+def assert_trees_equal(first, second):
+  """Same structure, and every number the same."""
+  assert jax.tree.structure(first) == jax.tree.structure(second)
+  jax.tree.map(np.testing.assert_array_equal, first, second)

@@ -1,0 +1,198 @@
+"""The loop: resuming is exact, and what goes wrong is named."""
+
+import copy
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from flaxheads.data import records
+from flaxheads.errors import UserError
+from flaxheads.training import loop
+from flaxheads.training import networks as nets
+from flaxheads.training.adversarial import DiscriminatorTerms, GeneratorTerms
+from flaxheads.training.checkpoints import Checkpoints, claim_workdir
+from flaxheads.training.state import init_state
+from flaxheads.training.step import StepMetrics
+from flaxheads.training.watch import DivergenceError
+from tests import tiny_game
+from tests.tiny_game import quick_compiles  # noqa: F401
+
+NUM_DEVICES = 2
+
+
+def _record(video):
+  frames, points = tiny_game.make_faces(4, seed=video)
+  return records.make_record(
+    frames,
+    points,
+    np.arange(4) / 25,
+    video_id=f'video{video}',
+    identity_id=f'person{video}',
+  )
+
+
+@pytest.fixture(scope='module', autouse=True)
+def small_world():
+  """Five videos in memory, and parameters that need no compiling."""
+  source = [_record(video) for video in range(5)]
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(loop.pipeline, 'make_source', lambda *_: source)
+    patch.setattr(
+      loop,
+      'init_state',
+      lambda config, networks, num_videos: tiny_game.make_state(config),
+    )
+    yield
+
+
+def _config(**training):
+  return tiny_game.make_config(discriminator_updates=1, **training)
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+  """A run of four steps without a stop."""
+  workdir = tmp_path_factory.mktemp('whole')
+  config = _config(num_steps=4)
+  return workdir, *loop.train(config, str(workdir), NUM_DEVICES)
+
+
+def test_resuming_changes_nothing(whole, tmp_path):
+  _, state, scalars = whole
+  loop.train(_config(num_steps=2), str(tmp_path), NUM_DEVICES)
+  resumed, others = loop.train(_config(num_steps=4), str(tmp_path), NUM_DEVICES)
+  assert resumed.step == 4
+  tiny_game.assert_trees_equal(resumed, state)
+  for name, value in scalars.items():
+    if '/' in name:  # not the timings
+      assert others[name] == value, name
+
+
+def test_a_run_leaves_checkpoints_pictures_and_scalars(whole):
+  workdir, _, scalars = whole
+  kept = sorted(path.name for path in (workdir / 'checkpoints').iterdir())
+  assert kept == ['2', '4']
+  pictures = sorted(path.name for path in (workdir / 'samples').iterdir())
+  assert pictures == ['00000002.png', '00000004.png']
+  assert list((workdir / 'tensorboard').iterdir())
+  assert {name for name in scalars if '/' in name} >= {
+    *(f'generator/{term}' for term in GeneratorTerms._fields),
+    *(f'discriminator/{term}' for term in DiscriminatorTerms._fields),
+  }
+
+
+def test_a_run_is_read_back_on_one_device(whole):
+  workdir, state, _ = whole
+  config, restored = loop.restore(str(workdir))
+  assert config == _config(num_steps=4)
+  assert restored.step == 4
+  for name in ('params', 'ema', 'spectral'):
+    tiny_game.assert_trees_equal(
+      jax.device_get(getattr(restored, name)),
+      jax.device_get(getattr(state, name)),
+    )
+
+
+def test_a_folder_without_a_checkpoint_is_named(tmp_path):
+  with pytest.raises(UserError, match='holds no run'):
+    loop.restore(str(tmp_path))
+  claim_workdir(str(tmp_path), _config())
+  with pytest.raises(UserError, match='holds no checkpoint yet'):
+    loop.restore(str(tmp_path))
+
+
+def test_another_experiment_does_not_go_on(whole):
+  workdir, _, _ = whole
+  config = _config(num_steps=9)
+  config.loss.match = 1.0
+  with pytest.raises(UserError, match='loss.match=10.0, not 1.0'):
+    loop.train(config, str(workdir), NUM_DEVICES)
+
+
+def test_a_batch_that_does_not_split_is_refused(tmp_path):
+  with pytest.raises(UserError, match='batch_size: 2 .* over 8 devices'):
+    loop.train(_config(), str(tmp_path / 'new'), 8)
+  assert not (tmp_path / 'new').exists()
+
+
+def test_fields_are_checked_before_anything_is_made(tmp_path):
+  config = _config()
+  config.training.num_steps = 0
+  with pytest.raises(UserError, match='training.num_steps: 0 is too small'):
+    loop.train(config, str(tmp_path / 'new'), NUM_DEVICES)
+  assert not (tmp_path / 'new').exists()
+
+
+def _fake_step(broken_step, player, term, value):
+  good = StepMetrics(
+    GeneratorTerms(*np.ones(4)), DiscriminatorTerms(*np.ones(3)), np.ones(())
+  )
+  terms = getattr(good, player)._replace(**{term: value})
+  bad = good._replace(**{player: terms})
+
+  def make(*_):
+    def step(state, batch, content_params):
+      state = state.replace(step=state.step + 1)
+      return state, bad if state.step == broken_step else good
+
+    return step
+
+  return make
+
+
+@pytest.mark.parametrize(
+  'player, term, value',
+  [
+    ('generator', 'content', np.nan),
+    ('generator', 'match', np.inf),
+    ('discriminator', 'hinge', np.nan),
+  ],
+)
+def test_a_loss_that_is_not_finite_stops_the_run(
+  tmp_path, monkeypatch, player, term, value
+):
+  make = _fake_step(3, player, term, value)
+  monkeypatch.setattr(loop, 'make_train_step', make)
+  picture = np.zeros((4, 4, 3), np.uint8)
+  monkeypatch.setattr(loop, 'make_sampler', lambda *_: lambda *_: picture)
+  with pytest.raises(DivergenceError, match=f'step 3: {player}/{term} is'):
+    loop.train(_config(num_steps=6), str(tmp_path), NUM_DEVICES)
+  checkpoints = Checkpoints(str(tmp_path))
+  assert checkpoints.latest_step() == 2
+  checkpoints.close()
+
+
+def test_a_broken_state_is_not_kept_even_when_it_is_not_logged(
+  tmp_path, monkeypatch
+):
+  make = _fake_step(4, 'generator', 'content', np.nan)
+  monkeypatch.setattr(loop, 'make_train_step', make)
+  picture = np.zeros((4, 4, 3), np.uint8)
+  monkeypatch.setattr(loop, 'make_sampler', lambda *_: lambda *_: picture)
+  config = _config(num_steps=50, log_every=50, checkpoint_every=2)
+  with pytest.raises(DivergenceError, match='step 4: generator/content'):
+    loop.train(config, str(tmp_path), NUM_DEVICES)
+  checkpoints = Checkpoints(str(tmp_path))
+  assert checkpoints.latest_step() == 2
+  checkpoints.close()
+
+
+def test_the_state_of_these_tests_has_the_shapes_of_the_real_one():
+  config = _config()
+  networks = nets.build_networks(config.model)
+  real = jax.eval_shape(lambda: init_state(config, networks, 5))
+  fake = tiny_game.make_state(config)
+  assert jax.tree.structure(real) == jax.tree.structure(fake)
+  for one, other in zip(
+    jax.tree.leaves(real), jax.tree.leaves(fake), strict=True
+  ):
+    assert (one.shape, one.dtype) == (other.shape, other.dtype)
+
+
+def test_configs_of_these_tests_are_independent():
+  one = _config()
+  other = copy.deepcopy(one)
+  other.loss = dataclasses.replace(one.loss, match=0.0)
+  assert _config() == one != other

@@ -1,0 +1,154 @@
+"""Loss terms against numbers worked out by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flaxheads.config import Config, LossConfig, PerceptualConfig
+from flaxheads.errors import UserError
+from flaxheads.training import content, losses
+from flaxheads.weights import tensors
+from tests.tiny_game import quick_compiles  # noqa: F401
+
+
+def _pictures(count, size=32, seed=0):
+  rng = np.random.default_rng(seed)
+  return rng.uniform(-1, 1, (count, 1, size, size, 3)).astype(np.float32)
+
+
+def test_hinge():
+  fake, real = jnp.array([-2.0, 0.0, 1.0]), jnp.array([2.0, 0.5, -1.0])
+  # (0 + 1 + 2) / 3 and (0 + 0.5 + 2) / 3
+  assert losses.discriminator_loss(fake, real) == pytest.approx(5.5 / 3)
+
+
+def test_adversarial_is_the_negated_mean():
+  assert losses.adversarial_loss(jnp.array([3.0, -1.0])) == -1
+  slope = jax.grad(losses.adversarial_loss)(jnp.array([30.0, -10.0]))
+  np.testing.assert_array_equal(slope, [-0.5, -0.5])  # at any score
+
+
+def test_features_are_averaged_in_a_layer_and_summed_over_layers():
+  fake = [jnp.full((1, 2, 2, 3), 2.0), jnp.full((1, 1, 1, 5), -1.0)]
+  real = [jnp.full((1, 2, 2, 3), 0.5), jnp.full((1, 1, 1, 5), 2.0)]
+  assert losses.features_loss(fake, real) == pytest.approx(1.5 + 3)
+  to_fake, to_real = jax.grad(losses.features_loss, argnums=(0, 1))(fake, real)
+  assert all(np.all(leaf != 0) for leaf in to_fake)
+  assert all(np.all(leaf == 0) for leaf in to_real)
+
+
+def test_match_leaves_the_rows_alone():
+  embedding, rows = jnp.array([[1.0, 2.0]]), jnp.array([[0.0, 5.0]])
+  assert losses.match_loss(embedding, rows) == 2
+  to_e, to_w = jax.grad(losses.match_loss, argnums=(0, 1))(embedding, rows)
+  np.testing.assert_array_equal(to_e, [[0.5, -0.5]])
+  np.testing.assert_array_equal(to_w, [[0, 0]])
+
+
+def test_pyramid_is_zero_only_for_the_same_picture():
+  fake, real = _pictures(2)
+  assert losses.pyramid_loss(fake, fake) == 0
+  assert losses.pyramid_loss(fake, real) > 0.1
+  near = fake.copy()
+  near[0, 5, 5, 1] += 0.1
+  assert losses.pyramid_loss(near, fake) > 0
+
+
+def test_pyramid_is_symmetric_and_of_degree_one():
+  fake, real = _pictures(2)
+  loss = losses.pyramid_loss(fake, real)
+  assert losses.pyramid_loss(real, fake) == pytest.approx(float(loss), 1e-5)
+  assert losses.pyramid_loss(3 * fake, 3 * real) == pytest.approx(
+    3 * float(loss), 1e-5
+  )
+
+
+def test_pyramid_of_one_colour_is_its_distance():
+  # A constant has no bands but the last.
+  fake = jnp.full((1, 32, 32, 3), 0.75)
+  assert losses.pyramid_loss(fake, fake - 0.5) == pytest.approx(0.5, 1e-5)
+
+
+def test_pyramid_weighs_bands_alike():
+  # A checkerboard has only the finest band, a constant only the coarsest.
+  board = np.indices((32, 32)).sum(0) % 2 * 2.0 - 1
+  fine = np.broadcast_to(board[None, :, :, None], (1, 32, 32, 3))
+  zero = np.zeros_like(fine)
+  assert losses.pyramid_loss(fine, zero) == pytest.approx(1, 1e-5)
+  assert losses.pyramid_loss(zero + 1, zero) == pytest.approx(1, 1e-5)
+
+
+def test_without_weights_the_content_loss_is_the_weighted_pyramid():
+  config = Config(loss=LossConfig(pyramid=7.0))
+  found = content.build_content(config)
+  assert found.params == {}
+  fake, real = _pictures(2)
+  wanted = 7 * losses.pyramid_loss(fake, real)
+  assert found.apply({}, fake, real) == pytest.approx(float(wanted), 1e-6)
+
+
+@pytest.fixture(scope='module')
+def vgg_files(tmp_path_factory):
+  """Weight files of both networks, with small random numbers."""
+  folder, files = tmp_path_factory.mktemp('vgg'), {}
+  image = jnp.zeros((1, 32, 32, 3))
+  rng = np.random.default_rng(0)
+  for name, network in content._networks(jnp.float32).items():
+    shapes = jax.eval_shape(network.init, jax.random.key(0), image)['params']
+    noise = rng.standard_normal(1 << 16, np.float32)
+    params = jax.tree.map(
+      lambda leaf, noise=noise: (
+        np.resize(noise, leaf.shape)
+        * np.float32(np.sqrt(2 / np.prod(leaf.shape[:-1])))
+      ),
+      shapes,
+    )
+    files[name] = str(folder / f'{name}.safetensors')
+    tensors.save_tree(files[name], params)
+  return files
+
+
+def test_with_weights_it_is_both_networks_at_their_weights(vgg_files):
+  config = Config(perceptual=PerceptualConfig(**vgg_files))
+  config.model.dtype = 'float32'
+  found = content.build_content(config)
+  assert set(found.params) == {'vgg19', 'vggface'}
+  fake, real = _pictures(2, size=16)
+  networks = content._networks(jnp.float32)
+
+  @jax.jit
+  def both(params):
+    total = found.apply(params, fake, real)
+    parts = {
+      name: losses.features_loss(
+        *(
+          networks[name].apply({'params': params[name]}, x)
+          for x in (fake, real)
+        )
+      )
+      for name in params
+    }
+    return total, parts
+
+  total, parts = both(found.params)
+  wanted = 1.5e-1 * parts['vgg19'] + 2.5e-2 * parts['vggface']
+  assert parts['vgg19'] > 0.1 and parts['vggface'] > 0.1
+  assert total == pytest.approx(float(wanted), 1e-4)
+
+
+def test_one_file_alone_is_allowed_and_the_wrong_one_is_not(vgg_files):
+  config = Config(perceptual=PerceptualConfig(vgg19=vgg_files['vgg19']))
+  assert set(content.build_content(config).params) == {'vgg19'}
+  config = Config(perceptual=PerceptualConfig(vggface=vgg_files['vgg19']))
+  with pytest.raises(UserError, match='tensor conv3_4/bias is not expected'):
+    content.build_content(config)
+
+
+def test_the_two_sets_of_weights_of_the_paper():
+  first, second = LossConfig.v1(), LossConfig.v2()
+  assert (first.vgg19, first.vggface, first.match) == (1e-2, 2e-3, 80)
+  assert (second.vgg19, second.vggface, second.match) == (1.5e-1, 2.5e-2, 10)
+  for weights in (first, second):
+    assert weights.feature_matching == 10
+    assert weights.adversarial == 1

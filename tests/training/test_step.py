@@ -1,0 +1,191 @@
+"""One meta-training step: many devices are one, D moves twice, EMA, rates.
+
+Adam with a large epsilon is nearly plain descent, so that a difference in an
+update is a difference in a gradient; with the usual epsilon it would be the
+sign of rounding errors.
+"""
+
+import jax
+import numpy as np
+import pytest
+
+from flaxheads.config import OptimizerConfig
+from flaxheads.training import content, parallel
+from flaxheads.training import networks as nets
+from flaxheads.training import step as training_step
+from flaxheads.training.loop import place_state
+from tests import tiny_game
+from tests.tiny_game import quick_compiles  # noqa: F401
+
+BATCH = 8
+VIDEOS = (3, 60, 3, 8, 17, 25, 33, 41)  # one of them twice, on all shards
+RATE = 1e-2
+
+
+@pytest.fixture(scope='module')
+def config():
+  config = tiny_game.make_config(batch_size=BATCH, num_steps=100)
+  config.data.num_support = 1
+  config.optimizer = OptimizerConfig(
+    generator_learning_rate=RATE, discriminator_learning_rate=RATE, epsilon=1.0
+  )
+  return config
+
+
+@pytest.fixture(scope='module')
+def start(config):
+  return tiny_game.make_state(config)
+
+
+def _compile(config, num_devices):
+  mesh = parallel.make_mesh(num_devices)
+  step = training_step.make_train_step(
+    config,
+    nets.build_networks(config.model),
+    content.pyramid_content(config.loss),
+    mesh,
+  )
+
+  def run(state):
+    batch = tiny_game.make_batch(config, BATCH, video_index=VIDEOS)
+    placed = parallel.place(batch, mesh, parallel.SHARDED)
+    return step(place_state(state, mesh), placed, {})
+
+  return run
+
+
+@pytest.fixture(scope='module')
+def one_device(config):
+  return _compile(config, 1)
+
+
+@pytest.fixture(scope='module')
+def after_one(one_device, start):
+  return one_device(start)
+
+
+@pytest.fixture(scope='module')
+def after_eight(config, start):
+  return _compile(config, 8)(start)
+
+
+def _difference(first, second, start):
+  """The largest difference of an update, relative to its leaf's largest."""
+  worst = 0.0
+  for one, other, old in zip(
+    *map(jax.tree.leaves, (first, second, start)), strict=True
+  ):
+    one, other = np.asarray(one) - old, np.asarray(other) - old
+    worst = max(worst, np.abs(one - other).max() / (np.abs(one).max() + 1e-5))
+  return worst
+
+
+def _replicas_differ(tree):
+  """Whether the copies of a replicated leaf differ between devices."""
+  return any(
+    not np.array_equal(leaf.addressable_shards[0].data, shard.data)
+    for leaf in jax.tree.leaves(tree)
+    for shard in leaf.addressable_shards
+  )
+
+
+def test_eight_devices_make_the_update_of_one(after_one, after_eight, start):
+  (one, metrics), (eight, others) = after_one, after_eight
+  for term, same in zip(
+    jax.tree.leaves(metrics), jax.tree.leaves(others), strict=True
+  ):
+    np.testing.assert_allclose(term, same, rtol=1e-4, atol=1e-6)
+  assert _difference(one.params, eight.params, start.params) < 5e-3
+  assert _difference(one.ema, eight.ema, start.ema) < 5e-3
+  assert _difference(one.table.rows, eight.table.rows, start.table.rows) < 5e-3
+  np.testing.assert_array_equal(one.table.updates, eight.table.updates)
+
+
+def test_replicas_stay_equal_and_the_table_is_split(after_eight):
+  state, _ = after_eight
+  assert len(state.table.rows.addressable_shards) == 8
+  assert state.table.rows.addressable_shards[0].data.shape[0] == 8
+  replicated = state.replace(table=None)
+  assert not _replicas_differ(replicated)
+
+
+def test_a_forgotten_mean_is_noticed(config, after_one, start, monkeypatch):
+  monkeypatch.setattr(parallel, 'mean', lambda tree: tree)
+  state, _ = _compile(config, 8)(start)
+  assert _replicas_differ(state.params)
+  one, _ = after_one
+  assert _difference(one.params, state.params, start.params) > 0.05
+
+
+def test_a_step_is_deterministic(one_device, after_one, start):
+  tiny_game.assert_trees_equal(one_device(start), after_one)
+
+
+def test_generator_moves_once_and_discriminator_twice(after_one, config):
+  state, _ = after_one
+  assert state.step == 1
+  assert state.generator_optimizer.count == 1
+  assert config.training.discriminator_updates == 2
+  assert state.discriminator_optimizer.count == 2
+  updates = np.asarray(state.table.updates)
+  assert (updates[list(VIDEOS)] == 2).all()
+  assert updates.sum() == 2 * len(set(VIDEOS))
+
+
+def test_rows_of_other_videos_do_not_move(after_one, start):
+  others = np.setdiff1d(np.arange(64), VIDEOS)
+  rows = np.asarray(after_one[0].table.rows)
+  np.testing.assert_array_equal(rows[others], start.table.rows[others])
+  assert (rows[list(VIDEOS)] != start.table.rows[list(VIDEOS)]).any(1).all()
+
+
+def test_average_follows_its_formula(after_one, start):
+  state, _ = after_one  # at step 0 the decay is (1 + 0) / (10 + 0)
+
+  def check(average, before, params):
+    wanted = 0.1 * before + 0.9 * np.asarray(params)
+    np.testing.assert_allclose(average, wanted, rtol=1e-5, atol=1e-6)
+
+  for name in ('embedder', 'generator'):
+    jax.tree.map(check, state.ema[name], start.ema[name], state.params[name])
+
+
+def test_every_network_moves(after_one, start):
+  state, _ = after_one
+  for name in nets.NETWORKS:
+    moved = jax.tree.map(
+      lambda new, old: np.abs(np.asarray(new) - old).max(),
+      state.params[name],
+      start.params[name],
+    )
+    for path, most in jax.tree_util.tree_leaves_with_path(moved):
+      if path[-1].key == 'kernel':
+        assert most > 0, jax.tree_util.keystr(path)
+
+
+@pytest.mark.parametrize(
+  'warmup, decay, wanted',
+  [
+    (0, 0, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
+    (4, 0, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 1]),
+    (0, 4, [1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25]),
+    (2, 2, [0.5, 1, 1, 1, 1, 1, 1, 1, 1, 0.5]),
+  ],
+)
+def test_learning_rate_rises_and_falls(warmup, decay, wanted):
+  settings = OptimizerConfig(warmup_steps=warmup, decay_steps=decay)
+  scales = [
+    training_step.learning_rate_scale(np.array(step), settings, 10)
+    for step in range(10)
+  ]
+  np.testing.assert_allclose(scales, wanted, rtol=1e-6)
+
+
+def test_frames_survive_the_round_trip_through_float():
+  bytes_ = np.arange(256, dtype=np.uint8)
+  frames = training_step.to_float(bytes_)
+  assert (frames.min(), frames.max()) == (-1, 1)
+  np.testing.assert_array_equal(training_step.to_uint8(frames), bytes_)
+  np.testing.assert_array_equal(
+    training_step.to_uint8(np.array([-3.0, 3.0])), [0, 255]
+  )
