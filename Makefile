@@ -8,7 +8,7 @@ PIP := $(PYTHON) -m pip install --disable-pip-version-check --quiet
 WORKERS ?= 2
 DEMO := out/demo
 DEMO_SEED := 9001
-PORTRAIT ?= $(DEMO)/portrait
+PORTRAIT ?= $(DEMO)/portrait/0000
 DRIVER ?=
 export PORTRAIT DRIVER NAME
 
@@ -51,9 +51,11 @@ $(DEMO)/.rendered: launch/render_heads.py \
     $(wildcard flaxheads/data/synthetic_heads/*.py) | $(STAMP)
 	@rm -rf $(DEMO)/portrait $(DEMO)/drivers
 	$(PYTHON) -m launch.render_heads --kind=pictures --num_identities=1 \
-	  --num_frames=8 --seed=$(DEMO_SEED) --output=$(DEMO)/portrait
+	  --num_frames=8 --image_size=128 --seed=$(DEMO_SEED) \
+	  --output=$(DEMO)/portrait
 	$(PYTHON) -m launch.render_heads --kind=clip --num_identities=3 \
-	  --num_frames=75 --seed=$$(($(DEMO_SEED) + 1)) --output=$(DEMO)/drivers
+	  --num_frames=75 --image_size=128 --seed=$$(($(DEMO_SEED) + 1)) \
+	  --output=$(DEMO)/drivers
 	@touch $@
 
 demo: $(DEMO)/.rendered  ## animate a head; yours: PORTRAIT=me.jpg DRIVER=clip.mp4

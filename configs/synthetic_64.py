@@ -17,8 +17,9 @@ def get_config() -> c.Config:
     ),
     augment=c.AugmentConfig(colour=0.05),
     optimizer=c.OptimizerConfig(
-      generator_learning_rate=6e-4,
+      generator_learning_rate=5e-4,
       discriminator_learning_rate=4e-4,
+      b1=0.5,
       warmup_steps=100,
       decay_steps=1500,
     ),

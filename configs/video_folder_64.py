@@ -14,5 +14,4 @@ def get_config() -> c.Config:
   config = synthetic_64.get_config()
   config.data.dataset = 'video_folder'
   config.augment = c.AugmentConfig()
-  config.optimizer.generator_learning_rate = 4e-4
   return config

@@ -1,8 +1,12 @@
 """The mistakes found in public reimplementations: one test for each.
 
 Numbers 2, 3 and 12 concern the reading of records; their tests are in
-tests/data/test_pipeline.py. `python -m launch.proofs.mistakes` makes every
-mistake in a copy of the source and sees its test fail.
+tests/data/test_pipeline.py. Numbers 1, 10 and 15 concern fine-tuning; theirs
+are in tests/fewshot/test_mistakes_of_finetuning.py. Number 14 is in
+tests/training/test_checkpoints.py.
+
+`python -m launch.proofs.mistakes` makes every mistake in a copy of the source
+and sees its test fail.
 """
 
 import ast
@@ -17,23 +21,19 @@ import pytest
 
 from flaxheads import config as c
 from flaxheads.data.pipeline import Batch
-from flaxheads.errors import UserError
 from flaxheads.fewshot import finetuning
-from flaxheads.landmarks import detect
-from flaxheads.models import embedder, perceptual, spectral
+from flaxheads.models import embedder, perceptual
 from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput
 from flaxheads.models.generator import Generator
 from flaxheads.training import (
   adversarial,
-  checkpoints,
   content,
   identity_table,
   losses,
   parallel,
 )
-from flaxheads.training import networks as nets
 from flaxheads.training import step as training_step
-from flaxheads.training.state import STATE_SPECS, TrainState, adam
+from flaxheads.training.state import STATE_SPECS
 from tests import tiny_game
 from tests.tiny_game import quick_compiles  # noqa: F401
 
@@ -48,43 +48,6 @@ def experiment():
 @pytest.fixture(scope='module')
 def model(experiment):
   return tiny_game.make_model(experiment)
-
-
-@pytest.fixture(scope='module')
-def finetuned(experiment, model):
-  """The states before and after one fine-tuning step, and its loss terms."""
-  frames, points = tiny_game.make_faces(2)
-  before = finetuning.init_finetuning(model, frames, points)
-  step = functools.partial(
-    finetuning.finetune_step,
-    experiment=experiment,
-    networks=model.networks,
-    content=content.pyramid_content(experiment.loss).apply,
-  )
-  pictures = finetuning.draw_landmarks(points, tiny_game.SIZE)
-  x = training_step.to_float(frames)
-  after, terms = jax.jit(step)(before, x, pictures, {})
-  return SimpleNamespace(
-    before=before, after=after, terms=terms, x=x, pictures=pictures
-  )
-
-
-def test_mistake_01_psi_and_w_of_the_person_move(finetuned):
-  before, after = finetuned.before, finetuned.after
-
-  def share_moved(tree, other):
-    return np.mean(np.asarray(tree) != np.asarray(other))
-
-  moved = jax.tree.map(share_moved, before.generator, after.generator)
-  assert moved['adain_params'] > 0.9
-  rows = before.discriminator['rows'], after.discriminator['rows']
-  assert share_moved(*rows) > 0.5  # some features are silent here
-  theta = before.discriminator['params'], after.discriminator['params']
-  assert theta[0]['b'] != theta[1]['b']
-  for tree in (moved['generator'], jax.tree.map(share_moved, *theta)):
-    for path, share in jax.tree_util.tree_leaves_with_path(tree):
-      if path[-1].key == 'kernel':
-        assert share > 0.1, jax.tree_util.keystr(path)
 
 
 def _identity_vgg(network):
@@ -323,51 +286,6 @@ def test_mistake_09_rows_of_other_videos_and_their_moments_rest():
   np.testing.assert_allclose(twice.rows[2], row, atol=1e-6)
 
 
-def test_mistake_10_only_kernels_are_normalised(model):
-  params = model.params['discriminator']
-  vectors = spectral.init_spectral(jax.random.key(0), params)
-  normal = spectral.normalize(params, vectors)
-  for name in ('w0', 'b'):
-    np.testing.assert_array_equal(normal[name], params[name])
-
-
-def test_mistake_10_w_of_the_person_is_not_normalised(model, finetuned):
-  params = model.params['discriminator']
-  # The score before the first update is that of W_i = ê.
-  frames, points = tiny_game.make_faces(2)
-  embedding, psi = finetuning.embed_person(model, frames, points)
-  rows = finetuned.before.discriminator['rows']
-  np.testing.assert_array_equal(rows, params['w0'] + embedding)
-
-  @jax.jit
-  def score(embedding, psi):
-    vectors = {
-      name: spectral.power_iteration(model.params[name], model.spectral[name])
-      for name in ('generator', 'discriminator')
-    }
-    normal = {
-      name: spectral.normalize(model.params[name], vectors[name])
-      for name in vectors
-    }
-    fake = nets.generate(
-      model.networks,
-      normal['generator'],
-      finetuned.pictures,
-      psi[None].repeat(2, 0),
-    )
-    return nets.discriminate(
-      model.networks,
-      normal['discriminator'],
-      fake,
-      finetuned.pictures,
-      embedding[None].repeat(2, 0),
-    ).score
-
-  np.testing.assert_allclose(
-    finetuned.terms.adversarial, -score(embedding, psi).mean(), rtol=1e-3
-  )
-
-
 def test_mistake_11_space_is_summed(experiment, model):
   x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
   wanted = np.maximum(x, 0).sum((1, 2))
@@ -419,75 +337,3 @@ def test_mistake_13_the_step_draws_on_the_device(experiment):
         assert not name.startswith(
           ('matplotlib', 'cv2', 'PIL', 'flaxheads.landmarks.detect')
         ), f'{path.name} imports {name}'
-
-
-def _small_state(seed):
-  rng = np.random.default_rng(seed)
-  params = {name: {'kernel': jnp.zeros((3, 4))} for name in nets.NETWORKS}
-  optimizer = adam(c.OptimizerConfig())
-  state = TrainState(
-    step=jnp.zeros((), jnp.int32),
-    params=params,
-    spectral={name: {'u': jnp.zeros(4)} for name in params},
-    generator_optimizer=optimizer.init(params),
-    discriminator_optimizer=optimizer.init(params),
-    ema=params,
-    table=identity_table.init_table(jax.random.key(0), 64, 4),
-  )
-  return jax.tree.map(
-    lambda leaf: jnp.asarray(rng.integers(1, 99, leaf.shape), leaf.dtype),
-    state,
-  )
-
-
-def test_mistake_14_a_checkpoint_is_whole(tmp_path):
-  state = _small_state(0)
-  keeper = checkpoints.Checkpoints(str(tmp_path))
-  keeper.save(7, state)
-  keeper.close()
-  reader = checkpoints.Checkpoints(str(tmp_path))
-  restored = reader.restore(reader.latest_step(), _small_state(1))
-  reader.close()
-  assert len(jax.tree.leaves(restored)) == len(jax.tree.leaves(state))
-  tiny_game.assert_trees_equal(restored, state)
-
-
-def test_mistake_14_a_stale_checkpoint_is_not_taken(tmp_path):
-  config = tiny_game.make_config()
-  checkpoints.claim_workdir(str(tmp_path), config)
-  checkpoints.claim_workdir(str(tmp_path), config)  # the same run goes on
-  config.loss.match = 0.5
-  with pytest.raises(UserError, match='loss.match=10.0, not 0.5'):
-    checkpoints.claim_workdir(str(tmp_path), config)
-
-
-def test_mistake_15_finetuning_detects_and_draws_nothing_again(
-  model, monkeypatch
-):
-  frames, points = tiny_game.make_faces(3)
-  drawn, detected = [], []
-  draw = finetuning.draw_landmarks
-
-  def counted_draw(points, image_size):
-    drawn.append(len(points))
-    return draw(points, image_size)
-
-  def counted_detector(*args, **kwargs):
-    detected.append(args)
-    return lambda image: []
-
-  monkeypatch.setattr(finetuning, 'draw_landmarks', counted_draw)
-  monkeypatch.setattr(detect, 'make_detector', counted_detector)
-  steps = []
-
-  def step(state, frames, pictures):
-    steps.append(frames)
-    return state, None
-
-  programs = finetuning._Programs(step, lambda state, frames, pictures: 0.0)
-  monkeypatch.setattr(finetuning, '_programs', lambda *_: programs)
-  settings = c.FinetuneConfig(min_steps=20, max_steps=20, patience=99)
-  finetuning.finetune(model, frames, points, settings)
-  assert len(steps) == 20
-  assert drawn == [3]
-  assert not detected

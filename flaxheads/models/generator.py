@@ -36,6 +36,24 @@ class _AdaINSlices:
     return lambda x: instance_norm(x, 1 + scale, shift)
 
 
+class Projection(nn.Module):
+  """P, one linear map for all AdaIN layers: [B, N] -> float32 [B, M].
+
+  Its matrix is the one that is not spectrally normalised (so it is no
+  `kernel`): held to a norm of 1, it kept psi below 0.03 while the embedding
+  was small, and all people looked alike.
+  """
+
+  num_adain_params: int  # M
+
+  @nn.compact
+  def __call__(self, identity_embedding):
+    shape = (identity_embedding.shape[-1], self.num_adain_params)
+    matrix = self.param('matrix', nn.initializers.lecun_normal(), shape)
+    bias = self.param('bias', nn.initializers.zeros, shape[1:])
+    return identity_embedding @ matrix + bias
+
+
 class Generator(nn.Module):
   """G with its projection P (Zakharov et al. 2019, section 3).
 
@@ -95,7 +113,7 @@ class Generator(nn.Module):
       float32 [B, H, W, 3] in [-1, 1].
     """
     if adain_params is None:
-      adain_params = nn.Dense(self.num_adain_params, name='projection')(
+      adain_params = Projection(self.num_adain_params, name='projection')(
         identity_embedding
       )
     residual, ups, last = self._adain_layers(_AdaINSlices(adain_params))

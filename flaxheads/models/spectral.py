@@ -6,7 +6,7 @@ frame, and once for all when a model is only used. The vectors of the power
 iteration are a tree of their own, one for every kernel.
 
 Only leaves named `kernel` take part. w0 and w' are vectors: normalising them
-would rescale the embedding.
+would rescale the embedding. P is left out as well, see models/generator.py.
 """
 
 import jax

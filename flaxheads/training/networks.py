@@ -98,5 +98,5 @@ def discriminate(
 
 def project(params, embedding):
   """Psi = P e: [B, N] -> [B, M], with normalised generator parameters."""
-  dense = params['projection']
-  return embedding @ dense['kernel'] + dense['bias']
+  projection = params['projection']
+  return embedding @ projection['matrix'] + projection['bias']

@@ -4,6 +4,14 @@ from typing import NamedTuple
 
 MISTAKES = 'tests/test_mistakes.py'
 PIPELINE = 'tests/data/test_pipeline.py'
+FINETUNING = 'tests/fewshot/test_mistakes_of_finetuning.py'
+CHECKPOINTS = 'tests/training/test_checkpoints.py'
+FILES = (MISTAKES, PIPELINE, FINETUNING, CHECKPOINTS)
+_ELSEWHERE = {
+  **dict.fromkeys((2, 3, 12), PIPELINE),
+  **dict.fromkeys((1, 10, 15), FINETUNING),
+  14: CHECKPOINTS,
+}
 
 
 class Mutation(NamedTuple):
@@ -18,9 +26,8 @@ class Mutation(NamedTuple):
   @property
   def tests(self) -> list[str]:
     """The arguments that make pytest run the tests of this mistake."""
-    elsewhere = self.number in (2, 3, 12)
     name = f'test_mistake_{self.number:02}'
-    return [PIPELINE if elsewhere else MISTAKES, '-k', name]
+    return [_ELSEWHERE.get(self.number, MISTAKES), '-k', name]
 
 
 _FINETUNING = 'flaxheads/fewshot/finetuning.py'

@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from flaxheads.errors import UserError
 from launch import app
-from launch.proofs._mutations import MISTAKES, MUTATIONS, PIPELINE, Mutation
+from launch.proofs import _mutations
+from launch.proofs._mutations import MUTATIONS, Mutation
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_integer('number', [], 'Mistakes to make; none: all.')
@@ -80,7 +81,7 @@ def main():
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     _copy(folder)
-    code, reason = _test(folder, [MISTAKES, PIPELINE, '-k', 'test_mistake_'])
+    code, reason = _test(folder, [*_mutations.FILES, '-k', 'test_mistake_'])
     print(f'as it is, every test passes: {"yes" if code == 0 else reason}')
     good = code == 0
     for mutation in tqdm(chosen, 'mistakes'):

@@ -82,12 +82,11 @@ def test_every_stroke_has_its_colour(draw):
     alone[list(members)] = points[list(members)]
     picture = (np.asarray(draw(alone)) + 1) / 2
     cover = _coverage_by_opencv(points, members, closed, SIZE)
-    full = cover > 0.99
-    assert full.sum() > 0
+    mine = picture.max(-1)  # every colour has a channel that is full
     np.testing.assert_allclose(
-      picture[full], np.broadcast_to(colour, (full.sum(), 3)), atol=0.05
+      picture, mine[..., None] * np.array(colour), atol=1e-5
     )
-    assert (picture[cover == 0].max(initial=0)) < 0.2
+    assert np.corrcoef(mine.ravel(), cover.ravel())[0, 1] > 0.97
   assert len(set(layout.STROKE_COLOURS)) == len(layout.STROKES)
 
 
@@ -130,13 +129,13 @@ def test_gradient_is_the_slope(draw):
   assert (np.abs(gradient).max(-1) > 0).mean() > 0.95
   # The picture is piecewise smooth, so a slope over a short way agrees with
   # the gradient but where a pixel begins or ends to be touched on the way.
-  agree = 0
-  for point in range(68):
-    step = np.zeros_like(points)
-    step[point, 0] = 2e-3
-    slope = (loss(points + step) - loss(points - step)) / 4e-3
-    agree += abs(slope - gradient[point, 0]) < 0.1 * abs(slope) + 0.15
-  assert agree >= 60
+  steps = np.zeros((68, 68, 2), np.float32)
+  steps[np.arange(68), np.arange(68), 0] = 2e-3
+  moved = np.concatenate([points + steps, points - steps])
+  ahead, behind = np.split(jax.jit(lambda p: jax.lax.map(loss, p))(moved), 2)
+  slopes = (ahead - behind) / 4e-3
+  near = np.abs(slopes - gradient[:, 0]) < 0.1 * np.abs(slopes) + 0.15
+  assert near.sum() >= 60
 
 
 def test_gradient_is_finite_with_a_pixel_on_a_stroke(draw):

@@ -64,8 +64,7 @@ def call_all(*commands) -> tuple[list[Done], str]:
   process = subprocess.run(
     [sys.executable, '-m', 'tests.launch.commands', given],
     stdin=subprocess.DEVNULL,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
+    capture_output=True,
     text=True,
     cwd=ROOT,
   )

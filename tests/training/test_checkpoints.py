@@ -2,10 +2,16 @@
 
 import json
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from flaxheads import config as c
 from flaxheads.errors import UserError
-from flaxheads.training import checkpoints
+from flaxheads.training import checkpoints, identity_table
+from flaxheads.training import networks as nets
+from flaxheads.training.state import TrainState, adam
 from tests import tiny_game
 
 
@@ -92,3 +98,43 @@ def test_the_newest_checkpoints_are_kept(tmp_path):
   reader.close()
   steps = sorted(path.name for path in (tmp_path / 'checkpoints').iterdir())
   assert steps == ['2', '3']
+
+
+def _small_state(seed):
+  rng = np.random.default_rng(seed)
+  params = {name: {'kernel': jnp.zeros((3, 4))} for name in nets.NETWORKS}
+  optimizer = adam(c.OptimizerConfig())
+  state = TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=params,
+    spectral={name: {'u': jnp.zeros(4)} for name in params},
+    generator_optimizer=optimizer.init(params),
+    discriminator_optimizer=optimizer.init(params),
+    ema=params,
+    table=identity_table.init_table(jax.random.key(0), 64, 4),
+  )
+  return jax.tree.map(
+    lambda leaf: jnp.asarray(rng.integers(1, 99, leaf.shape), leaf.dtype),
+    state,
+  )
+
+
+def test_mistake_14_a_checkpoint_is_whole(tmp_path):
+  state = _small_state(0)
+  keeper = checkpoints.Checkpoints(str(tmp_path))
+  keeper.save(7, state)
+  keeper.close()
+  reader = checkpoints.Checkpoints(str(tmp_path))
+  restored = reader.restore(reader.latest_step(), _small_state(1))
+  reader.close()
+  assert len(jax.tree.leaves(restored)) == len(jax.tree.leaves(state))
+  tiny_game.assert_trees_equal(restored, state)
+
+
+def test_mistake_14_a_stale_checkpoint_is_not_taken(tmp_path):
+  config = tiny_game.make_config()
+  checkpoints.claim_workdir(str(tmp_path), config)
+  checkpoints.claim_workdir(str(tmp_path), config)  # the same run goes on
+  config.loss.match = 0.5
+  with pytest.raises(UserError, match='loss.match=10.0, not 0.5'):
+    checkpoints.claim_workdir(str(tmp_path), config)

@@ -59,7 +59,13 @@ def whole(tmp_path_factory):
   return workdir, *loop.train(config, str(workdir), NUM_DEVICES)
 
 
-def test_resuming_changes_nothing(whole, tmp_path):
+@pytest.fixture
+def no_pictures(monkeypatch):
+  picture = np.zeros((4, 4, 3), np.uint8)
+  monkeypatch.setattr(loop, 'make_sampler', lambda *_: lambda *_: picture)
+
+
+def test_resuming_changes_nothing(whole, tmp_path, no_pictures):
   _, state, scalars = whole
   loop.train(_config(num_steps=2), str(tmp_path), NUM_DEVICES)
   resumed, others = loop.train(_config(num_steps=4), str(tmp_path), NUM_DEVICES)
@@ -151,12 +157,10 @@ def _fake_step(broken_step, player, term, value):
   ],
 )
 def test_a_loss_that_is_not_finite_stops_the_run(
-  tmp_path, monkeypatch, player, term, value
+  tmp_path, monkeypatch, no_pictures, player, term, value
 ):
   make = _fake_step(3, player, term, value)
   monkeypatch.setattr(loop, 'make_train_step', make)
-  picture = np.zeros((4, 4, 3), np.uint8)
-  monkeypatch.setattr(loop, 'make_sampler', lambda *_: lambda *_: picture)
   with pytest.raises(DivergenceError, match=f'step 3: {player}/{term} is'):
     loop.train(_config(num_steps=6), str(tmp_path), NUM_DEVICES)
   checkpoints = Checkpoints(str(tmp_path))
@@ -165,12 +169,10 @@ def test_a_loss_that_is_not_finite_stops_the_run(
 
 
 def test_a_broken_state_is_not_kept_even_when_it_is_not_logged(
-  tmp_path, monkeypatch
+  tmp_path, monkeypatch, no_pictures
 ):
   make = _fake_step(4, 'generator', 'content', np.nan)
   monkeypatch.setattr(loop, 'make_train_step', make)
-  picture = np.zeros((4, 4, 3), np.uint8)
-  monkeypatch.setattr(loop, 'make_sampler', lambda *_: lambda *_: picture)
   config = _config(num_steps=50, log_every=50, checkpoint_every=2)
   with pytest.raises(DivergenceError, match='step 4: generator/content'):
     loop.train(config, str(tmp_path), NUM_DEVICES)

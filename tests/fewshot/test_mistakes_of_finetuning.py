@@ -1,0 +1,142 @@
+"""The mistakes of fine-tuning among those of tests/test_mistakes.py."""
+
+import functools
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+
+from flaxheads import config as c
+from flaxheads.fewshot import finetuning
+from flaxheads.landmarks import detect
+from flaxheads.models import spectral
+from flaxheads.training import content
+from flaxheads.training import networks as nets
+from flaxheads.training import step as training_step
+from tests import tiny_game
+from tests.tiny_game import quick_compiles  # noqa: F401
+
+
+@pytest.fixture(scope='module')
+def experiment():
+  return tiny_game.make_config(discriminator_updates=1)
+
+
+@pytest.fixture(scope='module')
+def model(experiment):
+  return tiny_game.make_model(experiment)
+
+
+@pytest.fixture(scope='module')
+def finetuned(experiment, model):
+  """The states before and after one fine-tuning step, and its loss terms."""
+  frames, points = tiny_game.make_faces(2)
+  before = finetuning.init_finetuning(model, frames, points)
+  step = functools.partial(
+    finetuning.finetune_step,
+    experiment=experiment,
+    networks=model.networks,
+    content=content.pyramid_content(experiment.loss).apply,
+  )
+  pictures = finetuning.draw_landmarks(points, tiny_game.SIZE)
+  x = training_step.to_float(frames)
+  after, terms = jax.jit(step)(before, x, pictures, {})
+  return SimpleNamespace(
+    before=before, after=after, terms=terms, x=x, pictures=pictures
+  )
+
+
+def test_mistake_01_psi_and_w_of_the_person_move(finetuned):
+  before, after = finetuned.before, finetuned.after
+
+  def share_moved(tree, other):
+    return np.mean(np.asarray(tree) != np.asarray(other))
+
+  moved = jax.tree.map(share_moved, before.generator, after.generator)
+  assert moved['adain_params'] > 0.9
+  rows = before.discriminator['rows'], after.discriminator['rows']
+  assert share_moved(*rows) > 0.5  # some features are silent here
+  theta = before.discriminator['params'], after.discriminator['params']
+  assert theta[0]['b'] != theta[1]['b']
+  for tree in (moved['generator'], jax.tree.map(share_moved, *theta)):
+    for path, share in jax.tree_util.tree_leaves_with_path(tree):
+      if path[-1].key == 'kernel':
+        assert share > 0.1, jax.tree_util.keystr(path)
+
+
+def test_mistake_10_only_kernels_are_normalised(model):
+  params = model.params['discriminator']
+  vectors = spectral.init_spectral(jax.random.key(0), params)
+  normal = spectral.normalize(params, vectors)
+  for name in ('w0', 'b'):
+    np.testing.assert_array_equal(normal[name], params[name])
+
+
+def test_mistake_10_w_of_the_person_is_not_normalised(model, finetuned):
+  params = model.params['discriminator']
+  # The score before the first update is that of W_i = ê.
+  frames, points = tiny_game.make_faces(2)
+  embedding, psi = finetuning.embed_person(model, frames, points)
+  rows = finetuned.before.discriminator['rows']
+  np.testing.assert_array_equal(rows, params['w0'] + embedding)
+
+  @jax.jit
+  def score(embedding, psi):
+    vectors = {
+      name: spectral.power_iteration(model.params[name], model.spectral[name])
+      for name in ('generator', 'discriminator')
+    }
+    normal = {
+      name: spectral.normalize(model.params[name], vectors[name])
+      for name in vectors
+    }
+    fake = nets.generate(
+      model.networks,
+      normal['generator'],
+      finetuned.pictures,
+      psi[None].repeat(2, 0),
+    )
+    return nets.discriminate(
+      model.networks,
+      normal['discriminator'],
+      fake,
+      finetuned.pictures,
+      embedding[None].repeat(2, 0),
+    ).score
+
+  np.testing.assert_allclose(
+    finetuned.terms.adversarial, -score(embedding, psi).mean(), rtol=1e-3
+  )
+
+
+def test_mistake_15_finetuning_detects_and_draws_nothing_again(
+  model, monkeypatch
+):
+  frames, points = tiny_game.make_faces(3)
+  drawn, detected = [], []
+  draw = finetuning.draw_landmarks
+
+  def counted_draw(points, image_size):
+    drawn.append(len(points))
+    return draw(points, image_size)
+
+  def counted_detector(*args, **kwargs):
+    detected.append(args)
+    return lambda image: []
+
+  monkeypatch.setattr(finetuning, 'draw_landmarks', counted_draw)
+  monkeypatch.setattr(detect, 'make_detector', counted_detector)
+  steps = []
+
+  def step(state, frames, pictures):
+    steps.append(frames)
+    return state, None
+
+  programs = finetuning._Programs(step, lambda state, frames, pictures: 0.0)
+  monkeypatch.setattr(finetuning, '_programs', lambda *_: programs)
+  settings = c.FinetuneConfig(min_steps=20, max_steps=20, patience=99)
+  finetuning.finetune(model, frames, points, settings)
+  assert len(steps) == 20
+  assert drawn == [3]
+  assert not detected
