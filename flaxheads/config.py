@@ -175,7 +175,7 @@ class FinetuneConfig:
 
   num_epochs: int = 40
   batch_size: int = 8
-  min_steps: int = 120
+  min_steps: int = 160
   max_steps: int = 400
   generator_learning_rate: float = 5e-5
   discriminator_learning_rate: float = 2e-4

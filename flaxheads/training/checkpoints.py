@@ -59,7 +59,7 @@ def claim_workdir(workdir: str, config: Config) -> None:
     if os.path.exists(path):
       with open(path, encoding='utf-8') as file:
         _check_same(workdir, _flatten(json.load(file)), _flatten(now))
-      return
+    # Written again: what may change (length, fine-tuning) counts as it is now.
     with open(f'{path}.part', 'w', encoding='utf-8') as file:
       json.dump(now, file, indent=2)
     os.replace(f'{path}.part', path)

@@ -117,7 +117,7 @@ def test_all_that_is_trained_moves(model, faces, programs):
 
 
 def test_learning_rates_are_those_of_finetuning(model, faces, programs):
-  # b1 = 0 and a tiny epsilon: the first update of a weight is the rate.
+  # Adam's first update of a weight is the rate, but for epsilon.
   before = finetuning.init_finetuning(model, *faces)
   x = np.asarray(finetuning.to_float(faces[0][:2]))
   y = np.asarray(finetuning.draw_landmarks(faces[1][:2], tiny_game.SIZE))
@@ -228,7 +228,7 @@ def test_a_loss_that_is_not_finite_stops_it(model, faces, monkeypatch):
 def test_number_of_steps(num_frames, wanted):
   # 40 epochs over what is not held out, in batches of 8, from 120 to 400:
   # 32 frames leave 28, 4 batches; 200 leave 175, 22 batches.
-  config = FinetuneConfig()
+  config = FinetuneConfig(num_epochs=40, min_steps=120, max_steps=400)
   assert finetuning.num_finetuning_steps(num_frames, config) == wanted
 
 

@@ -30,7 +30,7 @@ def claimed(tmp_path):
     ('loss', 'match', 0.0, 'loss.match=10.0, not 0.0'),
     ('data', 'num_support', 8, 'data.num_support=2, not 8'),
     ('augment', 'flip', False, 'augment.flip=True, not False'),
-    ('optimizer', 'b1', 0.5, 'optimizer.b1=0.0, not 0.5'),
+    ('optimizer', 'b1', 0.75, r'optimizer.b1=[\d.]+, not 0.75'),
     ('training', 'batch_size', 4, 'training.batch_size=2, not 4'),
   ],
 )
