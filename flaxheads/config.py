@@ -246,6 +246,8 @@ def from_dict(values: dict, cls=Config):
       if not isinstance(value, dict):
         raise UserError(f'{cls.__name__}.{name}: {value!r} is not an object')
       value = from_dict(value, factory)
+    elif isinstance(fields[name].default, float) and type(value) is int:
+      value = float(value)
     elif type(value) is not type(fields[name].default):
       wanted = type(fields[name].default).__name__
       raise UserError(f'{cls.__name__}.{name}: {value!r} is not {wanted}')

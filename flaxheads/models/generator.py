@@ -136,7 +136,7 @@ class Generator(nn.Module):
       x = ResidualBlock(
         self._channels(size), resample='up', norms=norms, dtype=self.dtype
       )(x)
-      if size == sizes.attention_up_size(self.image_size):
+      if size == sizes.attention_up_size(self.image_size, self.bottleneck_size):
         x = SelfAttention(dtype=self.dtype)(x)
     x = Conv(3, dtype=self.dtype, name='to_rgb')(nn.relu(last(x)))
     return jnp.tanh(x.astype(jnp.float32))

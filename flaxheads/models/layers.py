@@ -152,17 +152,14 @@ def instance_norm(x, scale, shift, epsilon=1e-5):
     [B, H, W, C] in the dtype of x; statistics are float32.
   """
   mean = jnp.mean(x, (1, 2), keepdims=True, dtype=jnp.float32)
-  square = jnp.mean(
-    jnp.square(x - mean.astype(x.dtype)),
-    (1, 2),
-    keepdims=True,
-    dtype=jnp.float32,
+  centred = x - mean.astype(x.dtype)
+  variance = jnp.mean(
+    jnp.square(centred), (1, 2), keepdims=True, dtype=jnp.float32
   )
   scale = jnp.atleast_2d(scale)[:, None, None, :]
   shift = jnp.atleast_2d(shift)[:, None, None, :]
-  factor = scale * jax.lax.rsqrt(square + epsilon)  # [B, 1, 1, C]
-  offset = shift - mean * factor
-  return x * factor.astype(x.dtype) + offset.astype(x.dtype)
+  factor = scale * jax.lax.rsqrt(variance + epsilon)  # [B, 1, 1, C]
+  return centred * factor.astype(x.dtype) + shift.astype(x.dtype)
 
 
 class InstanceNorm(nn.Module):

@@ -36,6 +36,9 @@ def attention_down_size(image_size: int) -> int:
   return min(32, image_size // 4)
 
 
-def attention_up_size(image_size: int) -> int:
-  """64 as in the paper, or a quarter of the picture where that is less."""
-  return min(64, image_size // 4)
+def attention_up_size(image_size: int, bottleneck_size: int) -> int:
+  """64 as in the paper, or a quarter of the picture where that is less.
+
+  At least the first size above the bottleneck.
+  """
+  return max(min(64, image_size // 4), 2 * bottleneck_size)

@@ -43,7 +43,8 @@ def test_channels_are_the_ladder_of_the_paper():
   up = [sizes.channels_at(size, 256, 64, 512) for size in (32, 64, 128, 256)]
   assert up == [256, 128, 64, 64]
   assert sizes.attention_down_size(256) == 32
-  assert sizes.attention_up_size(256) == 64
+  assert sizes.attention_up_size(256, 16) == 64
+  assert sizes.attention_up_size(64, 16) == 32
 
 
 @pytest.mark.parametrize('image_size', [64, 128, 256, 512])
