@@ -79,6 +79,7 @@ def save(folder: str, kind: str, description: dict, tree) -> None:
       os.path.join(temporary, f'{kind}.json'), 'w', encoding='utf-8'
     ) as file:
       json.dump(description, file, indent=2)
+      file.write('\n')
     os.chmod(temporary, 0o755)
     if os.path.isdir(folder):
       shutil.rmtree(folder)

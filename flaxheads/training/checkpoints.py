@@ -89,6 +89,7 @@ class Checkpoints:
   def __init__(self, workdir: str, keep: int = 3):
     self._manager = ocp.CheckpointManager(
       os.path.join(os.path.abspath(workdir), 'checkpoints'),
+      item_handlers=ocp.StandardCheckpointHandler(),
       options=ocp.CheckpointManagerOptions(
         max_to_keep=keep, enable_async_checkpointing=True
       ),
