@@ -181,7 +181,7 @@ class FinetuneConfig:
   discriminator_learning_rate: float = 2e-4
   holdout_fraction: float = 0.125  # of the T frames, for early stopping
   check_every: int = 10  # steps between looks at the held-out frames
-  patience: int = 6  # looks without improvement before stopping
+  patience: int = 12  # looks without improvement before stopping
 
   def __post_init__(self):
     for name in (
