@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --quiet
 WORKERS ?= 2
 DEMO := out/demo
-DEMO_SEED := 9001
+DEMO_SEED := 123
 PORTRAIT ?= $(DEMO)/portrait/0000
 DRIVER ?=
 export PORTRAIT DRIVER NAME

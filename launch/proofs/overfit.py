@@ -35,7 +35,6 @@ def _config():
   )
   config.training.num_steps = _NUM_STEPS
   config.training.ema_decay = 0.98
-  config.optimizer.generator_learning_rate = 1e-3
   config.optimizer.decay_steps = 200
   return config
 

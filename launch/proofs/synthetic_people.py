@@ -20,7 +20,8 @@ def main():
   commands.run(
     f'prepare --dataset=synthetic_heads --data_dir={_FOLDER}/data '
     f'--num_identities=1 --num_test_identities=20 --clips_per_identity=1 '
-    f'--num_frames=16 --num_test_frames=64 --fps=8 --image_size=128 --seed={_SEED}'
+    f'--num_frames=16 --num_test_frames=64 --fps=8 --image_size=128 '
+    f'--seed={_SEED}'
   )
   commands.run(
     f'evaluate --dataset=synthetic_heads --data_dir={_FOLDER}/data '
