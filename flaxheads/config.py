@@ -28,10 +28,12 @@ class ModelConfig:
     check_choice('model.image_size', self.image_size, (64, 128, 256, 512))
     check_choice('model.bottleneck_size', self.bottleneck_size, (8, 16, 32))
     check_choice('model.dtype', self.dtype, DTYPES)
-    check_range('model.base_channels', self.base_channels, 8)
-    check_range('model.max_channels', self.max_channels, self.base_channels)
-    check_range('model.embedding_size', self.embedding_size, 8)
-    check_range('model.num_residual_blocks', self.num_residual_blocks, 1)
+    check_range('model.base_channels', self.base_channels, 8, 1024)
+    check_range(
+      'model.max_channels', self.max_channels, self.base_channels, 4096
+    )
+    check_range('model.embedding_size', self.embedding_size, 8, 4096)
+    check_range('model.num_residual_blocks', self.num_residual_blocks, 1, 64)
 
   @classmethod
   def small(cls, image_size: int = 64) -> 'ModelConfig':
@@ -133,6 +135,9 @@ class OptimizerConfig:
 
   def __post_init__(self):
     for name in ('generator_learning_rate', 'discriminator_learning_rate'):
+      check_range(f'optimizer.{name}', getattr(self, name), 0)
+    check_range('optimizer.epsilon', self.epsilon, 1e-12, 1)
+    for name in ('warmup_steps', 'decay_steps'):
       check_range(f'optimizer.{name}', getattr(self, name), 0)
     for name in ('b1', 'b2'):
       check_range(f'optimizer.{name}', getattr(self, name), 0, 0.999999)

@@ -10,6 +10,13 @@ class UserError(ValueError):
   """
 
 
+class RunFailedError(RuntimeError):
+  """Work that went wrong for a reason known to us, in one line.
+
+  Entry points print it and exit with code 1.
+  """
+
+
 def check_choice(field: str, value, choices) -> None:
   """Raises UserError unless `value` is one of `choices`."""
   if value not in choices:

@@ -12,7 +12,7 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 import flaxheads
-from flaxheads.errors import UserError
+from flaxheads.errors import RunFailedError, UserError
 
 DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
 
@@ -196,6 +196,9 @@ def run(main: Callable[[], None]) -> None:
       main()
     except UserError as error:
       _refuse(str(error))
+    except RunFailedError as error:
+      _say(str(error))
+      sys.exit(FAILED)
     except KeyboardInterrupt:
       _say('interrupted')
       sys.exit(INTERRUPTED)

@@ -1,7 +1,7 @@
 r"""Measures a model against baselines on people it never saw.
 
 python -m launch.evaluate --model=MODEL --source=CLIPS --output=out/evaluation
-python -m launch.evaluate --model=MODEL --dataset=voxceleb2 --data_dir=data \
+python -m launch.evaluate --model=MODEL --dataset=video_folder --data_dir=data \
   --split=test --max_people=50 --output=out/evaluation
 
 Leaves report.json, table.md and comparison.png in the output folder. The same

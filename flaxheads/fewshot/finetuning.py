@@ -225,13 +225,16 @@ def _programs(experiment_json: str) -> _Programs:
   )
 
 
-def _hold_out(num_frames: int, fraction: float, rng):
+def _num_held_out(num_frames: int, fraction: float) -> int:
+  if num_frames == 1 or not fraction:
+    return 0
+  return max(1, round(num_frames * fraction))
+
+
+def _hold_out(num_frames: int, count: int, rng):
   """Indices of the frames to train on, and of those to look at."""
-  if num_frames == 1:
-    return np.array([0]), np.array([0])
-  count = max(1, round(num_frames * fraction))
   order = rng.permutation(num_frames)
-  return order[count:], order[:count]
+  return order[count:], order[:count] if count else order
 
 
 def _epochs(indices, batch_size: int, rng):
@@ -246,8 +249,8 @@ def _epochs(indices, batch_size: int, rng):
 
 def num_finetuning_steps(num_frames: int, config: FinetuneConfig) -> int:
   """Steps planned for T frames, of which some are held out."""
-  held_out = max(1, round(num_frames * config.holdout_fraction))
-  trained = num_frames if num_frames == 1 else num_frames - held_out
+  held_out = _num_held_out(num_frames, config.holdout_fraction)
+  trained = num_frames - held_out
   steps = config.num_epochs * -(-trained // config.batch_size)
   return min(max(steps, config.min_steps), config.max_steps)
 
@@ -262,8 +265,9 @@ def finetune(
 ) -> Person:
   """Fine-tunes a model on T frames of one person.
 
-  With T > 1 an eighth of the frames is held out, and the parameters that draw
-  these best are kept; fine-tuning ends early when they improve no more.
+  With T > 1 an eighth of the frames is held out (ê is the mean over all T),
+  and the parameters that draw these best are kept; fine-tuning ends early when
+  they improve no more. With nothing held out the last parameters are kept.
 
   Args:
     model: Model.
@@ -277,14 +281,21 @@ def finetune(
     Person. `info['steps']` is the step whose parameters were kept.
 
   Raises:
-    UserError: a loss became infinite or undefined.
+    UserError: a loss became infinite or undefined, or the model was trained
+      without L_MCH.
   """
+  if not model.experiment.loss.match:
+    raise UserError(
+      'model: trained without L_MCH (loss.match=0), so that w0 + ê means '
+      'nothing to D and it cannot be fine-tuned; use it feed-forward'
+    )
   config = config or model.experiment.finetune
   experiment = dataclasses.replace(model.experiment, finetune=config)
   programs = _programs(json.dumps(dataclasses.asdict(experiment)))
   state = init_finetuning(model, frames, points)
   rng = np.random.default_rng(seed)
-  trained, looked_at = _hold_out(len(frames), config.holdout_fraction, rng)
+  held_out = _num_held_out(len(frames), config.holdout_fraction)
+  trained, looked_at = _hold_out(len(frames), held_out, rng)
   x = np.asarray(to_float(jnp.asarray(frames)))
   y = np.asarray(draw_landmarks(jnp.asarray(points), model.config.image_size))
   num_steps = num_finetuning_steps(len(frames), config)
@@ -305,7 +316,7 @@ def finetune(
         f'fine-tuning: the loss is {loss} at step {step}; lower '
         '--finetune.generator_learning_rate'
       )
-    if loss < best_loss or len(frames) == 1:
+    if loss < best_loss or not held_out:
       best, best_loss, best_step = state, loss, step
     if on_progress:
       on_progress(Progress(step, num_steps, loss, best_step))

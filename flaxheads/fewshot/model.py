@@ -16,7 +16,8 @@ from flaxheads.training import networks as nets
 from flaxheads.training.state import TrainState
 
 KIND = 'model'
-_PARTS = ('model', 'loss', 'perceptual', 'optimizer', 'finetune')
+# Not `perceptual`: paths of the trainer's machine mean nothing elsewhere.
+_PARTS = ('model', 'loss', 'optimizer', 'training', 'finetune')
 _POWER_ITERATIONS = 20  # the averaged weights' singular vectors, anew
 
 
@@ -25,7 +26,8 @@ class Model:
   """A meta-trained model.
 
   Attributes:
-    experiment: the Config it was trained with.
+    experiment: the Config it was trained with; read from a folder, the parts
+      that fine-tuning needs, and defaults for the others.
     params: {'embedder', 'generator', 'discriminator'}, not normalised, so
       that fine-tuning can go on from them.
     spectral: the vectors of spectral normalisation, same keys.

@@ -25,8 +25,6 @@ _FREE = {
   'training.keep_checkpoints',
   'data.data_dir',
   'data.num_workers',
-  'perceptual.vgg19',
-  'perceptual.vggface',
 }
 
 
@@ -75,7 +73,10 @@ def claim_workdir(workdir: str, config: Config) -> None:
 
 def _check_same(workdir, before, now):
   for field in sorted(set(before) | set(now)):
-    if field not in _FREE and before.get(field) != now.get(field):
+    old, new = before.get(field), now.get(field)
+    if field.startswith('perceptual.'):  # files may move, but not come or go
+      old, new = bool(old), bool(new)
+    if field not in _FREE and old != new:
       raise UserError(
         f'--workdir={workdir}: holds a run with {field}='
         f'{before.get(field)}, not {now.get(field)}; give another --workdir, '
@@ -138,7 +139,10 @@ def load_config(workdir: str) -> dict:
   path = os.path.join(workdir, _CONFIG_FILE)
   try:
     with open(path, encoding='utf-8') as file:
-      return json.load(file)
+      values = json.load(file)
+    if not isinstance(values, dict):
+      raise ValueError
+    return values
   except (OSError, ValueError):
     raise UserError(
       f'--workdir={workdir}: holds no run; launch.train makes one'

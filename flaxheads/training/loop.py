@@ -41,7 +41,7 @@ def place_state(state: TrainState, mesh) -> TrainState:
   )
 
 
-def _batches(config: Config, source, start: int):
+def _batches(config: Config, source, start: int, num_workers: int):
   return pipeline.sample_iterator(
     source,
     num_support=config.data.num_support,
@@ -49,7 +49,7 @@ def _batches(config: Config, source, start: int):
     image_size=config.model.image_size,
     seed=config.seed,
     start_step=start,
-    num_workers=config.data.num_workers,
+    num_workers=num_workers,
     shard_index=jax.process_index(),
     num_shards=jax.process_count(),
   )
@@ -76,7 +76,9 @@ def train(config: Config, workdir: str, num_devices: int | None = None):
   source = pipeline.make_source(
     config.data.dataset, config.data.data_dir, config.data.split
   )
-  fixed = next(_batches(config, source, 0))  # also proves that data can be read
+  fixed = next(
+    _batches(config, source, 0, 0)
+  )  # also proves that data can be read
   claim_workdir(workdir, config)
   networks = nets.build_networks(config.model)
   content = build_content(config)
@@ -92,7 +94,7 @@ def train(config: Config, workdir: str, num_devices: int | None = None):
     logging.info('going on from the checkpoint of step %d', start)
   batches = (
     parallel.place(batch, mesh, parallel.SHARDED)
-    for batch in _batches(config, source, start)
+    for batch in _batches(config, source, start, config.data.num_workers)
   )
   watch = Watch(workdir, config.training.batch_size)
   try:

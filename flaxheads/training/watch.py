@@ -8,10 +8,11 @@ import numpy as np
 from tensorboardX import SummaryWriter
 
 from flaxheads.data.image import write_png
+from flaxheads.errors import RunFailedError
 from flaxheads.training.step import StepMetrics
 
 
-class DivergenceError(RuntimeError):
+class DivergenceError(RunFailedError):
   """A loss is not finite: names the step and the term."""
 
 

@@ -69,7 +69,10 @@ def load_tree(path: str, like=None, dtype=np.float32):
       flat[name] = value = value.astype(dtype)
       if not np.isfinite(value).all():
         raise UserError(f'{path}: {name} holds numbers that are not finite')
-  tree = traverse_util.unflatten_dict(flat, sep='/')
+  try:
+    tree = traverse_util.unflatten_dict(flat, sep='/')
+  except (TypeError, ValueError):
+    raise UserError(f'{path}: a tensor has the name of a group') from None
   if like is not None:
     check_like(path, tree, like)
   return tree

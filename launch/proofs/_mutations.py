@@ -247,8 +247,8 @@ MUTATIONS = (
     14,
     'a stale checkpoint is taken',
     _KEEP,
-    'if field not in _FREE and before',
-    'if field in _FREE and before',
+    'if field not in _FREE and old',
+    'if field in _FREE and old',
   ),
   Mutation(
     15,

@@ -165,7 +165,7 @@ def test_a_model_comes_back(tmp_path, model):
   folder = tmp_path / 'model'
   fewshot.save_model(str(folder), model, 'float32')
   loaded = fewshot.load_model(str(folder))
-  for part in ('model', 'loss', 'perceptual', 'optimizer', 'finetune'):
+  for part in ('model', 'loss', 'optimizer', 'training', 'finetune'):
     assert getattr(loaded.experiment, part) == getattr(model.experiment, part)
   tiny_game.assert_trees_equal(loaded.params, _arrays(model.params))
   tiny_game.assert_trees_equal(loaded.spectral, _arrays(model.spectral))
