@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flaxheads.config import ModelConfig
 from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput
 from flaxheads.models.embedder import Embedder
-from flaxheads.models.generator import Generator
+from flaxheads.models.generator import Generator, Projection
 
 NETWORKS = ('embedder', 'generator', 'discriminator')
 
@@ -98,5 +98,5 @@ def discriminate(
 
 def project(params, embedding):
   """Psi = P e: [B, N] -> [B, M], with normalised generator parameters."""
-  projection = params['projection']
-  return embedding @ projection['matrix'] + projection['bias']
+  projection = Projection(params['projection']['bias'].shape[0])
+  return projection.apply({'params': params['projection']}, embedding)
