@@ -13,18 +13,13 @@ from tqdm import tqdm
 
 import flaxheads
 from flaxheads.errors import RunFailedError, UserError
+from launch.interrupts import INTERRUPTED, say
 
-DONE, FAILED, ASKED_WRONGLY, INTERRUPTED = 0, 1, 2, 130
-
-
-def _say(message: str) -> None:
-  program = sys.argv[0].rsplit('/', 1)[-1].removesuffix('.py')
-  one_line = ' '.join(message.split())
-  print(f'{program}: {one_line}', file=sys.stderr, flush=True)
+DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 
 
 def _refuse(message: str) -> None:
-  _say(message)
+  say(message)
   sys.exit(ASKED_WRONGLY)
 
 
@@ -142,7 +137,7 @@ class _Plain(std_logging.Handler):
 
   def emit(self, record):
     with tqdm.external_write_mode(sys.stderr):  # not in the middle of a bar
-      _say(f'{record.levelname.lower()}: {record.getMessage()}')
+      say(f'{record.levelname.lower()}: {record.getMessage()}')
 
 
 def _is_ours(record: std_logging.LogRecord) -> bool:
@@ -197,10 +192,10 @@ def run(main: Callable[[], None]) -> None:
     except UserError as error:
       _refuse(str(error))
     except RunFailedError as error:
-      _say(str(error))
+      say(str(error))
       sys.exit(FAILED)
     except KeyboardInterrupt:
-      _say('interrupted')
+      say('interrupted')
       sys.exit(INTERRUPTED)
 
   app.run(guarded, flags_parser=_parse_flags)

@@ -1,6 +1,8 @@
 """Commands as processes: their exit codes, interrupts and quiet stderr."""
 
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from flaxheads.fewshot import animation
 from flaxheads.landmarks.files import save_landmarks
 from flaxheads.weights import tensors
-from tests.launch.commands import call, finish, start
+from tests.launch.commands import ROOT, call, finish, start
 
 
 @pytest.mark.parametrize(
@@ -102,3 +104,30 @@ def test_an_interrupted_process_leaves_nothing(things, tmp_path):
   assert done.err.splitlines()[-1] == 'animate: interrupted'
   assert 'Traceback' not in done.err
   assert list(tmp_path.iterdir()) == [driver]
+
+
+def _run_python(program: str):
+  return subprocess.run(
+    [sys.executable, '-c', program], capture_output=True, text=True, cwd=ROOT
+  )
+
+
+def test_an_interrupt_that_python_drops_comes_again():
+  done = _run_python("""
+import launch, time
+class Drops:
+  def __del__(self):
+    raise KeyboardInterrupt
+try:
+  Drops()
+  time.sleep(60)
+except KeyboardInterrupt:
+  print('came')
+""")
+  assert (done.returncode, done.stdout, done.stderr) == (0, 'came\n', '')
+
+
+def test_an_interrupt_amid_imports_is_one_line():
+  done = _run_python('import launch\nraise KeyboardInterrupt')
+  assert done.returncode == -signal.SIGINT
+  assert done.stderr == '-c: interrupted\n'
