@@ -131,15 +131,20 @@ def _git(*words):
 
 
 def code_flags() -> Callable[[], str]:
-  """--repository and --revision; gives the line of shell that installs."""
+  """--repository, --revision, --data; gives the line of shell to install."""
   repository = flags.DEFINE_string(
     'repository', '', "Its https address; default: this clone's origin."
   )
   revision = flags.DEFINE_string(
     'revision', '', "Branch, tag or commit, pushed; default: this clone's."
   )
+  data = flags.DEFINE_string(
+    'data', '', 'Folder in Cloud Storage to copy to data_dir on the workers.'
+  )
 
   def checked():
+    if data.value and not data.value.startswith('gs://'):
+      raise UserError(f'--data: {data.value} is not in Cloud Storage, gs://...')
     address = repository.value or _git('remote', 'get-url', 'origin')
     if not address.startswith('https://'):
       found = f'{address!r} is no https:// address' if address else 'is missing'
@@ -149,7 +154,7 @@ def code_flags() -> Callable[[], str]:
     commit = revision.value or _git('rev-parse', 'HEAD')
     if not commit:
       raise UserError('--revision is missing: a branch, tag or whole commit')
-    return _remote.install(address, commit)
+    return _remote.install(address, commit, data.value)
 
   return checked
 
@@ -161,7 +166,7 @@ def training_flags() -> Callable[[], _remote.Training]:
     'workdir', None, 'Folder of the run in Cloud Storage, gs://BUCKET/...'
   )
   more = flags.DEFINE_multi_string(
-    'train_flag', [], 'For launch.train, say --config.data.data_dir=gs://...'
+    'train_flag', [], 'For launch.train, say --config.data.data_dir=data_dir'
   )
 
   def checked():

@@ -37,10 +37,29 @@ class Training(NamedTuple):
     ]
 
 
-def install(repository: str, revision: str, directory: str = DIRECTORY) -> str:
-  """Fetches one revision and what it needs; a second time changes nothing."""
+def install(
+  repository: str, revision: str, data: str = '', directory: str = DIRECTORY
+) -> str:
+  """Fetches one revision and what it needs; a second time changes nothing.
+
+  Args:
+    repository: its https address.
+    revision: a branch, a tag or a whole commit.
+    data: folder in Cloud Storage to copy to `data_dir`, for records are read
+      from disks; '' for none.
+    directory: where to.
+
+  Returns:
+    A line of shell.
+  """
   uv = f'https://astral.sh/uv/{UV}/install.sh'
   q = shlex.quote
+  copy = (
+    ('mkdir -p data_dir',)
+    + (f'gcloud storage rsync --recursive --quiet {q(data)} data_dir',)
+    if data
+    else ()
+  )
   return ' && '.join(
     (
       f'sudo install -d -o "$(id -u)" {q(directory)}',
@@ -54,6 +73,7 @@ def install(repository: str, revision: str, directory: str = DIRECTORY) -> str:
       f' .uv/uv venv --quiet --python={_PYTHON} .venv; }}',
       '.uv/uv pip install --quiet --python=.venv/bin/python'
       f' --requirement=requirements.txt {" ".join(_PACKAGES)}',
+      *copy,
       "echo installed $(git log -1 --format='%h %s')",
     )
   )

@@ -37,7 +37,12 @@ _GRACE = flags.DEFINE_integer(
 )
 _OUTPUT = flags.DEFINE_string('output', '', 'File; default: standard output.')
 
+_BUCKET = flags.DEFINE_string(
+  'bucket', '', 'Name of a bucket to mount at /bucket, read-only: the records.'
+)
+
 _CONTAINER = 'train'
+_MOUNT = 'bucket'
 
 
 def _pod(kind, training, image, grace_seconds, spot, service_account):
@@ -90,14 +95,31 @@ _POD_FAILURES = {
 }
 
 
-def _job(hosts, pod):
+def _mount(pod, bucket):
+  """Puts a bucket into a pod, by Cloud Storage FUSE of GKE."""
+  (container,) = pod['containers']
+  container['volumeMounts'] = [
+    {'name': _MOUNT, 'mountPath': '/bucket', 'readOnly': True}
+  ]
+  attributes = {'bucketName': bucket, 'mountOptions': 'implicit-dirs'}
+  csi = {
+    'driver': 'gcsfuse.csi.storage.gke.io',
+    'readOnly': True,
+    'volumeAttributes': attributes,
+  }
+  pod['volumes'] = [{'name': _MOUNT, 'csi': csi}]
+  return {'metadata': {'annotations': {'gke-gcsfuse/volumes': 'true'}}}
+
+
+def _job(hosts, pod, bucket):
+  metadata = _mount(pod, bucket) if bucket else {}
   return {
     'completionMode': 'Indexed',
     'parallelism': hosts,
     'completions': hosts,
     'backoffLimit': 0,  # one lost host ends all: they compute together
     'podFailurePolicy': _POD_FAILURES,
-    'template': {'spec': pod},
+    'template': {**metadata, 'spec': pod},
   }
 
 
@@ -140,13 +162,17 @@ def main():
   name, training = _NAME(), _TRAINING()
   app.check_given(_TYPE, _IMAGE)
   kind = _types.for_gke(_TYPE.value)
+  if '/' in _BUCKET.value:
+    raise UserError(f'--bucket: {_BUCKET.value} is no name; leave out gs://')
   check_range('--max_restarts', _RESTARTS.value, low=0)
   check_range('--grace_seconds', _GRACE.value, low=0)
   pod = _pod(
     *(kind, training, _IMAGE.value),
     *(_GRACE.value, _SPOT.value, _ACCOUNT.value),
   )
-  manifest = _job_set(name, _job(kind.hosts, pod), _RESTARTS.value)
+  manifest = _job_set(
+    name, _job(kind.hosts, pod, _BUCKET.value), _RESTARTS.value
+  )
   _write(yaml.safe_dump(manifest, sort_keys=False, width=80))
 
 

@@ -2,7 +2,7 @@ r"""Starts the training on all workers, as a service that outlives ssh.
 
 python -m launch.tpu.start --name=heads --zone=us-west4-a \
   --config=configs/voxceleb2_256.py --workdir=gs://BUCKET/runs/heads \
-  --train_flag=--config.data.data_dir=gs://BUCKET/data
+  --train_flag=--config.data.data_dir=data_dir
 
 A training that runs is told to save, and started anew with these flags. It
 goes on from the newest checkpoint of its workdir.

@@ -41,6 +41,14 @@ _CONTAINER = _object(
   env=_list(_object('name', name=_STRING, value=_STRING)),
   ports=_list(_object('containerPort', containerPort=_INTEGER, name=_STRING)),
   resources=_RESOURCES,
+  volumeMounts=_list(
+    _object(
+      'name mountPath', name=_STRING, mountPath=_STRING, readOnly=_BOOLEAN
+    )
+  ),
+)
+_CSI = _object(
+  'driver', driver=_STRING, readOnly=_BOOLEAN, volumeAttributes=_STRINGS
 )
 _POD = _object(
   'containers',
@@ -50,6 +58,7 @@ _POD = _object(
   hostNetwork=_BOOLEAN,
   nodeSelector=_STRINGS,
   containers=_list(_CONTAINER),
+  volumes=_list(_object('name', name=_STRING, csi=_CSI)),
 )
 _POD_RULE = _object(
   'action',

@@ -206,6 +206,7 @@ MISTAKES = [
     ('--repository=git@example.org:x.git',),
     "--repository: 'git@example.org:x.git' is no https:// address",
   ),
+  ('install', (*CODE, '--data=/data'), '--data: /data is not in Cloud Storage'),
   ('start', TRAINING[:1], '--workdir is missing'),
   ('start', (*TRAINING, '--workdir=runs/x'), 'would go with the TPU'),
   ('start', (*TRAINING, '--config=configs/no.py'), 'is no file of this clone'),

@@ -140,6 +140,19 @@ def test_a_loss_and_exit_code_75_restart_it_for_free(manifest):
   assert saved['onExitCodes']['containerName'] == pod['containers'][0]['name']
 
 
+def test_a_bucket_is_mounted():
+  manifest = _manifest(TYPE, '--bucket=heads')
+  assert _errors(manifest, JOB_SET) == []
+  pod = _pod(manifest)
+  (volume,), (container,) = pod['volumes'], pod['containers']
+  (mount,) = container['volumeMounts']
+  assert mount['name'] == volume['name']
+  assert (mount['mountPath'], mount['readOnly']) == ('/bucket', True)
+  assert volume['csi']['volumeAttributes']['bucketName'] == 'heads'
+  metadata = _job(manifest)['template']['metadata']
+  assert metadata['annotations'] == {'gke-gcsfuse/volumes': 'true'}
+
+
 def test_flags_reach_the_manifest(tmp_path):
   path = tmp_path / 'heads.yaml'
   flags = ('--nospot', '--max_restarts=3', '--grace_seconds=60')
@@ -168,6 +181,7 @@ def test_flags_reach_the_manifest(tmp_path):
     (('--accelerator_type=v5e-64',), "'v5e-64' is not one of v4-8"),
     ((TYPE, '--max_restarts=-1'), '--max_restarts: -1 is too small'),
     ((TYPE, '--workdir=/tmp'), '--workdir: /tmp would go with the TPU'),
+    ((TYPE, '--bucket=gs://heads'), '--bucket: gs://heads is no name'),
     ((TYPE, '--output=/no/such/folder/x'), '--output: /no/such/folder/x: No'),
   ],
 )

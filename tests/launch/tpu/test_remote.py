@@ -37,6 +37,7 @@ def worker(tmp_path, monkeypatch):
   _program(programs / 'sudo', f'{note}exec "$@"\n')
   _program(programs / 'curl', f"{note}mkdir -p .uv; cat <<'UV'\n{UV}UV\n")
   _program(programs / 'systemctl', f'{note}[ "$1" != reset-failed ]\n')
+  _program(programs / 'gcloud', note)
   _program(programs / 'tee', f'exec cat >{tmp_path}/written\n')
   monkeypatch.setenv('PATH', f'{programs}{os.pathsep}{os.environ["PATH"]}')
   monkeypatch.setenv('LOG', str(log))
@@ -67,7 +68,9 @@ def test_install_fetches_a_revision_and_can_be_repeated(worker):
   _repository(worker / 'origin')
   clone = worker / 'in stalled'
   for revision, version in (('v1', 1), ('v1', 1), ('main', 2)):
-    line = _remote.install(f'file://{worker}/origin', revision, str(clone))
+    line = _remote.install(
+      f'file://{worker}/origin', revision, 'gs://b/it s', str(clone)
+    )
     done = _shell(line)
     assert (done.returncode, done.stderr) == (0, '')
     assert done.stdout.endswith(('One\n', 'Two\n')[version - 1])
@@ -76,12 +79,16 @@ def test_install_fetches_a_revision_and_can_be_repeated(worker):
   assert sum(line.startswith('curl') for line in log) == 1
   assert log.count('uv venv --quiet --python=3.12 .venv') == 1
   pip = [line for line in log if line.startswith('uv pip install')]
+  copy = 'gcloud storage rsync --recursive --quiet gs://b/it s data_dir'
+  assert log.count(copy) == 3 and (clone / 'data_dir').is_dir()
   assert len(pip) == 3 and pip[0].endswith('requirements.txt jax[tpu] gcsfs')
 
 
 def test_install_fails_where_one_of_its_steps_does(worker):
   _repository(worker / 'origin')
-  line = _remote.install(f'file://{worker}/origin', 'v9', f'{worker}/clone')
+  line = _remote.install(
+    f'file://{worker}/origin', 'v9', directory=f'{worker}/clone'
+  )
   done = _shell(line)
   assert done.returncode
   assert "couldn't find remote ref v9" in done.stderr
