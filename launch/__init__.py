@@ -2,7 +2,7 @@
 
 import os
 
-from launch import interrupts
+from launch import _interrupts
 
 # Compiled programs are kept, so that a second run starts in a tenth of the
 # time. Here, because JAX reads the variable when it is imported.
@@ -11,4 +11,4 @@ os.environ.setdefault(
   'JAX_COMPILATION_CACHE_DIR', os.path.join(_CACHE, 'flaxheads', 'jax')
 )
 
-interrupts.install()  # here, because the imports of a command take seconds
+_interrupts.install()  # here, because the imports of a command take seconds
