@@ -149,6 +149,8 @@ class TrainingConfig:
 
   num_steps: int = 1_000_000
   batch_size: int = 48  # over all devices
+  accumulation_steps: int = 1  # parts of a device's batch, one after the other
+  remat: bool = False  # recompute blocks in the backward pass: less memory
   discriminator_updates: int = 2  # for one of E and G; recalled
   ema_decay: float = 0.999
   log_every: int = 50
@@ -160,6 +162,7 @@ class TrainingConfig:
     for name in (
       'num_steps',
       'batch_size',
+      'accumulation_steps',
       'discriminator_updates',
       'log_every',
       'sample_every',
@@ -184,6 +187,7 @@ class FinetuneConfig:
   max_steps: int = 400
   generator_learning_rate: float = 5e-5
   discriminator_learning_rate: float = 2e-4
+  move_share: float = 0.0  # of the steps, on pictures moved a little (ours)
   holdout_fraction: float = 0.125  # of the T frames, for early stopping
   check_every: int = 10  # steps between looks at the held-out frames
   patience: int = 12  # looks without improvement before stopping
@@ -198,6 +202,7 @@ class FinetuneConfig:
       'patience',
     ):
       check_range(f'finetune.{name}', getattr(self, name), 1)
+    check_range('finetune.move_share', self.move_share, 0, 1)
     check_range('finetune.holdout_fraction', self.holdout_fraction, 0, 0.5)
 
 

@@ -1,8 +1,6 @@
 """Few-shot fine-tuning: psi', psi, theta, w' and b on T frames of one person.
 
-Zakharov et al. 2019, section 3.4. psi' starts at P ê and w' at w0 + ê; both
-are trained, so the optimiser is made after them. There is no L_MCH. Before
-the first step the person equals the feed-forward one bit for bit.
+Zakharov et al. 2019, section 3.4: psi' starts at P ê and w' at w0 + ê.
 """
 
 import dataclasses
@@ -21,6 +19,7 @@ from flaxheads import config as configs
 from flaxheads.config import Config, FinetuneConfig
 from flaxheads.errors import UserError
 from flaxheads.fewshot.model import Model, fold
+from flaxheads.fewshot.moves import is_moved, move
 from flaxheads.fewshot.person import (
   Person,
   embed_person,
@@ -32,8 +31,9 @@ from flaxheads.models import spectral
 from flaxheads.training import adversarial
 from flaxheads.training import networks as nets
 from flaxheads.training.content import build_content
+from flaxheads.training.sample import to_float
 from flaxheads.training.state import adam
-from flaxheads.training.step import descend, to_float
+from flaxheads.training.step import descend
 
 
 @flax.struct.dataclass
@@ -301,16 +301,20 @@ def finetune(
   num_steps = num_finetuning_steps(len(frames), config)
   batches = _epochs(trained, min(config.batch_size, len(trained)), rng)
 
-  def look(state):
+  def look():
     return float(programs.held_out_loss(state, x[looked_at], y[looked_at]))
 
-  best, best_loss, best_step = state, look(state), 0
+  best, best_loss, best_step = state, look(), 0
   for step in range(1, num_steps + 1):
     batch = next(batches)
-    state, _ = programs.step(state, x[batch], y[batch])
+    given = x[batch], y[batch]
+    if is_moved(step, config.move_share):
+      key = jax.random.fold_in(jax.random.key(seed), step)
+      given = move(x[batch], points[batch], key)
+    state, _ = programs.step(state, *given)
     if step % config.check_every and step != num_steps:
       continue
-    loss = look(state)
+    loss = look()
     if not np.isfinite(loss):
       raise UserError(
         f'fine-tuning: the loss is {loss} at step {step}; lower '

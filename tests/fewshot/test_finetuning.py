@@ -9,6 +9,7 @@ import pytest
 
 from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
+from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.errors import UserError
 from flaxheads.fewshot import finetuning
 from tests import tiny_game
@@ -182,6 +183,33 @@ def test_frames_held_out_are_never_trained_on(
   assert not trained & looked_at
   assert len(looked_at) == held_out
   assert len(trained) == num_frames - held_out
+
+
+def test_a_share_of_the_steps_sees_moved_pictures(model, faces, monkeypatch):
+  recorder, _, _ = _record(
+    monkeypatch,
+    model,
+    faces,
+    [1.0] * 99,
+    min_steps=8,
+    max_steps=8,
+    move_share=0.25,
+  )
+  batch = len(recorder.trained) // 8
+  given = finetuning.to_float(jax.numpy.asarray(faces[0]))
+  given = {frame.tobytes() for frame in np.asarray(given)}
+  steps = [recorder.trained[i * batch : (i + 1) * batch] for i in range(8)]
+  kept = [set(frames) <= given for frames in steps]
+  assert kept == [True, True, True, False] * 2
+
+
+def test_pictures_move_with_their_landmarks():
+  _, points = make_clip(0, 0, 2, 64, fps=5.0)
+  drawn = finetuning.draw_landmarks(points, 64)
+  x, y = finetuning.move(drawn, points, jax.random.key(1))
+  assert np.abs(y - drawn).mean() > 0.02  # it moved
+  assert np.abs(x - y).mean() < 0.2 * np.abs(y - drawn).mean()
+  assert np.abs(x[0] - x[1]).mean() > 0.01  # each by itself
 
 
 def test_one_picture_is_enough(model, monkeypatch):

@@ -13,7 +13,7 @@ from flaxheads.landmarks import detect
 from flaxheads.models import spectral
 from flaxheads.training import content
 from flaxheads.training import networks as nets
-from flaxheads.training import step as training_step
+from flaxheads.training import sample as samples
 from tests import tiny_game
 from tests.tiny_game import quick_compiles  # noqa: F401
 
@@ -40,7 +40,7 @@ def finetuned(experiment, model):
     content=content.pyramid_content(experiment.loss).apply,
   )
   pictures = finetuning.draw_landmarks(points, tiny_game.SIZE)
-  x = training_step.to_float(frames)
+  x = samples.to_float(frames)
   after, terms = jax.jit(step)(before, x, pictures, {})
   return SimpleNamespace(
     before=before, after=after, terms=terms, x=x, pictures=pictures
