@@ -15,6 +15,7 @@ def get_config() -> c.Config:
   config.model = c.ModelConfig.small(128)
   config.data.num_support = 8
   config.training.batch_size = 16
+  config.training.discriminator_updates = 2
   config.training.num_steps = 40_000
   config.optimizer.decay_steps = 8_000
   return config

@@ -15,6 +15,7 @@ def get_config() -> c.Config:
     num_residual_blocks=1,
     dtype='float32',
   )
+  config.loss = c.LossConfig()
   config.data.num_support = 2
   config.training = c.TrainingConfig(
     num_steps=4,
@@ -23,7 +24,9 @@ def get_config() -> c.Config:
     sample_every=2,
     checkpoint_every=2,
   )
+  config.optimizer.generator_learning_rate = 5e-4
   config.optimizer.warmup_steps = config.optimizer.decay_steps = 0
+  config.finetune.move_share = 0.0
   config.finetune.min_steps = config.finetune.max_steps = 4
   config.finetune.check_every = 2
   return config

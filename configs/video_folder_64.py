@@ -12,6 +12,14 @@ from flaxheads import config as c
 def get_config() -> c.Config:
   """Returns the experiment."""
   config = synthetic_64.get_config()
+  config.loss = c.LossConfig()
   config.data.dataset = 'video_folder'
+  config.data.num_support = 4
   config.augment = c.AugmentConfig()
+  config.finetune.generator_learning_rate = 4e-4
+  config.finetune.move_share = 0.0
+  config.optimizer.generator_learning_rate = 5e-4
+  config.optimizer.decay_steps = 900
+  config.training.num_steps = 4500
+  config.training.discriminator_updates = 2
   return config
