@@ -17,6 +17,18 @@ class RunFailedError(RuntimeError):
   """
 
 
+class RunPausedError(Exception):
+  """A run was asked to stop, has saved, and can go on.
+
+  Entry points print it and exit with code 130 where a person asked for it,
+  and with 75 ("try again later") where the machine was taken away.
+  """
+
+  def __init__(self, message: str, by_user: bool):
+    super().__init__(message)
+    self.by_user = by_user
+
+
 def check_choice(field: str, value, choices) -> None:
   """Raises UserError unless `value` is one of `choices`."""
   if value not in choices:

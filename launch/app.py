@@ -12,10 +12,11 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 import flaxheads
-from flaxheads.errors import RunFailedError, UserError
-from launch.interrupts import INTERRUPTED, say
+from flaxheads.errors import RunFailedError, RunPausedError, UserError
+from launch._interrupts import INTERRUPTED, say
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
+GO_ON_LATER = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def _refuse(message: str) -> None:
@@ -178,7 +179,8 @@ def run(main: Callable[[], None]) -> None:
   """Parses the flags, runs `main` and exits.
 
   Exit codes: 0 done; 1 failed, by a defect of ours or of the machine; 2 asked
-  wrongly, with one line on stderr and no traceback; 130 interrupted.
+  wrongly, with one line on stderr and no traceback; 75 preempted after a save:
+  the same command goes on; 130 interrupted.
 
   Args:
     main: takes nothing, reads its flags, raises UserError for a mistake.
@@ -194,6 +196,9 @@ def run(main: Callable[[], None]) -> None:
     except RunFailedError as error:
       say(str(error))
       sys.exit(FAILED)
+    except RunPausedError as error:
+      say(str(error))
+      sys.exit(INTERRUPTED if error.by_user else GO_ON_LATER)
     except KeyboardInterrupt:
       say('interrupted')
       sys.exit(INTERRUPTED)

@@ -15,18 +15,24 @@ _OUTPUT = flags.DEFINE_string('output', None, 'The model folder to write.')
 _DTYPE = flags.DEFINE_string(
   'dtype', 'float16', 'Of the tensors: float32, float16 or bfloat16.'
 )
+_CHECKPOINT = flags.DEFINE_string(
+  'checkpoint', 'newest', 'newest, or best: that draws the fixed people best.'
+)
 
 
 def main():
   """Exports."""
   app.check_given(_WORKDIR, _OUTPUT)
   check_choice('--dtype', _DTYPE.value, ('float32', 'float16', 'bfloat16'))
+  check_choice('--checkpoint', _CHECKPOINT.value, ('newest', 'best'))
   from flaxheads import fewshot
   from flaxheads.fewshot import folders
   from flaxheads.training.loop import restore
 
   folders.check_output(_OUTPUT.value, 'model')
-  config, state = restore(os.path.expanduser(_WORKDIR.value))
+  config, state = restore(
+    os.path.expanduser(_WORKDIR.value), best=_CHECKPOINT.value == 'best'
+  )
   model = fewshot.model_from_state(
     state, config, {'dataset': config.data.dataset, 'seed': config.seed}
   )

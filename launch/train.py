@@ -3,22 +3,53 @@
   python -m launch.train --config=configs/synthetic_64.py --workdir=runs/s64
 
 Every field of the config is a flag: --config.training.num_steps=100. A
-workdir that holds a run of the same experiment is gone on with. --describe
-prints what the experiment costs, as one JSON object, and trains nothing.
+workdir that holds a run of the same experiment is gone on with, on as many
+devices as there are now. --describe prints what the experiment costs, as one
+JSON object, and trains nothing.
+
+On several hosts the same command runs on each, with --distributed: on a Cloud
+TPU slice or under Slurm the processes find one another; elsewhere give
+--coordinator, --num_processes and --process_id. The workdir must be one that
+all of them see.
 """
 
 import json
 import os
 
 from absl import flags
+from etils import epath
 from ml_collections import config_flags
 
-from flaxheads.errors import UserError
+from flaxheads.errors import UserError, check_range
 from launch import app
 
 _CONFIG = config_flags.DEFINE_config_file('config', None, 'A file in configs/.')
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
+_DEVICES = flags.DEFINE_integer('num_devices', None, 'To use; default: all.')
+_PROFILE = flags.DEFINE_integer(
+  'profile_steps', 0, 'Steps to trace into WORKDIR/profile.'
+)
+_DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'Run on several hosts.')
+_COORDINATOR = flags.DEFINE_string(
+  'coordinator', None, 'HOST:PORT of the first process.'
+)
+_PROCESSES = flags.DEFINE_integer('num_processes', None, 'Of the run.')
+_PROCESS = flags.DEFINE_integer('process_id', None, 'Of this one, from 0.')
 _DESCRIBE = flags.DEFINE_bool('describe', False, 'Print the cost, and stop.')
+
+
+def _start_processes(parallel):
+  """Joins the other hosts, where there are any."""
+  given = (_COORDINATOR, _PROCESSES, _PROCESS)
+  present = [flag for flag in given if flag.value is not None]
+  if present and not _DISTRIBUTED.value:
+    raise UserError(f'--{present[0].name} needs --distributed')
+  if present and len(present) < len(given):
+    missing = next(flag for flag in given if flag.value is None)
+    given = f'--{present[0].name} is given'
+    raise UserError(f'--{missing.name} is missing: {given}')
+  if _DISTRIBUTED.value:
+    parallel.start_processes(*(flag.value for flag in given))
 
 
 def main():
@@ -38,16 +69,21 @@ def main():
     raise UserError(
       '--config.data.data_dir is missing: the --data_dir of launch.prepare'
     )
+  check_range('--profile_steps', _PROFILE.value, 0)
+  check_range('--num_devices', _DEVICES.value or 1, 1)
+  from flaxheads.training import parallel
   from flaxheads.training.loop import train
 
+  _start_processes(parallel)
   workdir = os.path.expanduser(_WORKDIR.value)
-  state, scalars = train(config, workdir)
-  step, path = int(state.step), os.path.join(workdir, 'report.json')
+  state, scalars = train(config, workdir, _DEVICES.value, _PROFILE.value)
+  if not parallel.is_first_process():
+    return
+  step, path = int(state.step), epath.Path(workdir) / 'report.json'
   if not scalars:  # its report stands
     print(f'{workdir}: trained already, {step} steps; raise num_steps for more')
     return
-  with open(path, 'w', encoding='utf-8') as file:
-    json.dump({'step': step, **scalars}, file, indent=2)
+  path.write_text(json.dumps({'step': step, **scalars}, indent=2))
   print(f'{workdir}: {step} steps; see {path}')
 
 

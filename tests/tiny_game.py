@@ -17,8 +17,14 @@ from configs import tiny
 from flaxheads.data.pipeline import Batch
 from flaxheads.fewshot import Model
 from flaxheads.training import networks as nets
+from flaxheads.training import parallel
 from flaxheads.training.identity_table import IdentityTable
-from flaxheads.training.state import TrainState, adam, generator_side
+from flaxheads.training.state import (
+  STATE_SPECS,
+  TrainState,
+  adam,
+  generator_side,
+)
 
 SIZE = 64
 EMBEDDING_SIZE = 16
@@ -112,6 +118,16 @@ def make_state(config, num_rows=64, seed=0):
   )
 
 
+def place_state(state, mesh):
+  """Puts every part of a state where STATE_SPECS says."""
+  return TrainState(
+    **{
+      name: parallel.place(getattr(state, name), mesh, spec)
+      for name, spec in vars(STATE_SPECS).items()
+    }
+  )
+
+
 def make_faces(num_frames, seed=0):
   """Smooth pictures uint8 [F, S, S, 3] and points float32 [F, 68, 2]."""
   rng = np.random.default_rng(seed)
@@ -144,3 +160,33 @@ def assert_trees_equal(first, second):
   """Same structure, and every number the same."""
   assert jax.tree.structure(first) == jax.tree.structure(second)
   jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+def worst_layer(ours, theirs, before):
+  """By how much two trees differ, measured by how far they moved.
+
+  Leaf by leaf would be too much to ask: biases before a normalisation and
+  those of attention's keys have no gradient but rounding. And of a layer that
+  hardly moved float32 keeps but the beginning of its move.
+
+  Returns:
+    The largest |ours - theirs| / |ours - before| of a layer, and its name.
+  """
+  sums = {}
+  for (path, a), b, old in zip(
+    jax.tree_util.tree_leaves_with_path(ours),
+    *map(jax.tree.leaves, (theirs, before)),
+    strict=True,
+  ):
+    a, b, old = map(np.float64, (a, b, old))
+    squares = np.array(
+      [np.sum((a - b) ** 2), np.sum((a - old) ** 2), np.sum(old**2)]
+    )
+    sums[path[:-1]] = sums.get(path[:-1], 0) + squares
+  differences = {}
+  for path, squares in sums.items():
+    difference, moved, size = np.sqrt(squares)
+    scale = moved + 1e-3 * size + 1e-9
+    differences[jax.tree_util.keystr(path)] = difference / scale
+  name = max(differences, key=differences.get)
+  return differences[name], name

@@ -112,14 +112,22 @@ def _from_profile(image: Image.Image) -> Image.Image | None:
     return None  # a broken profile: the plain conversion is close
 
 
-def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
-  """Writes uint8 [H, W, 3] as PNG; the file is complete or absent."""
+def encode_png(image: np.ndarray) -> bytes:
+  """uint8 [H, W, 3] as the contents of a PNG file."""
   if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
     raise ValueError(
       f'image must be uint8 [H, W, 3], not {image.dtype} {image.shape}'
     )
+  file = io.BytesIO()
+  Image.fromarray(image).save(file, format='PNG')
+  return file.getvalue()
+
+
+def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
+  """Writes uint8 [H, W, 3] as PNG; the file is complete or absent."""
+  data = encode_png(image)
   with atomic_path(path) as temporary:
-    Image.fromarray(image).save(temporary, format='PNG')
+    temporary.write_bytes(data)
 
 
 def contact_sheet(

@@ -6,6 +6,8 @@ changes nothing but speed.
 """
 
 import functools
+import hashlib
+import json
 import os
 import pathlib
 import re
@@ -74,6 +76,12 @@ class RecordSource:
   def __getitem__(self, index: int) -> dict:
     return self._records[index]
 
+  def fingerprint(self) -> str:
+    """Says whether two data sets hold the same records."""
+    split = tfds.builder_from_directory(self.folder).info.splits[self.split]
+    facts = [list(split.shard_lengths), split.num_bytes, split.num_examples]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
   def fewest_frames(self):
     """(video id, frames) of the video with the fewest; None if not known.
 
@@ -83,6 +91,14 @@ class RecordSource:
     split = report.get('splits', {}).get(self.split, {})
     fewest = split.get('fewest_frames')
     return (fewest['video_id'], fewest['num_frames']) if fewest else None
+
+
+def describe_source(source) -> dict:
+  """What must be the same when a run on these records goes on: JSON."""
+  facts = {'num_videos': len(source)}
+  if hasattr(source, 'fingerprint'):
+    facts['fingerprint'] = source.fingerprint()
+  return facts
 
 
 def make_source(dataset: str, data_dir, split: str) -> RecordSource:

@@ -18,7 +18,7 @@ from flaxheads.data.video import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.fewshot.person import Person, animate_batches
 from flaxheads.landmarks.draw import draw_landmarks
-from flaxheads.training.step import to_uint8
+from flaxheads.training.sample import to_uint8
 
 SIDE_BY_SIDE = 'side_by_side.mp4'
 CONTACT_SHEET = 'contact_sheet.png'

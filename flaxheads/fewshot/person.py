@@ -12,7 +12,7 @@ from flaxheads.fewshot import folders
 from flaxheads.fewshot.model import Model
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.training import networks as nets
-from flaxheads.training.step import to_float, to_uint8
+from flaxheads.training.sample import to_float, to_uint8
 
 KIND = 'person'
 _BATCH = 16

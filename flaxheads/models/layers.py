@@ -9,7 +9,9 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 
+BLOCK_OUTPUT = 'block_output'  # what rematerialisation keeps
 _INIT = nn.initializers.lecun_normal()
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 
@@ -211,4 +213,4 @@ class ResidualBlock(nn.Module):
       x = Conv(self.features, 1, self.resample, dtype=self.dtype, name='skip')(
         x
       )
-    return x + y
+    return checkpoint_name(x + y, BLOCK_OUTPUT)

@@ -4,146 +4,220 @@ A sample is a function of the seed and the step, so that the step number in
 the state is also the state of the data pipeline.
 """
 
-import dataclasses
-import json
-import os
+import contextlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from absl import logging
+from etils import epath
+from orbax.checkpoint import checkpoint_managers as managers
 
-from flaxheads.config import Config
 from flaxheads.errors import UserError
 from flaxheads.training import parallel
 
-_CONFIG_FILE = 'config.json'
-# Fields that may change when a run goes on; all others are the experiment.
-_FREE = {
-  'training.num_steps',
-  'training.log_every',
-  'training.sample_every',
-  'training.checkpoint_every',
-  'training.keep_checkpoints',
-  'data.data_dir',
-  'data.num_workers',
-}
 
+class Restored(NamedTuple):
+  """What a checkpoint holds.
 
-def _flatten(tree: dict, prefix='') -> dict:
-  flat = {}
-  for name, value in tree.items():
-    path = f'{prefix}{name}'
-    if isinstance(value, dict) and not path.startswith('finetune'):
-      flat |= _flatten(value, f'{path}.')
-    elif not path.startswith('finetune'):
-      flat[path] = value
-  return flat
-
-
-def claim_workdir(workdir: str, config: Config) -> None:
-  """Makes the folder, or checks that its run is this experiment.
-
-  Args:
-    workdir: folder of the run.
-    config: the experiment.
-
-  Raises:
-    UserError: the folder is a file, or holds a run of another experiment:
-      a stale checkpoint is never taken for one's own.
+  Attributes:
+    step: updates done.
+    state: the training state.
   """
-  path = os.path.join(workdir, _CONFIG_FILE)
+
+  step: int
+  state: Any
+
+
+class _DamagedError(Exception):
+  """A checkpoint that can not be what was saved."""
+
+
+@contextlib.contextmanager
+def _damage():
+  """Whatever readers of damaged files raise becomes one exception."""
   try:
-    os.makedirs(workdir, exist_ok=True)
-    now = dataclasses.asdict(config)
-    if os.path.exists(path):
-      with open(path, encoding='utf-8') as file:
-        _check_same(workdir, _flatten(json.load(file)), _flatten(now))
-    # Written again: what may change (length, fine-tuning) counts as it is now.
-    with open(f'{path}.part', 'w', encoding='utf-8') as file:
-      json.dump(now, file, indent=2)
-    os.replace(f'{path}.part', path)
-  except OSError as error:
-    raise UserError(f'--workdir={workdir}: {error.strerror}') from None
-  except ValueError as error:
-    if isinstance(error, UserError):
-      raise
-    raise UserError(
-      f'{path}: not the JSON of a config; give another --workdir'
-    ) from None
+    yield
+  except Exception as error:
+    reason = ' '.join(str(error).split())[:200] or type(error).__name__
+    raise _DamagedError(reason) from error
 
 
-def _check_same(workdir, before, now):
-  for field in sorted(set(before) | set(now)):
-    old, new = before.get(field), now.get(field)
-    if field.startswith('perceptual.'):  # files may move, but not come or go
-      old, new = bool(old), bool(new)
-    if field not in _FREE and old != new:
-      raise UserError(
-        f'--workdir={workdir}: holds a run with {field}='
-        f'{before.get(field)}, not {now.get(field)}; give another --workdir, '
-        'or the same setting to go on'
-      )
+def _name(path) -> str:
+  """Of a leaf, the same in a dataclass and in nested dicts."""
+  return '.'.join(str(getattr(k, 'name', getattr(k, 'key', k))) for k in path)
+
+
+@jax.jit
+def _sums(tree):
+  return jax.tree.map(
+    lambda leaf: jnp.sum(
+      jax.lax.bitcast_convert_type(leaf, jnp.uint32), dtype=jnp.uint32
+    ),
+    tree,
+  )
+
+
+def _checksums(tree) -> dict[str, int]:
+  """Sum of the bits of every leaf: the same on any number of devices."""
+  leaves = jax.tree_util.tree_leaves_with_path(_sums(tree))
+  return {_name(path): int(value) for path, value in leaves}
+
+
+def _l1(metrics: dict) -> float:
+  return metrics['l1']
 
 
 class Checkpoints:
-  """The newest checkpoints of one run; saving goes on in the background."""
+  """The newest checkpoints of one run, and the best; saved in the background.
+
+  A checkpoint is complete or absent under its name, and carries a checksum of
+  every array: one that was damaged later is set aside, not trained on.
+  """
 
   def __init__(self, workdir: str, keep: int = 3):
-    self._manager = ocp.CheckpointManager(
-      os.path.join(os.path.abspath(workdir), 'checkpoints'),
-      item_handlers=ocp.StandardCheckpointHandler(),
+    self._folder = epath.Path(workdir).absolute() / 'checkpoints'
+    self._keep = keep
+    self._manager = self._open()
+
+  def _open(self) -> ocp.CheckpointManager:
+    best = managers.BestN(get_metric_fn=_l1, reverse=True, n=1)
+    return ocp.CheckpointManager(
+      self._folder,
       options=ocp.CheckpointManagerOptions(
-        max_to_keep=keep, enable_async_checkpointing=True
+        preservation_policy=managers.AnyPreservationPolicy(
+          [managers.LatestN(self._keep), best]
+        ),
+        best_fn=_l1,  # else the metrics are not written
+        best_mode='min',
+        cleanup_tmp_directories=parallel.is_first_process(),
+        enable_async_checkpointing=True,
       ),
+      item_names=('state', 'facts'),
+      item_handlers={
+        'state': ocp.StandardCheckpointHandler(),
+        'facts': ocp.JsonCheckpointHandler(),
+      },
     )
 
   def latest_step(self) -> int | None:
     """Step of the newest checkpoint; None where there is none."""
     return self._manager.latest_step()
 
-  def save(self, step: int, state) -> None:
-    """Saves the state unless that step is saved already."""
-    if self._manager.latest_step() != step:
-      self._manager.save(step, args=ocp.args.StandardSave(state))
+  def best_step(self) -> int | None:
+    """Step of the checkpoint with the lowest L1 on the fixed people."""
+    return self._manager.best_step()
 
-  def restore(self, step: int, state):
-    """The state of `step`, placed on devices as `state` is.
+  def save(self, step: int, state, facts: dict, l1: float) -> None:
+    """Saves the state unless that step is saved already.
 
     Args:
-      step: from `latest_step`.
-      state: a state of the same structure; gives shapes and placement.
+      step: updates done; with the seed it is the state of the data, too.
+      state: a tree of arrays.
+      facts: what must be the same when the run goes on; JSON.
+      l1: of the fixed people, which decides what is best.
     """
-    like = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-    return self._manager.restore(step, args=ocp.args.StandardRestore(like))
+    if self._manager.latest_step() == step:
+      return
+    facts = {'data': facts, 'checksums': _checksums(state)}
+    self._manager.save(
+      step,
+      args=ocp.args.Composite(
+        state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts)
+      ),
+      metrics={'l1': l1},
+    )
 
-  def restore_raw(self, step: int, mesh: parallel.Mesh) -> dict:
+  def restore(self, like, check: Callable[[dict], None]) -> Restored | None:
+    """The newest checkpoint that is whole, placed on devices as `like` is.
+
+    A damaged one is reported, moved to `damaged/` beside the checkpoints and
+    passed over.
+
+    Args:
+      like: a tree of jax.ShapeDtypeStruct with shardings.
+      check: takes the facts that `save` was given; may raise UserError.
+
+    Returns:
+      Restored; None where there is no checkpoint.
+
+    Raises:
+      UserError: there are checkpoints, and all are damaged; or from `check`.
+    """
+    steps = sorted(self._manager.all_steps(), reverse=True)
+    for step in steps:
+      try:
+        checksums = self._read_facts(step, check)
+        restored, reason = self._read_state(step, like, checksums), ''
+      except _DamagedError as error:
+        restored, reason = None, str(error)
+      if parallel.all_agree(restored is not None):
+        return restored
+      logging.warning(
+        'the checkpoint of step %d is damaged (%s) and set aside in damaged/; '
+        'trying the one before it',
+        step,
+        reason or 'on another host',
+      )
+      self._set_aside(step)
+    if steps:
+      raise UserError(
+        f'{self._folder}: all checkpoints are damaged; give another --workdir'
+      )
+    return None
+
+  def _read_facts(self, step: int, check) -> dict[str, int]:
+    with _damage():
+      only = ocp.args.Composite(facts=ocp.args.JsonRestore())
+      facts = self._manager.restore(step, args=only)['facts']
+      data, checksums = facts['data'], facts['checksums']
+    check(data)
+    return checksums
+
+  def _read_state(self, step: int, like, checksums: dict) -> Restored:
+    with _damage():
+      only = ocp.args.Composite(state=ocp.args.StandardRestore(like))
+      state = self._manager.restore(step, args=only)['state']
+      whole = checksums == _checksums(state)
+    if not whole:
+      raise _DamagedError('its checksums differ')
+    return Restored(step, state)
+
+  def _set_aside(self, step: int) -> None:
+    self._manager.close()
+    if parallel.is_first_process():
+      folder = self._folder.parent / 'damaged'
+      folder.mkdir(parents=True, exist_ok=True)
+      target = folder / str(step)
+      if target.exists():
+        target.rmtree()
+      (self._folder / str(step)).rename(target)
+    parallel.all_agree(True)  # nobody looks before it is gone
+    self._manager = self._open()
+
+  def read(self, step: int, mesh: parallel.Mesh) -> Restored:
     """All leaves of `step`, replicated over `mesh`, as nested dicts.
 
     For readers that know neither the number of videos nor the optimiser.
+
+    Raises:
+      UserError: the checkpoint is damaged.
     """
-    saved = self._manager.item_metadata(step)
-    like = jax.tree.map(lambda leaf: parallel.describe_leaf(leaf, mesh), saved)
-    return self._manager.restore(step, args=ocp.args.StandardRestore(like))
+    try:
+      checksums = self._read_facts(step, lambda _: None)
+      with _damage():
+        saved = self._manager.item_metadata(step)['state']
+        like = parallel.describe_placed(saved, mesh, parallel.REPLICATED)
+      return self._read_state(step, like, checksums)
+    except _DamagedError as error:
+      raise UserError(
+        f'{self._folder}/{step}: damaged ({error}); training sets it aside and '
+        'goes on from the one before it'
+      ) from error
 
   def close(self) -> None:
-    """Waits for a save under way."""
+    """Waits for a save under way, and ends."""
     self._manager.wait_until_finished()
     self._manager.close()
-
-
-def load_config(workdir: str) -> dict:
-  """The config of the run in `workdir`, as nested dicts.
-
-  Raises:
-    UserError: the folder holds no run.
-  """
-  path = os.path.join(workdir, _CONFIG_FILE)
-  try:
-    with open(path, encoding='utf-8') as file:
-      values = json.load(file)
-    if not isinstance(values, dict):
-      raise ValueError
-    return values
-  except (OSError, ValueError):
-    raise UserError(
-      f'--workdir={workdir}: holds no run; launch.train makes one'
-    ) from None

@@ -59,12 +59,12 @@ def pyramid_content(weights: LossConfig) -> ContentLoss:
   )
 
 
-def random_content(config: Config, key: jax.Array) -> ContentLoss:
-  """Both VGGs with random weights: for counting cost, never for training."""
+def shapes_of_content(config: Config) -> ContentLoss:
+  """Both VGGs without weights, shapes alone: for counting cost."""
   dtype = jnp.dtype(config.model.dtype)
   image = jnp.zeros((1, 32, 32, 3))
   params = {
-    name: network.init(key, image)['params']
+    name: jax.eval_shape(network.init, jax.random.key(0), image)['params']
     for name, network in _networks(dtype).items()
   }
   return _perceptual(params, config.loss, dtype)

@@ -11,28 +11,50 @@ from flaxheads.data.pipeline import Batch
 from flaxheads.landmarks.layout import NUM_POINTS
 from flaxheads.training import networks as nets
 from flaxheads.training import parallel
-from flaxheads.training.content import random_content
-from flaxheads.training.state import init_state
+from flaxheads.training.content import shapes_of_content
+from flaxheads.training.state import describe_state
 from flaxheads.training.step import make_train_step
 
-_NUM_VIDEOS = 145_569  # VoxCeleb2's training split
+NUM_VIDEOS = 145_569  # VoxCeleb2's training split
+_EPOCHS = 75  # of the paper's training
 
 
 def _count(tree) -> int:
   return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
 
 
-def _bytes(tree) -> int:
+def _bytes_per_device(tree) -> int:
   return sum(
-    int(np.prod(leaf.shape)) * leaf.dtype.itemsize
+    int(np.prod(leaf.sharding.shard_shape(leaf.shape))) * leaf.dtype.itemsize
     for leaf in jax.tree.leaves(tree)
   )
+
+
+def _compile(config: Config, mesh: parallel.Mesh):
+  """The state, and the step compiled for the mesh with both VGGs in it."""
+  networks = nets.build_networks(config.model)
+  state = describe_state(config, networks, NUM_VIDEOS, mesh)
+  content = shapes_of_content(config)
+  shape = (config.training.batch_size, config.data.num_support + 1)
+  size = config.model.image_size
+  batch = Batch(
+    jax.ShapeDtypeStruct((*shape, size, size, 3), jnp.uint8),
+    jax.ShapeDtypeStruct((*shape, NUM_POINTS, 2), jnp.float32),
+    jax.ShapeDtypeStruct(shape[:1], jnp.int32),
+  )
+  step = make_train_step(config, networks, content, mesh)
+  lowered = step.lower(
+    state,
+    parallel.describe_placed(batch, mesh, parallel.SHARDED),
+    parallel.describe_placed(content.params, mesh, parallel.REPLICATED),
+  )
+  return state, lowered.compile()
 
 
 def describe(config: Config) -> dict:
   """Counts parameters, arithmetic and memory of an experiment.
 
-  Both VGGs are always counted, with random weights.
+  Both VGGs are always counted.
 
   Args:
     config: the experiment.
@@ -40,27 +62,71 @@ def describe(config: Config) -> dict:
   Returns:
     {'parameters': {network: count}, 'flops_per_sample': of the compiled step
     at one sample, 'state_bytes_per_device': with the W of VoxCeleb2's 145,569
-    videos}.
+    videos, over the devices there are}.
   """
-  config = dataclasses.replace(
-    config, training=dataclasses.replace(config.training, batch_size=1)
+  training = dataclasses.replace(
+    config.training, batch_size=1, accumulation_steps=1
+  )
+  state, compiled = _compile(
+    dataclasses.replace(config, training=training), parallel.make_mesh(1)
   )
   networks = nets.build_networks(config.model)
-  state = jax.eval_shape(lambda: init_state(config, networks, _NUM_VIDEOS))
-  mesh = parallel.make_mesh(1)
-  content = random_content(config, jax.random.key(0))
-  frames, size = config.data.num_support + 1, config.model.image_size
-  batch = Batch(
-    jax.ShapeDtypeStruct((1, frames, size, size, 3), jnp.uint8),
-    jax.ShapeDtypeStruct((1, frames, NUM_POINTS, 2), jnp.float32),
-    jax.ShapeDtypeStruct((1,), jnp.int32),
-  )
-  step = make_train_step(config, networks, content, mesh)
-  compiled = step.lower(state, batch, content.params).compile()
+  spread = describe_state(config, networks, NUM_VIDEOS, parallel.make_mesh())
   return {
     'parameters': {
       name: _count(tree) for name, tree in sorted(state.params.items())
     },
     'flops_per_sample': int(compiled.cost_analysis()['flops']),
-    'state_bytes_per_device': _bytes(state),
+    'state_bytes_per_device': _bytes_per_device(spread),
+  }
+
+
+def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
+  """Compiles the step of an experiment for devices that need not be there.
+
+  Args:
+    config: the experiment; its batch is split over the mesh.
+    mesh: say from `parallel.make_topology_mesh`.
+
+  Returns:
+    Figures for each device: FLOPs, bytes accessed and peak memory of a step;
+    and, where the chip is known, the least time that a step and 75 epochs of
+    VoxCeleb2 can take, which limit sets it ('flops' or 'bytes'), and the
+    share of memory that is left.
+
+  Raises:
+    UserError: batch or table do not split over the mesh.
+  """
+  state, compiled = _compile(config, mesh)
+  cost, memory = compiled.cost_analysis(), compiled.memory_analysis()
+  peak = (
+    memory.argument_size_in_bytes
+    + memory.output_size_in_bytes
+    + memory.temp_size_in_bytes
+    - memory.alias_size_in_bytes
+  )
+  figures = {
+    'num_devices': parallel.num_devices(mesh),
+    'samples_per_device': (
+      config.training.batch_size / parallel.num_devices(mesh)
+    ),
+    'flops': cost['flops'],
+    'bytes_accessed': cost['bytes accessed'],
+    'peak_memory_bytes': peak,
+    'state_bytes': _bytes_per_device(state),
+  }
+  chip = parallel.chip(mesh)
+  if chip is None:
+    return figures
+  times = {
+    'flops': figures['flops'] / chip.flops,
+    'bytes': figures['bytes_accessed'] / chip.bandwidth,
+  }
+  limit = max(times, key=times.get)
+  steps = _EPOCHS * NUM_VIDEOS / config.training.batch_size
+  return figures | {
+    'limit': limit,
+    'least_step_seconds': times[limit],
+    'least_hours_of_75_epochs': steps * times[limit] / 3600,
+    'memory_left': 1 - peak / chip.memory,
   }

@@ -12,7 +12,9 @@ import jax.numpy as jnp
 
 from flaxheads.training import parallel
 
-_ROW_MULTIPLE = 64  # so that the table splits over any usual device count
+# The table is padded so that it splits over any power of two of devices up to
+# these, on which a run may go on; of small tables that costs little, too.
+_FEW, _MANY = 64, 4096
 
 
 @flax.struct.dataclass
@@ -32,18 +34,24 @@ class IdentityTable:
   updates: jax.Array
 
 
+def num_rows(num_videos: int) -> int:
+  """Rows of the table of `num_videos`: a multiple of 64, or of 4,096."""
+  multiple = _MANY if num_videos > 16 * _MANY else _FEW
+  return -(-num_videos // multiple) * multiple
+
+
 def init_table(
   key: jax.Array, num_videos: int, embedding_size: int
 ) -> IdentityTable:
-  """A table of `num_videos` rows, rounded up to a multiple of 64."""
-  num_rows = -(-num_videos // _ROW_MULTIPLE) * _ROW_MULTIPLE
-  shape = (num_rows, embedding_size)
+  """A table of `num_videos` rows, padded to `num_rows(num_videos)`."""
+  count = num_rows(num_videos)
+  shape = (count, embedding_size)
   rows = 0.02 * jax.random.normal(key, shape)
   return IdentityTable(
     rows,
     jnp.zeros(shape),
     jnp.zeros(shape),
-    jnp.zeros((num_rows,), jnp.int32),
+    jnp.zeros((count,), jnp.int32),
   )
 
 

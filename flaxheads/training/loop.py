@@ -1,8 +1,8 @@
 """The meta-training loop: read, step, watch, save."""
 
+import contextlib
 import time
 
-import jax
 from absl import logging
 from tqdm import tqdm
 
@@ -10,38 +10,38 @@ from flaxheads.config import Config, from_dict
 from flaxheads.data import pipeline
 from flaxheads.errors import UserError
 from flaxheads.training import networks as nets
-from flaxheads.training import parallel
-from flaxheads.training.checkpoints import (
-  Checkpoints,
+from flaxheads.training import parallel, sampling
+from flaxheads.training.checkpoints import Checkpoints
+from flaxheads.training.content import build_content
+from flaxheads.training.state import TrainState, create_state, describe_state
+from flaxheads.training.step import make_train_step
+from flaxheads.training.stopping import StopRequest
+from flaxheads.training.watch import (
+  Profiler,
+  Watch,
+  check_finite,
+  to_scalars,
+)
+from flaxheads.training.workdir import (
+  check_same_data,
   claim_workdir,
   load_config,
 )
-from flaxheads.training.content import build_content
-from flaxheads.training.sampling import make_sampler
-from flaxheads.training.state import STATE_SPECS, TrainState, init_state
-from flaxheads.training.step import make_train_step
-from flaxheads.training.watch import Watch, check_finite, to_scalars
 
 
 def _check_batch(config: Config, num_devices: int) -> None:
-  if config.training.batch_size % num_devices:
+  parts = num_devices * config.training.accumulation_steps
+  if config.training.batch_size % parts:
+    steps = config.training.accumulation_steps
+    each = f' in {steps} accumulation steps' if steps > 1 else ''
     raise UserError(
       f'training.batch_size: {config.training.batch_size} does not split '
-      f'over {num_devices} devices; a multiple of {num_devices} is needed'
+      f'over {num_devices} devices{each}; a multiple of {parts} is needed'
     )
 
 
-def place_state(state: TrainState, mesh) -> TrainState:
-  """Puts every part of a state where STATE_SPECS says."""
-  return TrainState(
-    **{
-      name: parallel.place(getattr(state, name), mesh, spec)
-      for name, spec in vars(STATE_SPECS).items()
-    }
-  )
-
-
 def _batches(config: Config, source, start: int, num_workers: int):
+  """This process's rows of the batch of every step."""
   return pipeline.sample_iterator(
     source,
     num_support=config.data.num_support,
@@ -50,18 +50,45 @@ def _batches(config: Config, source, start: int, num_workers: int):
     seed=config.seed,
     start_step=start,
     num_workers=num_workers,
-    shard_index=jax.process_index(),
-    num_shards=jax.process_count(),
+    shard_index=parallel.process_index(),
+    num_shards=parallel.num_processes(),
   )
 
 
-def train(config: Config, workdir: str, num_devices: int | None = None):
+def _fixed_people(config: Config, source):
+  """People to look at, of the test split where there is one."""
+  data = config.data
+  try:
+    source = pipeline.make_source(data.dataset, data.data_dir, 'test')
+  except UserError:
+    pass  # no such split: people of the training set
+  return next(
+    pipeline.sample_iterator(
+      source,
+      num_support=data.num_support,
+      batch_size=min(sampling.MAX_PEOPLE, len(source)),
+      image_size=config.model.image_size,
+      seed=config.seed,
+    )
+  )
+
+
+def train(
+  config: Config,
+  workdir: str,
+  num_devices: int | None = None,
+  profile_steps: int = 0,
+):
   """Trains until `config.training.num_steps`, going on where a run stopped.
+
+  Every process of a run calls it with the same arguments.
 
   Args:
     config: the experiment.
-    workdir: folder of checkpoints, TensorBoard events and sample pictures.
+    workdir: folder of checkpoints, TensorBoard events and sample pictures; on
+      several hosts one that all of them see, such as gs://BUCKET/RUN.
     num_devices: how many to use; None: all.
+    profile_steps: how many steps to trace into workdir/profile.
 
   Returns:
     The final TrainState and the scalars logged last.
@@ -69,6 +96,7 @@ def train(config: Config, workdir: str, num_devices: int | None = None):
   Raises:
     UserError: data, config and workdir do not fit together.
     DivergenceError: a loss is not finite.
+    RunPausedError: asked to stop, and saved.
   """
   config.validate()
   mesh = parallel.make_mesh(num_devices)
@@ -76,82 +104,124 @@ def train(config: Config, workdir: str, num_devices: int | None = None):
   source = pipeline.make_source(
     config.data.dataset, config.data.data_dir, config.data.split
   )
-  fixed = next(
-    _batches(config, source, 0, 0)
-  )  # also proves that data can be read
+  next(_batches(config, source, 0, 0))  # can the data be read?
   claim_workdir(workdir, config)
-  networks = nets.build_networks(config.model)
-  content = build_content(config)
-  content_params = parallel.place(content.params, mesh, parallel.REPLICATED)
-  step = make_train_step(config, networks, content, mesh)
-  state = place_state(
-    jax.jit(lambda: init_state(config, networks, len(source)))(), mesh
-  )
-  checkpoints = Checkpoints(workdir, config.training.keep_checkpoints)
-  start = checkpoints.latest_step() or 0
-  if start:
-    state = checkpoints.restore(start, state)
-    logging.info('going on from the checkpoint of step %d', start)
-  batches = (
-    parallel.place(batch, mesh, parallel.SHARDED)
-    for batch in _batches(config, source, start, config.data.num_workers)
-  )
-  watch = Watch(workdir, config.training.batch_size)
-  try:
-    return _run(
-      config,
-      state,
-      range(start, config.training.num_steps),
-      batches,
-      lambda state, batch: step(state, batch, content_params),
-      make_sampler(networks, fixed),
-      watch,
-      checkpoints,
+  with contextlib.ExitStack() as stack:
+    run = _Run(config, workdir, mesh, source, profile_steps)
+    stack.callback(run.close)
+    return run.go(stack.enter_context(StopRequest()))
+
+
+class _Run:
+  """One run under way: what it reads, steps with, watches and saves."""
+
+  def __init__(self, config, workdir, mesh, source, profile_steps):
+    self.config, self.mesh = config, mesh
+    networks = nets.build_networks(config.model)
+    content = build_content(config)
+    self.content_params = parallel.place(
+      content.params, mesh, parallel.REPLICATED
     )
-  finally:
-    watch.close()
-    checkpoints.close()
+    self.sampler = sampling.make_sampler(
+      networks, _fixed_people(config, source)
+    )
+    self.facts = pipeline.describe_source(source)
+    self.checkpoints = Checkpoints(workdir, config.training.keep_checkpoints)
+    size = (config, networks, len(source), mesh)
+    restored = self.checkpoints.restore(
+      describe_state(*size),
+      lambda facts: check_same_data(workdir, facts, self.facts),
+    )
+    if restored:
+      self.start, self.state = restored
+      logging.info('going on from the checkpoint of step %d', self.start)
+    else:
+      self.start, self.state = 0, create_state(*size)
+    self.batches = (
+      parallel.place(batch, mesh, parallel.SHARDED)
+      for batch in _batches(config, source, self.start, config.data.num_workers)
+    )
+    self.step = make_train_step(config, networks, content, mesh)
+    self.workdir, self.profile_steps = workdir, profile_steps
+    self.watch = self.profiler = None
+
+  def _begin(self):
+    """Compiles the step for the first batch, and opens what watches it."""
+    batch = next(self.batches)
+    arguments = (self.state, batch, self.content_params)
+    self.step, flops = parallel.compile_for(self.step, arguments)
+    self.watch = Watch(
+      self.workdir,
+      self.config.training.batch_size,
+      flops,
+      parallel.chip(self.mesh),
+    )
+    self.profiler = Profiler(self.workdir, self.profile_steps)
+    return batch
+
+  def go(self, stop: StopRequest):
+    """Steps until the end."""
+    rhythm, scalars = self.config.training, {}
+    steps = range(self.start, rhythm.num_steps)
+    if not steps:
+      return self.state, scalars
+    batch = self._begin()
+    bar = tqdm(
+      steps,
+      'training',
+      initial=steps.start,
+      total=steps.stop,
+      mininterval=5,
+      disable=not parallel.is_first_process(),
+    )
+    for done in (i + 1 for i in bar):
+      self.state, metrics = self.step(self.state, batch, self.content_params)
+      last = done == steps.stop
+      stopping = stop.asked(done)
+      self.profiler.step(metrics)
+      if done % rhythm.log_every == 0 or last:
+        scalars = self.watch.log(done, metrics)
+        bar.set_postfix(
+          content=f'{scalars["generator/content"]:.3f}',
+          hinge=f'{scalars["discriminator/hinge"]:.2f}',
+        )
+      saving = done % rhythm.checkpoint_every == 0 or last or stopping
+      if done % rhythm.sample_every == 0 or saving:
+        look = self.sampler(self.state)
+        scalars |= self.watch.look(done, look)
+      if saving:
+        check_finite(done, to_scalars(metrics))  # never keep a broken state
+        self.checkpoints.save(done, self.state, self.facts, float(look.l1))
+      if stopping and not last:
+        raise stop.pause(done)
+      if not last:
+        began = time.perf_counter()
+        batch = next(self.batches)
+        self.watch.waited(time.perf_counter() - began)
+    return self.state, scalars
+
+  def close(self):
+    """Waits for a save under way."""
+    for part in (self.watch, self.profiler, self.checkpoints):
+      if part:
+        part.close()
 
 
-def _run(config, state, steps, batches, step, sampler, watch, checkpoints):
-  """Steps until the end; watches and saves on the way."""
-  rhythm, scalars = config.training, {}
-  bar = tqdm(
-    steps, 'training', initial=steps.start, total=steps.stop, mininterval=5
-  )
-  for done in (i + 1 for i in bar):
-    began = time.perf_counter()
-    batch = next(batches)
-    watch.waited(time.perf_counter() - began)
-    state, metrics = step(state, batch)
-    last = done == steps.stop
-    if done % rhythm.log_every == 0 or last:
-      scalars = watch.log(done, metrics)
-      bar.set_postfix(
-        content=f'{scalars["generator/content"]:.3f}',
-        hinge=f'{scalars["discriminator/hinge"]:.2f}',
-      )
-    if done % rhythm.sample_every == 0 or last:
-      watch.picture(done, sampler(state.ema, state.spectral))
-    if done % rhythm.checkpoint_every == 0 or last:
-      check_finite(done, to_scalars(metrics))  # never keep a broken state
-      checkpoints.save(done, state)
-  return state, scalars
+def restore(workdir: str, best: bool = False) -> tuple[Config, TrainState]:
+  """The config and a state of a run, on one device, for reading.
 
-
-def restore(workdir: str) -> tuple[Config, TrainState]:
-  """The config and newest state of a run, on one device, for reading.
+  Args:
+    workdir: folder of the run.
+    best: the state that draws the fixed people best, not the newest.
 
   Raises:
     UserError: the folder holds no run, or no checkpoint yet.
   """
   config = from_dict(load_config(workdir))
   checkpoints = Checkpoints(workdir, config.training.keep_checkpoints)
-  try:
-    newest = checkpoints.latest_step()
-    if newest is None:
+  with contextlib.closing(checkpoints):
+    step = checkpoints.best_step() if best else checkpoints.latest_step()
+    if step is None:
       raise UserError(f'--workdir={workdir}: holds no checkpoint yet')
-    raw = checkpoints.restore_raw(newest, parallel.make_mesh(1))
-    return config, TrainState(**raw)
-  finally:
-    checkpoints.close()
+    restored = checkpoints.read(step, parallel.make_mesh(1))
+    return config, TrainState(**restored.state)

@@ -3,23 +3,121 @@
 `pmap` maps a per-device function, with collectives by axis name, over a mesh
 of one axis: `jax.jit` of `jax.shard_map`, which is what `jax.pmap` has become.
 Arrays are global, so a table sharded over hosts is one array to a checkpoint.
+Every process runs the same program on its own devices; the first one writes.
 """
 
 from collections.abc import Callable
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils, topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from flaxheads.errors import UserError
+from flaxheads.training.chips import Chip, find_chip
 
 AXIS = 'batch'
 REPLICATED = PartitionSpec()
 SHARDED = PartitionSpec(AXIS)  # the leading dimension, split over devices
 
 
+def start_processes(
+  address: str | None = None,
+  num_processes: int | None = None,
+  process_id: int | None = None,
+) -> None:
+  """Joins the processes of a run on several hosts, before any other JAX call.
+
+  Args:
+    address: host:port of the first process; None: all three are found in the
+      environment, as on a Cloud TPU slice, under Slurm or Open MPI.
+    num_processes: of the run.
+    process_id: from 0.
+
+  Raises:
+    UserError: the environment says nothing, or the first process does not
+      answer.
+  """
+  if jax.config.jax_platforms == 'cpu':  # simulated hosts
+    jax.config.update('jax_cpu_collectives_implementation', 'gloo')
+  try:
+    jax.distributed.initialize(address, num_processes, process_id)
+  except (ValueError, RuntimeError) as error:
+    reason = str(error).strip().splitlines()[0]
+    raise UserError(
+      f'--distributed: {reason}; outside a TPU slice or Slurm give '
+      '--coordinator=HOST:PORT, --num_processes and --process_id'
+    ) from None
+
+
+def process_index() -> int:
+  """Which of the processes this is, from 0."""
+  return jax.process_index()
+
+
+def num_processes() -> int:
+  """Processes of the run."""
+  return jax.process_count()
+
+
+def is_first_process() -> bool:
+  """Whether this process writes the files that a run has once."""
+  return jax.process_index() == 0
+
+
+def all_agree(value: bool) -> bool:
+  """Whether `value` is true on every process; all must call it."""
+  if jax.process_count() == 1:
+    return value
+  return bool(np.all(multihost_utils.process_allgather(np.array(value))))
+
+
+def reached_preemption(step: int) -> bool:
+  """Whether the machine is about to be taken: the same step on all processes.
+
+  The distributed runtime catches SIGTERM, which is what a preemption sends,
+  and picks a step that no process has passed. False in a single process.
+  """
+  if jax.process_count() == 1:
+    return False
+  return multihost_utils.reached_preemption_sync_point(step)
+
+
 def make_mesh(num_devices: int | None = None) -> Mesh:
-  """A mesh over the first `num_devices` devices; None: all of them."""
+  """A mesh over the first `num_devices` devices; None: all of them.
+
+  Raises:
+    UserError: there are fewer.
+  """
   devices = jax.devices()
+  if num_devices is not None and num_devices > len(devices):
+    raise UserError(f'--num_devices={num_devices}: there are {len(devices)}')
   return Mesh(np.array(devices[:num_devices]), (AXIS,))
+
+
+def make_topology_mesh(topology: str) -> Mesh:
+  """A mesh of TPU chips that are not there, to compile for.
+
+  Args:
+    topology: such as 'v5e:2x4', 'v4:2x2x4', 'v6e:2x4'; 'v5e:1x1' is one chip.
+
+  Raises:
+    UserError: libtpu is missing, or knows no such topology.
+  """
+  options = {}
+  if topology.endswith(':1x1'):
+    options['chips_per_host_bounds'] = (1, 1, 1)
+  try:
+    described = topologies.get_topology_desc(
+      platform='tpu', topology_name=topology, **options
+    )
+  except Exception as error:
+    reason = str(error).strip().splitlines()[0][:160]
+    raise UserError(
+      f'--topology={topology}: {reason}; libtpu compiles for v4:2x2x4, '
+      "v5e:2x4, v6e:2x4 and their like (pip install 'jax[tpu]')"
+    ) from None
+  return Mesh(np.array(described.devices), (AXIS,))
 
 
 def num_devices(mesh: Mesh) -> int:
@@ -55,6 +153,33 @@ def pmap(
   return jax.jit(mapped, donate_argnums=donate_argnums)
 
 
+def describe_placed(tree, mesh: Mesh, spec: PartitionSpec):
+  """A tree of jax.ShapeDtypeStruct as `place` would put it on the mesh."""
+  sharding = NamedSharding(mesh, spec)
+  return jax.tree.map(
+    lambda leaf: jax.ShapeDtypeStruct(
+      leaf.shape, leaf.dtype, sharding=sharding
+    ),
+    tree,
+  )
+
+
+def compile_for(function: Callable, arguments) -> tuple[Callable, float | None]:
+  """Compiles a function of `pmap` for these arguments.
+
+  Returns:
+    The program, and its FLOPs on each device where XLA counts them.
+  """
+  compiled = function.lower(*arguments).compile()
+  cost = compiled.cost_analysis() or {}
+  return compiled, cost.get('flops')
+
+
+def chip(mesh: Mesh) -> Chip | None:
+  """What a device of the mesh can do; None where that is not known."""
+  return find_chip(mesh.devices.flat[0].device_kind)
+
+
 def place(tree, mesh: Mesh, spec: PartitionSpec):
   """Puts host arrays on the devices of the mesh.
 
@@ -75,10 +200,38 @@ def place(tree, mesh: Mesh, spec: PartitionSpec):
   )
 
 
-def describe_leaf(leaf, mesh: Mesh) -> jax.ShapeDtypeStruct:
-  """Shape, dtype and placement (REPLICATED) for restoring an array."""
-  sharding = NamedSharding(mesh, REPLICATED)
-  return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+def _shardings(shapes, mesh: Mesh, specs):
+  def spread(spec, part):
+    return jax.tree.map(lambda _: NamedSharding(mesh, spec), part)
+
+  return jax.tree.map(spread, specs, shapes)
+
+
+def describe(function: Callable, mesh: Mesh, specs):
+  """Shapes, dtypes and placement of what `build` would make."""
+  shapes = jax.eval_shape(function)
+  return jax.tree.map(
+    lambda leaf, sharding: jax.ShapeDtypeStruct(
+      leaf.shape, leaf.dtype, sharding=sharding
+    ),
+    shapes,
+    _shardings(shapes, mesh, specs),
+  )
+
+
+def build(function: Callable, mesh: Mesh, specs):
+  """Runs a function without arguments, each device making its own part.
+
+  Args:
+    function: pure; returns a tree of arrays.
+    mesh: from `make_mesh`.
+    specs: a tree prefix of REPLICATED and SHARDED for the result.
+
+  Returns:
+    The tree as global arrays; no host ever holds a SHARDED one whole.
+  """
+  shardings = _shardings(jax.eval_shape(function), mesh, specs)
+  return jax.jit(function, out_shardings=shardings)()
 
 
 def mean(tree):

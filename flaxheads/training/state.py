@@ -1,10 +1,13 @@
 """The whole state of a meta-training run, as one tree of global arrays."""
 
+import functools
+
 import flax.struct
 import jax
 import optax
 
 from flaxheads.config import Config, OptimizerConfig
+from flaxheads.errors import UserError
 from flaxheads.models import spectral
 from flaxheads.training import identity_table, parallel
 from flaxheads.training.identity_table import IdentityTable
@@ -88,3 +91,29 @@ def init_state(
       keys[2], num_videos, config.model.embedding_size
     ),
   )
+
+
+def describe_state(
+  config: Config, networks: Networks, num_videos: int, mesh: parallel.Mesh
+) -> TrainState:
+  """Shapes, dtypes and placement of a state, without making it.
+
+  Raises:
+    UserError: the rows of W do not split over the devices.
+  """
+  num_devices = parallel.num_devices(mesh)
+  if identity_table.num_rows(num_videos) % num_devices:
+    raise UserError(
+      f'{num_devices} devices: the rows of W do not split over them; take a '
+      'power of two (--num_devices)'
+    )
+  make = functools.partial(init_state, config, networks, num_videos)
+  return parallel.describe(make, mesh, STATE_SPECS)
+
+
+def create_state(
+  config: Config, networks: Networks, num_videos: int, mesh: parallel.Mesh
+) -> TrainState:
+  """`init_state`, each device making its own part of W."""
+  make = functools.partial(init_state, config, networks, num_videos)
+  return parallel.build(make, mesh, STATE_SPECS)

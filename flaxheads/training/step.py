@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import optax
 
 from flaxheads.config import Config, OptimizerConfig
-from flaxheads.data.augment import augment
 from flaxheads.data.pipeline import Batch
-from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.models import spectral
 from flaxheads.training import adversarial, identity_table, losses, parallel
 from flaxheads.training import networks as nets
+from flaxheads.training.accumulation import accumulate
 from flaxheads.training.content import ContentLoss
 from flaxheads.training.networks import Networks
+from flaxheads.training.sample import Sample, prepare_sample
 from flaxheads.training.state import (
   STATE_SPECS,
   TrainState,
@@ -28,68 +28,22 @@ from flaxheads.training.state import (
 )
 
 
+class Norms(NamedTuple):
+  """Global norms: where a run diverges they are the first to tell."""
+
+  generator_gradient: jax.Array
+  discriminator_gradient: jax.Array
+  rows_gradient: jax.Array
+  params: jax.Array  # after the update: what a checkpoint would keep
+
+
 class StepMetrics(NamedTuple):
   """Scalars of one step, averaged over the global batch."""
 
   generator: adversarial.GeneratorTerms
   discriminator: adversarial.DiscriminatorTerms
+  norms: Norms
   learning_rate_scale: jax.Array
-
-
-class Sample(NamedTuple):
-  """A batch ready for the networks, this device's part.
-
-  Attributes:
-    support_frames: [b, K, H, W, 3] in [-1, 1].
-    support_landmarks: [b, K, H, W, 3] in [-1, 1].
-    target_frame: x, [b, H, W, 3].
-    target_landmarks: y, [b, H, W, 3].
-    video_index: int32 [b].
-  """
-
-  support_frames: jax.Array
-  support_landmarks: jax.Array
-  target_frame: jax.Array
-  target_landmarks: jax.Array
-  video_index: jax.Array
-
-
-def to_float(frames):
-  """uint8 to float32 in [-1, 1]."""
-  return frames.astype(jnp.float32) / 127.5 - 1
-
-
-def to_uint8(frames):
-  """Float in [-1, 1] to uint8."""
-  return jnp.clip(jnp.round((frames + 1) * 127.5), 0, 255).astype(jnp.uint8)
-
-
-def prepare_sample(batch: Batch, key: jax.Array, config: Config) -> Sample:
-  """Augments frames and points together and draws the landmark images.
-
-  Args:
-    batch: this device's part; the last of the K+1 frames is the target.
-    key: of this step, the same on all devices.
-    config: the experiment.
-
-  Returns:
-    Sample. What happens to a sample depends on its place in the global
-    batch, not on the number of devices.
-  """
-  b = batch.frames.shape[0]
-  place = parallel.index() * b + jnp.arange(b)
-  keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(place)
-  frames, points = augment(
-    keys, to_float(batch.frames), batch.points, config.augment
-  )
-  pictures = draw_landmarks(points, config.model.image_size)
-  return Sample(
-    frames[:, :-1],
-    pictures[:, :-1],
-    frames[:, -1],
-    pictures[:, -1],
-    batch.video_index,
-  )
 
 
 def learning_rate_scale(step, config: OptimizerConfig, num_steps: int):
@@ -107,9 +61,13 @@ def descend(params, optimizer_state, gradient, optimizer, learning_rate):
   return optax.apply_updates(params, updates), optimizer_state
 
 
-def _players(networks: Networks, vectors: dict, sample: Sample):
+def _players(
+  networks: Networks, vectors: dict, sample: Sample, remat: bool
+) -> tuple[Callable, Callable]:
   """Both networks' forward passes, written once for all updates."""
+  keep_blocks = nets.recompute_blocks if remat else lambda function: function
 
+  @keep_blocks
   def generate(params):
     normal = {k: spectral.normalize(params[k], vectors[k]) for k in params}
     embedding = nets.embed_people(
@@ -126,6 +84,7 @@ def _players(networks: Networks, vectors: dict, sample: Sample):
     )
     return fake, embedding
 
+  @keep_blocks
   def discriminate(trained, frames):
     normal = spectral.normalize(trained['params'], vectors['discriminator'])
     return nets.discriminate(
@@ -133,6 +92,68 @@ def _players(networks: Networks, vectors: dict, sample: Sample):
     )
 
   return generate, discriminate
+
+
+class _First(NamedTuple):
+  """What one pass of both networks over this device's samples yields."""
+
+  generator: dict  # gradients
+  discriminator: dict
+  terms: tuple[adversarial.GeneratorTerms, adversarial.DiscriminatorTerms]
+  rows: jax.Array  # [b, N], gradient of the rows of W
+  fake: jax.Array  # x̂, [b, H, W, 3]
+
+
+def _first_pass(
+  config, networks, vectors, params, sample, rows, content
+) -> _First:
+  def play(part):
+    sample, rows = part
+    generate, discriminate = _players(
+      networks, vectors, sample, config.training.remat
+    )
+    game = adversarial.gradients(
+      generator_side(params),
+      {'params': params['discriminator'], 'rows': rows},
+      sample.target_frame,
+      generate=generate,
+      discriminate=discriminate,
+      content=content,
+      match=lambda embedding: losses.match_loss(embedding, rows),
+      weights=config.loss,
+    )
+    averaged = (
+      game.generator,
+      game.discriminator['params'],
+      (game.generator_terms, game.discriminator_terms),
+    )
+    return averaged, (game.discriminator['rows'], game.fake)
+
+  averaged, (rows, fake) = accumulate(
+    play, (sample, rows), config.training.accumulation_steps
+  )
+  # A row belongs to one sample: its share of the mean over all parts.
+  return _First(*averaged, rows / config.training.accumulation_steps, fake)
+
+
+def _later_pass(config, networks, vectors, params, sample, rows, fake):
+  """Gradients of D alone and of the rows, on the same x̂."""
+
+  def play(part):
+    sample, rows, fake = part
+    _, discriminate = _players(networks, vectors, sample, config.training.remat)
+    gradient = adversarial.discriminator_gradients(
+      {'params': params, 'rows': rows},
+      sample.target_frame,
+      fake,
+      discriminate=discriminate,
+    )
+    return gradient['params'], gradient['rows']
+
+  gradient, rows = accumulate(
+    play, (sample, rows, fake), config.training.accumulation_steps
+  )
+  return gradient, rows / config.training.accumulation_steps
 
 
 def train_step(
@@ -155,26 +176,25 @@ def train_step(
     name: spectral.power_iteration(state.params[name], state.spectral[name])
     for name in state.params
   }
-  generate, discriminate = _players(networks, vectors, sample)
   rows = identity_table.gather(state.table, sample.video_index)
 
   # 1. One pass of both networks.
-  game = adversarial.gradients(
-    generator_side(state.params),
-    {'params': state.params['discriminator'], 'rows': rows},
-    sample.target_frame,
-    generate=generate,
-    discriminate=discriminate,
-    content=lambda fake, real: content(content_params, fake, real),
-    match=lambda embedding: losses.match_loss(embedding, rows),
-    weights=config.loss,
+  first = _first_pass(
+    config,
+    networks,
+    vectors,
+    state.params,
+    sample,
+    rows,
+    lambda fake, real: content(content_params, fake, real),
   )
 
   # 2. E, G and P.
+  generator_gradient = parallel.mean(first.generator)
   generator_params, generator_optimizer = descend(
     generator_side(state.params),
     state.generator_optimizer,
-    parallel.mean(game.generator),
+    generator_gradient,
     optimizer,
     scale * config.optimizer.generator_learning_rate,
   )
@@ -183,27 +203,25 @@ def train_step(
   rate = scale * config.optimizer.discriminator_learning_rate
   params = state.params['discriminator']
   discriminator_optimizer, table = state.discriminator_optimizer, state.table
-  gradient = game.discriminator
+  gradient, row_gradient = first.discriminator, first.rows
   for update in range(config.training.discriminator_updates):
     if update:
       rows = identity_table.gather(table, sample.video_index)
-      gradient = adversarial.discriminator_gradients(
-        {'params': params, 'rows': rows},
-        sample.target_frame,
-        game.fake,
-        discriminate=discriminate,
+      gradient, row_gradient = _later_pass(
+        config, networks, vectors, params, sample, rows, first.fake
       )
+    discriminator_gradient = parallel.mean(gradient)
     params, discriminator_optimizer = descend(
       params,
       discriminator_optimizer,
-      parallel.mean(gradient['params']),
+      discriminator_gradient,
       optimizer,
       rate,
     )
     table = identity_table.update(
       table,
       sample.video_index,
-      gradient['rows'],
+      row_gradient,
       learning_rate=rate,
       b1=config.optimizer.b1,
       b2=config.optimizer.b2,
@@ -216,18 +234,25 @@ def train_step(
   ema = jax.tree.map(
     lambda a, p: decay * a + (1 - decay) * p, state.ema, generator_params
   )
-  metrics = StepMetrics(game.generator_terms, game.discriminator_terms, scale)
+  new_params = {**generator_params, 'discriminator': params}
+  norms = Norms(
+    optax.tree.norm(generator_gradient),
+    optax.tree.norm(discriminator_gradient),
+    # Each device has the rows of its own samples, and the mean over these.
+    jnp.sqrt(parallel.mean(jnp.sum(row_gradient**2)) / parallel.count()),
+    optax.tree.norm(new_params),
+  )
   return (
     TrainState(
       step=state.step + 1,
-      params={**generator_params, 'discriminator': params},
+      params=new_params,
       spectral=vectors,
       generator_optimizer=generator_optimizer,
       discriminator_optimizer=discriminator_optimizer,
       ema=ema,
       table=table,
     ),
-    parallel.mean(metrics),
+    parallel.mean(StepMetrics(*first.terms, norms, scale)),
   )
 
 

@@ -1,14 +1,17 @@
-"""What a person sees of a run: scalars, sample pictures, a progress bar."""
+"""What a person sees of a run: scalars, sample pictures, a profile."""
 
-import os
 import time
 
 import jax
 import numpy as np
+from etils import epath
 from tensorboardX import SummaryWriter
 
-from flaxheads.data.image import write_png
+from flaxheads.data.image import encode_png
 from flaxheads.errors import RunFailedError
+from flaxheads.training import parallel
+from flaxheads.training.health import Health
+from flaxheads.training.sampling import Look
 from flaxheads.training.step import StepMetrics
 
 
@@ -19,10 +22,9 @@ class DivergenceError(RunFailedError):
 def to_scalars(metrics: StepMetrics) -> dict[str, float]:
   """Named floats: 'generator/content', 'discriminator/hinge', ..."""
   scalars = {'learning_rate_scale': float(metrics.learning_rate_scale)}
-  for player in ('generator', 'discriminator'):
-    terms = getattr(metrics, player)
-    for name, value in terms._asdict().items():
-      scalars[f'{player}/{name}'] = float(value)
+  for group in ('generator', 'discriminator', 'norms'):
+    for name, value in getattr(metrics, group)._asdict().items():
+      scalars[f'{group}/{name}'] = float(value)
   return scalars
 
 
@@ -36,47 +38,110 @@ def check_finite(step: int, scalars: dict[str, float]) -> None:
 
 
 class Watch:
-  """Writes TensorBoard events and pictures into the folder of a run."""
+  """Writes TensorBoard events and pictures into the folder of a run.
 
-  def __init__(self, workdir: str, batch_size: int):
-    self._workdir = workdir
+  Of several processes the first one writes; the others only check.
+
+  Args:
+    workdir: folder of the run.
+    batch_size: samples of a step, over all devices.
+    flops: of one step on one device, of the compiled program; None: unknown.
+    chip: of the devices; None: not known.
+  """
+
+  def __init__(self, workdir, batch_size: int, flops=None, chip=None):
+    self._folder = epath.Path(workdir)
     self._batch_size = batch_size
-    self._writer = SummaryWriter(os.path.join(workdir, 'tensorboard'))
+    self._flops, self._chip = flops, chip
+    self._health = Health()
+    self._writer = None
+    if parallel.is_first_process():
+      self._writer = SummaryWriter(str(self._folder / 'tensorboard'))
     self._clock, self._step, self._waited = time.perf_counter(), None, 0.0
 
   def waited(self, seconds: float) -> None:
     """Adds time that the step spent waiting for data."""
     self._waited += seconds
 
+  def _speed(self, step: int) -> dict[str, float]:
+    now, speed = time.perf_counter(), {}
+    if self._step is not None:
+      seconds, steps = now - self._clock, step - self._step
+      speed['samples_per_second'] = steps * self._batch_size / seconds
+      speed['share_waiting_for_data'] = self._waited / seconds
+      if self._flops and self._chip:
+        speed['mfu'] = steps * self._flops / seconds / self._chip.flops
+    self._clock, self._step, self._waited = now, step, 0.0
+    return speed
+
   def log(self, step: int, metrics: StepMetrics) -> dict[str, float]:
     """Writes the scalars of `step`.
 
     Returns:
-      The scalars, with throughput and the share of time spent waiting.
+      The scalars, with throughput, the share of time spent waiting and the
+      model FLOPs utilisation where both sides of it are known.
 
     Raises:
       DivergenceError: a term is not finite.
     """
-    scalars = to_scalars(jax.device_get(metrics))
-    now = time.perf_counter()
-    if self._step is not None:
-      seconds = now - self._clock
-      steps = step - self._step
-      scalars['samples_per_second'] = steps * self._batch_size / seconds
-      scalars['share_waiting_for_data'] = self._waited / seconds
-    self._clock, self._step, self._waited = now, step, 0.0
-    check_finite(step, scalars)
-    for name, value in scalars.items():
-      self._writer.add_scalar(name, value, step)
+    losses = to_scalars(jax.device_get(metrics))
+    check_finite(step, losses)
+    scalars = losses | self._speed(step)
+    self._health.see_losses(step, scalars)
+    self._write(step, scalars)
     return scalars
 
-  def picture(self, step: int, picture: np.ndarray) -> None:
-    """Keeps a sample picture, uint8 [H, W, 3], as PNG and in TensorBoard."""
-    folder = os.path.join(self._workdir, 'samples')
-    os.makedirs(folder, exist_ok=True)
-    write_png(os.path.join(folder, f'{step:08d}.png'), picture)
-    self._writer.add_image('samples', picture, step, dataformats='HWC')
+  def look(self, step: int, look: Look) -> dict[str, float]:
+    """Keeps a picture of the fixed people and writes its figures."""
+    scalars = look.scalars()
+    self._health.see_people(step, look)
+    self._write(step, scalars)
+    if self._writer:
+      folder = self._folder / 'samples'
+      folder.mkdir(parents=True, exist_ok=True)
+      (folder / f'{step:08d}.png').write_bytes(encode_png(look.sheet))
+      self._writer.add_image('people', look.sheet, step, dataformats='HWC')
+    return scalars
+
+  def _write(self, step: int, scalars: dict[str, float]) -> None:
+    if self._writer:
+      for name, value in scalars.items():
+        self._writer.add_scalar(name, value, step)
+      self._writer.flush()  # a machine may die at any moment
 
   def close(self) -> None:
     """Writes what is left."""
-    self._writer.close()
+    if self._writer:
+      self._writer.close()
+
+
+class Profiler:
+  """Traces some steps into `workdir/profile`, for TensorBoard or Perfetto.
+
+  Args:
+    workdir: folder of the run.
+    num_steps: how many to trace; 0: none.
+    after: steps to let pass first.
+  """
+
+  def __init__(self, workdir, num_steps: int, after: int = 5):
+    self._folder = str(epath.Path(workdir) / 'profile')
+    self._first, self._last = after, after + num_steps
+    self._seen, self._on = 0, False
+
+  def step(self, results) -> None:
+    """Called after every step with what it returned."""
+    self._seen += 1
+    if self._seen == self._first and self._last > self._first:
+      jax.block_until_ready(results)
+      jax.profiler.start_trace(self._folder)
+      self._on = True
+    elif self._on and self._seen == self._last:
+      jax.block_until_ready(results)
+      self.close()
+
+  def close(self) -> None:
+    """Ends a trace under way."""
+    if self._on:
+      jax.profiler.stop_trace()
+      self._on = False

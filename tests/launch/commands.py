@@ -15,6 +15,16 @@ from absl import flags, logging
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+# Python that hears Ctrl-C: a shell lets background jobs ignore it, and whatever
+# they start inherits that.
+_HEAR = (
+  'import os, signal, sys\n'
+  'signal.signal(signal.SIGINT, signal.SIG_DFL)\n'
+  'os.execv(sys.argv[1], sys.argv[1:])'
+)
+PYTHON = (sys.executable, '-c', _HEAR, sys.executable)
+
+
 class Done(NamedTuple):
   """What a command left on the terminal, and its exit code."""
 
@@ -75,7 +85,7 @@ def call_all(*commands) -> tuple[list[Done], str]:
 def start(name, *arguments, **environment) -> subprocess.Popen:
   """Starts `python -m launch.NAME ARGUMENTS` as a process."""
   return subprocess.Popen(
-    [sys.executable, '-m', f'launch.{name}', *map(str, arguments)],
+    [*PYTHON, '-m', f'launch.{name}', *map(str, arguments)],
     stdin=subprocess.DEVNULL,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,

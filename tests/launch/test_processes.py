@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from flaxheads.fewshot import animation
 from flaxheads.landmarks.files import save_landmarks
 from flaxheads.weights import tensors
-from tests.launch.commands import ROOT, call, finish, start
+from tests.launch.commands import PYTHON, ROOT, call, finish, start
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ def test_an_interrupted_process_leaves_nothing(things, tmp_path):
 
 def _run_python(program: str):
   return subprocess.run(
-    [sys.executable, '-c', program], capture_output=True, text=True, cwd=ROOT
+    [*PYTHON, '-c', program], capture_output=True, text=True, cwd=ROOT
   )
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from flaxheads.training import adversarial, losses
 from flaxheads.training import networks as nets
+from flaxheads.training import sample as samples
 from flaxheads.training import step as training_step
-from flaxheads.training.step import Sample
+from flaxheads.training.sample import Sample
 from tests import tiny_game
 from tests.tiny_game import quick_compiles  # noqa: F401
 
@@ -34,10 +35,12 @@ def play():
 
   @jax.jit
   def run(weights):
-    x = training_step.to_float(frames).reshape(2, 3, *frames.shape[1:])
-    y = training_step.draw_landmarks(points, tiny_game.SIZE).reshape(x.shape)
+    x = samples.to_float(frames).reshape(2, 3, *frames.shape[1:])
+    y = samples.draw_landmarks(points, tiny_game.SIZE).reshape(x.shape)
     sample = Sample(x[:, :2], y[:, :2], x[:, 2], y[:, 2], None)
-    generate, discriminate = training_step._players(networks, vectors, sample)
+    generate, discriminate = training_step._players(
+      networks, vectors, sample, remat=False
+    )
     return adversarial.gradients(
       {name: params[name] for name in ('embedder', 'generator')},
       {'params': params['discriminator'], 'rows': rows},

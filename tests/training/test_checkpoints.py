@@ -1,6 +1,4 @@
-"""Whose run a folder holds: other experiments are named and refused."""
-
-import json
+"""Checkpoints: whole, the newest and the best, and damage is seen."""
 
 import jax
 import jax.numpy as jnp
@@ -9,95 +7,12 @@ import pytest
 
 from flaxheads import config as c
 from flaxheads.errors import UserError
-from flaxheads.training import checkpoints, identity_table
+from flaxheads.training import checkpoints, identity_table, parallel, workdir
 from flaxheads.training import networks as nets
-from flaxheads.training.state import TrainState, adam
+from flaxheads.training.state import STATE_SPECS, TrainState, adam
 from tests import tiny_game
 
-
-@pytest.fixture
-def claimed(tmp_path):
-  folder = tmp_path / 'runs' / 'one'
-  checkpoints.claim_workdir(str(folder), tiny_game.make_config())
-  return folder
-
-
-@pytest.mark.parametrize(
-  'part, field, value, message',
-  [
-    (None, 'seed', 3, 'seed=0, not 3'),
-    ('model', 'image_size', 128, 'model.image_size=64, not 128'),
-    ('loss', 'match', 0.0, 'loss.match=10.0, not 0.0'),
-    ('data', 'num_support', 8, 'data.num_support=2, not 8'),
-    ('augment', 'flip', False, 'augment.flip=True, not False'),
-    ('optimizer', 'b1', 0.75, r'optimizer.b1=[\d.]+, not 0.75'),
-    ('training', 'batch_size', 4, 'training.batch_size=2, not 4'),
-  ],
-)
-def test_another_experiment_is_refused(claimed, part, field, value, message):
-  config = tiny_game.make_config()
-  setattr(getattr(config, part) if part else config, field, value)
-  with pytest.raises(UserError, match=message) as caught:
-    checkpoints.claim_workdir(str(claimed), config)
-  assert 'another --workdir' in str(caught.value)
-  assert '\n' not in str(caught.value)
-
-
-def test_the_same_experiment_may_run_longer_and_elsewhere(claimed):
-  config = tiny_game.make_config()
-  config.training.num_steps = 99
-  config.training.log_every = 7
-  config.data.data_dir = '/elsewhere'
-  config.data.num_workers = 3
-  config.finetune.max_steps = 1000
-  checkpoints.claim_workdir(str(claimed), config)
-
-
-def test_the_config_of_a_run_is_read_back(claimed):
-  read = checkpoints.load_config(str(claimed))
-  assert read['model']['embedding_size'] == tiny_game.EMBEDDING_SIZE
-
-
-def test_a_file_in_the_way_is_named(tmp_path):
-  path = tmp_path / 'file'
-  path.write_text('x')
-  with pytest.raises(UserError, match=f'--workdir={path}'):
-    checkpoints.claim_workdir(str(path), tiny_game.make_config())
-
-
-def test_a_broken_config_is_named(claimed):
-  (claimed / 'config.json').write_text('{"seed": ')
-  with pytest.raises(UserError, match='config.json: not the JSON'):
-    checkpoints.claim_workdir(str(claimed), tiny_game.make_config())
-
-
-def test_a_config_of_another_release_is_another_experiment(claimed):
-  path = claimed / 'config.json'
-  values = json.loads(path.read_text())
-  values['loss']['perceptual_v3'] = 2.0
-  path.write_text(json.dumps(values))
-  with pytest.raises(UserError, match='loss.perceptual_v3=2.0, not None'):
-    checkpoints.claim_workdir(str(claimed), tiny_game.make_config())
-
-
-def test_a_folder_without_a_run_is_named(tmp_path):
-  with pytest.raises(UserError, match='holds no run'):
-    checkpoints.load_config(str(tmp_path))
-
-
-def test_the_newest_checkpoints_are_kept(tmp_path):
-  keeper = checkpoints.Checkpoints(str(tmp_path), keep=2)
-  assert keeper.latest_step() is None
-  for step in (1, 2, 3):
-    keeper.save(step, {'x': step * 1.5})
-  keeper.save(3, {'x': -1.0})  # there already: stays as it is
-  keeper.close()
-  reader = checkpoints.Checkpoints(str(tmp_path))
-  assert reader.latest_step() == 3
-  assert reader.restore(3, {'x': 0.0}) == {'x': 4.5}
-  reader.close()
-  steps = sorted(path.name for path in (tmp_path / 'checkpoints').iterdir())
-  assert steps == ['2', '3']
+FACTS = {'num_videos': 5}
 
 
 def _small_state(seed):
@@ -119,22 +34,160 @@ def _small_state(seed):
   )
 
 
-def test_mistake_14_a_checkpoint_is_whole(tmp_path):
-  state = _small_state(0)
-  keeper = checkpoints.Checkpoints(str(tmp_path))
-  keeper.save(7, state)
+def _placed(seed, num_devices=1):
+  mesh = parallel.make_mesh(num_devices)
+  return tiny_game.place_state(_small_state(seed), mesh)
+
+
+def _like(num_devices=1):
+  return parallel.describe(
+    lambda: _small_state(0), parallel.make_mesh(num_devices), STATE_SPECS
+  )
+
+
+def _accept(facts):
+  assert facts == FACTS
+
+
+def _save(folder, steps, keep=3, l1=lambda step: 1.0):
+  keeper = checkpoints.Checkpoints(str(folder), keep=keep)
+  for step in steps:
+    keeper.save(step, _placed(step), FACTS, l1(step))
   keeper.close()
+
+
+def _restore(folder, num_devices=1):
+  reader = checkpoints.Checkpoints(str(folder))
+  try:
+    return reader.restore(_like(num_devices), _accept)
+  finally:
+    reader.close()
+
+
+def _kept(folder):
+  return sorted(int(p.name) for p in (folder / 'checkpoints').iterdir())
+
+
+def test_the_newest_checkpoints_are_kept(tmp_path):
+  _save(tmp_path, (1, 2, 3), keep=2)
+  _save(tmp_path, (3,))  # there already: stays as it is
+  step, state = _restore(tmp_path)
+  assert step == 3
+  tiny_game.assert_trees_equal(state, _small_state(3))
+  assert _kept(tmp_path) == [2, 3]
+
+
+def test_the_best_is_kept_beside_the_newest(tmp_path):
+  for steps in ((1, 2, 3), (4, 5)):  # a run that went on
+    _save(tmp_path, steps, keep=2, l1=lambda step: abs(step - 2))
+  assert _kept(tmp_path) == [2, 4, 5]
   reader = checkpoints.Checkpoints(str(tmp_path))
-  restored = reader.restore(reader.latest_step(), _small_state(1))
+  assert reader.best_step() == 2
+  restored = reader.read(2, parallel.make_mesh(1))
   reader.close()
-  assert len(jax.tree.leaves(restored)) == len(jax.tree.leaves(state))
-  tiny_game.assert_trees_equal(restored, state)
+  best = _small_state(2)
+  np.testing.assert_array_equal(
+    restored.state['table']['rows'], best.table.rows
+  )
 
 
-def test_mistake_14_a_stale_checkpoint_is_not_taken(tmp_path):
-  config = tiny_game.make_config()
-  checkpoints.claim_workdir(str(tmp_path), config)
-  checkpoints.claim_workdir(str(tmp_path), config)  # the same run goes on
-  config.loss.match = 0.5
-  with pytest.raises(UserError, match='loss.match=10.0, not 0.5'):
-    checkpoints.claim_workdir(str(tmp_path), config)
+def test_nothing_is_there_at_first(tmp_path):
+  assert _restore(tmp_path) is None
+
+
+def test_mistake_14_a_checkpoint_is_whole(tmp_path):
+  _save(tmp_path, (7,))
+  step, restored = _restore(tmp_path)
+  assert step == 7
+  tiny_game.assert_trees_equal(restored, _small_state(7))
+
+
+@pytest.mark.parametrize('num_devices', [2, 8])
+def test_a_run_goes_on_on_other_devices(tmp_path, num_devices):
+  _save(tmp_path, (7,))
+  _, restored = _restore(tmp_path, num_devices)
+  tiny_game.assert_trees_equal(restored, _small_state(7))
+  assert len(restored.table.rows.addressable_shards) == num_devices
+
+
+def _largest_file(folder):
+  files = [path for path in folder.rglob('d/*') if path.is_file()]  # of arrays
+  return max(files, key=lambda path: path.stat().st_size)
+
+
+def _change_a_byte(folder):
+  path = _largest_file(folder)
+  data = bytearray(path.read_bytes())
+  data[len(data) // 2] ^= 1
+  path.write_bytes(data)
+
+
+def _cut(folder):
+  path = _largest_file(folder)
+  path.write_bytes(path.read_bytes()[:-100])
+
+
+def _remove(folder):
+  _largest_file(folder).unlink()
+
+
+def _no_facts(folder):
+  for path in (folder / 'facts').iterdir():
+    path.write_text('{')
+
+
+@pytest.mark.parametrize('damage', [_change_a_byte, _cut, _remove, _no_facts])
+def test_a_damaged_checkpoint_is_reported_and_passed_over(
+  tmp_path, caplog, damage
+):
+  _save(tmp_path, (1, 2))
+  damage(tmp_path / 'checkpoints' / '2')
+  with caplog.at_level('WARNING'):
+    step, restored = _restore(tmp_path)
+  assert step == 1
+  tiny_game.assert_trees_equal(restored, _small_state(1))
+  assert 'the checkpoint of step 2 is damaged' in caplog.text
+  assert _kept(tmp_path) == [1]
+  assert (tmp_path / 'damaged' / '2').is_dir()
+  _save(tmp_path, (2,))  # the run comes to that step again
+  assert _restore(tmp_path)[0] == 2
+
+
+def test_a_changed_number_is_damage_even_where_the_file_is_sound(
+  tmp_path, monkeypatch
+):
+  _save(tmp_path, (1,))
+  with monkeypatch.context() as patch:
+    patch.setattr(checkpoints, '_checksums', lambda tree: {'x': 0})
+    _save(tmp_path, (2,))
+  assert _restore(tmp_path)[0] == 1
+
+
+def test_all_damaged_is_an_error(tmp_path):
+  _save(tmp_path, (1, 2))
+  for step in (1, 2):
+    _no_facts(tmp_path / 'checkpoints' / str(step))
+  with pytest.raises(UserError, match='all checkpoints are damaged'):
+    _restore(tmp_path)
+
+
+def test_reading_a_damaged_one_is_one_line(tmp_path):
+  _save(tmp_path, (1,))
+  _remove(tmp_path / 'checkpoints' / '1')
+  reader = checkpoints.Checkpoints(str(tmp_path))
+  with pytest.raises(UserError, match='checkpoints/1: damaged') as caught:
+    reader.read(1, parallel.make_mesh(1))
+  reader.close()
+  assert '\n' not in str(caught.value)
+
+
+def test_other_data_is_refused_and_nothing_set_aside(tmp_path):
+  _save(tmp_path, (1,))
+  reader = checkpoints.Checkpoints(str(tmp_path))
+  now = {'num_videos': 6}
+  with pytest.raises(UserError, match='num_videos was 5, is 6'):
+    reader.restore(
+      _like(), lambda facts: workdir.check_same_data('run', facts, now)
+    )
+  reader.close()
+  assert _kept(tmp_path) == [1]

@@ -5,6 +5,8 @@ update is a difference in a gradient; with the usual epsilon it would be the
 sign of rounding errors.
 """
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ import pytest
 from flaxheads.config import OptimizerConfig
 from flaxheads.training import content, parallel
 from flaxheads.training import networks as nets
+from flaxheads.training import sample as samples
 from flaxheads.training import step as training_step
-from flaxheads.training.loop import place_state
 from tests import tiny_game
 from tests.tiny_game import quick_compiles  # noqa: F401
 
@@ -49,7 +51,7 @@ def _compile(config, num_devices):
   def run(state):
     batch = tiny_game.make_batch(config, BATCH, video_index=VIDEOS)
     placed = parallel.place(batch, mesh, parallel.SHARDED)
-    return step(place_state(state, mesh), placed, {})
+    return step(tiny_game.place_state(state, mesh), placed, {})
 
   return run
 
@@ -107,6 +109,23 @@ def test_replicas_stay_equal_and_the_table_is_split(after_eight):
   assert state.table.rows.addressable_shards[0].data.shape[0] == 8
   replicated = state.replace(table=None)
   assert not _replicas_differ(replicated)
+
+
+@pytest.mark.parametrize(
+  'field, value', [('accumulation_steps', 4), ('remat', True)]
+)
+def test_saving_memory_changes_nothing(config, after_one, start, field, value):
+  one, metrics = after_one
+  training = dataclasses.replace(config.training, **{field: value})
+  thrifty = dataclasses.replace(config, training=training)
+  other, others = _compile(thrifty, 1)(start)
+  for term, same in zip(
+    jax.tree.leaves(metrics), jax.tree.leaves(others), strict=True
+  ):
+    np.testing.assert_allclose(term, same, rtol=2e-4, atol=1e-6)
+  assert _difference(one.params, other.params, start.params) < 5e-3
+  assert _difference(one.table.rows, other.table.rows, start.table.rows) < 5e-3
+  np.testing.assert_array_equal(one.table.updates, other.table.updates)
 
 
 def test_a_forgotten_mean_is_noticed(config, after_one, start, monkeypatch):
@@ -183,9 +202,9 @@ def test_learning_rate_rises_and_falls(warmup, decay, wanted):
 
 def test_frames_survive_the_round_trip_through_float():
   bytes_ = np.arange(256, dtype=np.uint8)
-  frames = training_step.to_float(bytes_)
+  frames = samples.to_float(bytes_)
   assert (frames.min(), frames.max()) == (-1, 1)
-  np.testing.assert_array_equal(training_step.to_uint8(frames), bytes_)
+  np.testing.assert_array_equal(samples.to_uint8(frames), bytes_)
   np.testing.assert_array_equal(
-    training_step.to_uint8(np.array([-3.0, 3.0])), [0, 255]
+    samples.to_uint8(np.array([-3.0, 3.0])), [0, 255]
   )

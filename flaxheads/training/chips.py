@@ -1,0 +1,36 @@
+"""What an accelerator can do, from its maker's datasheet."""
+
+from typing import NamedTuple
+
+
+class Chip(NamedTuple):
+  """Limits of one device.
+
+  Attributes:
+    flops: dense bfloat16 FLOP/s.
+    bandwidth: bytes/s between the chip and its memory.
+    memory: bytes.
+  """
+
+  flops: float
+  bandwidth: float
+  memory: float
+
+
+# By the beginning of JAX's device_kind. cloud.google.com/tpu/docs has a page
+# for each TPU, nvidia.com a datasheet for each GPU (SXM, without sparsity).
+_CHIPS = {
+  'TPU v4': Chip(275e12, 1228e9, 32 * 2**30),
+  'TPU v5 lite': Chip(197e12, 819e9, 16 * 2**30),  # v5e
+  'TPU v5': Chip(459e12, 2765e9, 95 * 2**30),  # v5p
+  'TPU v6 lite': Chip(918e12, 1640e9, 32 * 2**30),  # v6e
+  'NVIDIA A100': Chip(312e12, 1935e9, 80e9),
+  'NVIDIA H100': Chip(989e12, 3350e9, 80e9),
+  'NVIDIA H200': Chip(989e12, 4800e9, 141e9),
+}
+
+
+def find_chip(device_kind: str) -> Chip | None:
+  """The chip that JAX calls `device_kind`; None if it is not known here."""
+  known = [name for name in _CHIPS if device_kind.startswith(name)]
+  return _CHIPS[max(known, key=len)] if known else None

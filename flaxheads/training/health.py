@@ -1,0 +1,63 @@
+"""Says in plain words when a run goes the way that such runs go wrong."""
+
+from absl import logging
+
+from flaxheads.training.sampling import Look
+
+# Of the pictures of the fixed people, from the step on at which a run that
+# works shows heads.
+_FROM_STEP = 1000
+_LEAST_CONTRAST = 0.15
+_LEAST_VARIETY = 0.1
+_MOST_CLIPPED = 0.5
+# Of the hinge loss: 2 before anything is learned, 0 where D is certain.
+_LEAST_HINGE = 0.05
+_PATIENCE = 10  # logs in a row
+
+_ADVICE = {
+  'contrast': (
+    'the pictures of the fixed people are nearly uniform ({value:.0%} of the '
+    'contrast of the real ones): G has collapsed; lower '
+    'optimizer.generator_learning_rate or go back to an earlier checkpoint'
+  ),
+  'variety': (
+    'all people look alike ({value:.0%} of the real difference between them): '
+    'the embedding does not reach G; look at generator/match, or lower '
+    'loss.match'
+  ),
+  'clipped': (
+    '{value:.0%} of the colour values sit at black or white: G is saturated; '
+    'lower optimizer.generator_learning_rate'
+  ),
+  'hinge': (
+    'D has told x from x̂ without doubt for {value:.0f} logs in a row: G gets '
+    'no more from it; lower optimizer.discriminator_learning_rate'
+  ),
+}
+
+
+class Health:
+  """Watches a run; warns once for every illness, again after a recovery."""
+
+  def __init__(self):
+    self._ill = set()
+    self._certain = 0
+
+  def _note(self, name: str, ill: bool, step: int, value: float) -> None:
+    if ill and name not in self._ill:
+      logging.warning('step %d: %s', step, _ADVICE[name].format(value=value))
+    (self._ill.add if ill else self._ill.discard)(name)
+
+  def see_losses(self, step: int, scalars: dict[str, float]) -> None:
+    """Takes the scalars of one log."""
+    sure = scalars['discriminator/hinge'] < _LEAST_HINGE
+    self._certain = self._certain + 1 if sure else 0
+    self._note('hinge', self._certain >= _PATIENCE, step, self._certain)
+
+  def see_people(self, step: int, look: Look) -> None:
+    """Takes a look at the fixed people."""
+    if step < _FROM_STEP:
+      return
+    self._note('contrast', look.contrast < _LEAST_CONTRAST, step, look.contrast)
+    self._note('variety', look.variety < _LEAST_VARIETY, step, look.variety)
+    self._note('clipped', look.clipped > _MOST_CLIPPED, step, look.clipped)

@@ -1,0 +1,68 @@
+"""From a batch of the pipeline to what the networks see, on the device."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from flaxheads.config import Config
+from flaxheads.data.augment import augment
+from flaxheads.data.pipeline import Batch
+from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.training import parallel
+
+
+class Sample(NamedTuple):
+  """A batch ready for the networks, this device's part.
+
+  Attributes:
+    support_frames: [b, K, H, W, 3] in [-1, 1].
+    support_landmarks: [b, K, H, W, 3] in [-1, 1].
+    target_frame: x, [b, H, W, 3].
+    target_landmarks: y, [b, H, W, 3].
+    video_index: int32 [b].
+  """
+
+  support_frames: jax.Array
+  support_landmarks: jax.Array
+  target_frame: jax.Array
+  target_landmarks: jax.Array
+  video_index: jax.Array
+
+
+def to_float(frames):
+  """uint8 to float32 in [-1, 1]."""
+  return frames.astype(jnp.float32) / 127.5 - 1
+
+
+def to_uint8(frames):
+  """Float in [-1, 1] to uint8."""
+  return jnp.clip(jnp.round((frames + 1) * 127.5), 0, 255).astype(jnp.uint8)
+
+
+def prepare_sample(batch: Batch, key: jax.Array, config: Config) -> Sample:
+  """Augments frames and points together and draws the landmark images.
+
+  Args:
+    batch: this device's part; the last of the K+1 frames is the target.
+    key: of this step, the same on all devices.
+    config: the experiment.
+
+  Returns:
+    Sample. What happens to a sample depends on its place in the global
+    batch, not on the number of devices.
+  """
+  b = batch.frames.shape[0]
+  place = parallel.index() * b + jnp.arange(b)
+  keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(place)
+  frames, points = augment(
+    keys, to_float(batch.frames), batch.points, config.augment
+  )
+  pictures = draw_landmarks(points, config.model.image_size)
+  return Sample(
+    frames[:, :-1],
+    pictures[:, :-1],
+    frames[:, -1],
+    pictures[:, -1],
+    batch.video_index,
+  )

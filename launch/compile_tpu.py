@@ -1,0 +1,47 @@
+"""Compiles the training step of a config for TPUs that are not there.
+
+python -m launch.compile_tpu --config=configs/v5e_8.py --topology=v5e:2x4
+
+Needs libtpu (`pip install 'jax[tpu]'`), no TPU. Reports for each chip what a
+step costs, and the least time that it and 75 epochs of VoxCeleb2 can take by
+the chip's datasheet; XLA counts prefetched bytes more than once, so that
+memory traffic is for comparing. A config of 256² takes minutes.
+"""
+
+import json
+import os
+
+from absl import flags
+from ml_collections import config_flags
+
+from flaxheads.errors import UserError
+from launch import app
+
+_CONFIG = config_flags.DEFINE_config_file('config', None, 'A file in configs/.')
+_TOPOLOGY = flags.DEFINE_string(
+  'topology', None, 'Chips and their arrangement, such as v5e:2x4.'
+)
+_OUTPUT = flags.DEFINE_string('output', None, 'JSON file to write, too.')
+
+
+def main():
+  """Compiles and reports."""
+  if _CONFIG.value is None:
+    raise UserError('--config is missing; configs/ holds the presets')
+  app.check_given(_TOPOLOGY)
+  config = _CONFIG.value.validate()
+  from flaxheads.data.files import atomic_path
+  from flaxheads.training import parallel
+  from flaxheads.training.describe import describe_on
+
+  os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')  # we are on no TPU machine
+  mesh = parallel.make_topology_mesh(_TOPOLOGY.value)
+  figures = {'topology': _TOPOLOGY.value, **describe_on(config, mesh)}
+  if _OUTPUT.value:
+    with atomic_path(os.path.expanduser(_OUTPUT.value)) as path:
+      path.write_text(json.dumps(figures, indent=2))
+  print(json.dumps(figures))
+
+
+if __name__ == '__main__':
+  app.run(main)
