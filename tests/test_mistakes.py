@@ -32,7 +32,7 @@ from flaxheads.training import (
   losses,
   parallel,
 )
-from flaxheads.training import step as training_step
+from flaxheads.training import sample as samples
 from flaxheads.training.state import STATE_SPECS
 from tests import tiny_game
 from tests.tiny_game import quick_compiles  # noqa: F401
@@ -187,7 +187,7 @@ def _score(experiment, model, rows):
     sizes.embedding_size,
   )
   frames, points = tiny_game.make_faces(2)
-  x = training_step.to_float(frames)
+  x = samples.to_float(frames)
   y = finetuning.draw_landmarks(points, tiny_game.SIZE)
   params = {'params': model.params['discriminator']}
   return jax.jit(lambda rows: network.apply(params, x, y, rows).score)(rows)
@@ -296,7 +296,7 @@ def test_mistake_11_space_is_summed(experiment, model):
   trunk = embedder.Trunk(*given, sizes.embedding_size)
   params = model.params['embedder']
   frames, points = tiny_game.make_faces(1)
-  frames = training_step.to_float(frames)
+  frames = samples.to_float(frames)
   y = finetuning.draw_landmarks(points, tiny_game.SIZE)
 
   @jax.jit
@@ -323,7 +323,7 @@ def test_mistake_13_the_step_draws_on_the_device(experiment):
   batch = tiny_game.make_batch(config, 1)
   prepare = parallel.pmap(
     functools.partial(
-      training_step.prepare_sample, key=jax.random.key(0), config=config
+      samples.prepare_sample, key=jax.random.key(0), config=config
     ),
     parallel.make_mesh(1),
     in_specs=(parallel.SHARDED,),

@@ -37,6 +37,7 @@ _PERCEPTUAL = 'flaxheads/models/perceptual.py'
 _READ = 'flaxheads/data/pipeline.py'
 _TABLE = 'flaxheads/training/identity_table.py'
 _KEEP = 'flaxheads/training/checkpoints.py'
+_WORKDIR = 'flaxheads/training/workdir.py'
 
 MUTATIONS = (
   Mutation(
@@ -219,7 +220,7 @@ MUTATIONS = (
   Mutation(
     13,
     'the step draws outside the device',
-    'flaxheads/training/step.py',
+    'flaxheads/training/sample.py',
     'pictures = draw_landmarks(points, config.model.image_size)\n',
     'pictures = jax.pure_callback(\n'
     '    lambda points: draw_landmarks(points, config.model.image_size),\n'
@@ -230,7 +231,7 @@ MUTATIONS = (
   Mutation(
     13,
     'training knows the detector',
-    'flaxheads/training/step.py',
+    'flaxheads/training/sample.py',
     'from flaxheads.landmarks.draw import draw_landmarks\n',
     'from flaxheads.landmarks.draw import draw_landmarks\n'
     'from flaxheads.landmarks.detect import make_detector\n',
@@ -239,14 +240,14 @@ MUTATIONS = (
     14,
     'a checkpoint without the state of the optimisers',
     _KEEP,
-    'args=ocp.args.StandardSave(state)',
-    'args=ocp.args.StandardSave(state.replace(generator_optimizer='
+    'state=ocp.args.StandardSave(state)',
+    'state=ocp.args.StandardSave(state.replace(generator_optimizer='
     'jax.tree.map(jax.numpy.zeros_like, state.generator_optimizer)))',
   ),
   Mutation(
     14,
     'a stale checkpoint is taken',
-    _KEEP,
+    _WORKDIR,
     'if field not in _FREE and old',
     'if field in _FREE and old',
   ),
@@ -254,18 +255,18 @@ MUTATIONS = (
     15,
     'fine-tuning detects at every step',
     _FINETUNING,
-    'state, _ = programs.step(state, x[batch], y[batch])\n',
+    'state, _ = programs.step(state, *given)\n',
     'from flaxheads.landmarks import detect\n'
     '    for frame in frames[batch]:\n'
     '      detect.make_detector()(frame)\n'
-    '    state, _ = programs.step(state, x[batch], y[batch])\n',
+    '    state, _ = programs.step(state, *given)\n',
   ),
   Mutation(
     15,
     'fine-tuning draws at every step',
     _FINETUNING,
-    'state, _ = programs.step(state, x[batch], y[batch])\n',
+    'given = x[batch], y[batch]\n',
     'y = np.asarray(draw_landmarks(points, model.config.image_size))\n'
-    '    state, _ = programs.step(state, x[batch], y[batch])\n',
+    '    given = x[batch], y[batch]\n',
   ),
 )

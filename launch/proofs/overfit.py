@@ -19,8 +19,7 @@ from flaxheads.metrics.image import psnr, to_unit_range
 from flaxheads.training import networks as nets
 from flaxheads.training import parallel
 from flaxheads.training.content import pyramid_content
-from flaxheads.training.loop import place_state
-from flaxheads.training.state import init_state
+from flaxheads.training.state import create_state
 from flaxheads.training.step import make_train_step
 from launch import app
 
@@ -54,7 +53,7 @@ def main():
   mesh = parallel.make_mesh(1)
   content = pyramid_content(config.loss)
   step = make_train_step(config, networks, content, mesh)
-  state = place_state(jax.jit(lambda: init_state(config, networks, 1))(), mesh)
+  state = create_state(config, networks, 1, mesh)
   for _ in tqdm(range(_NUM_STEPS), 'training'):
     batch = parallel.place(draw(), mesh, parallel.SHARDED)
     state, metrics = step(state, batch, content.params)

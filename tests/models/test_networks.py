@@ -11,7 +11,7 @@ from flaxheads.config import ModelConfig
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.models import sizes
 from flaxheads.training import networks as nets
-from flaxheads.training.step import to_float
+from flaxheads.training.sample import to_float
 from tests import tiny_game
 from tests.tiny_game import quick_compiles  # noqa: F401
 
