@@ -5,12 +5,8 @@ python -m launch.train --config=configs/gpu_8.py --workdir=runs/gpu8 \
 """
 
 from configs import voxceleb2_256
-from flaxheads import config as c
 
 
-def get_config() -> c.Config:
+def get_config():
   """Returns the experiment."""
-  config = voxceleb2_256.get_config()
-  config.training.batch_size = 96
-  config.data.num_workers = 16
-  return config
+  return voxceleb2_256.get_config(batch_size=96, num_workers=16)

@@ -5,12 +5,8 @@ python -m launch.train --config=configs/h200_1.py --workdir=runs/h200 \
 """
 
 from configs import voxceleb2_256
-from flaxheads import config as c
 
 
-def get_config() -> c.Config:
+def get_config():
   """Returns the experiment."""
-  config = voxceleb2_256.get_config()
-  config.training.batch_size = 48
-  config.data.num_workers = 12
-  return config
+  return voxceleb2_256.get_config(batch_size=48, num_workers=12)

@@ -4,12 +4,8 @@ python -m launch.compile_tpu --config=configs/v4_32.py --topology=v4:2x2x4
 """
 
 from configs import voxceleb2_256
-from flaxheads import config as c
 
 
-def get_config() -> c.Config:
+def get_config():
   """Returns the experiment."""
-  config = voxceleb2_256.get_config()
-  config.training.batch_size = 96
-  config.data.num_workers = 8
-  return config
+  return voxceleb2_256.get_config(batch_size=96, num_workers=8)

@@ -13,8 +13,9 @@ NUM_VIDEOS = 145_569
 NUM_EPOCHS = 75
 
 
-def get_config() -> c.Config:
-  """Returns the experiment."""
-  training = c.TrainingConfig(batch_size=48)
-  training.num_steps = NUM_EPOCHS * NUM_VIDEOS // training.batch_size
-  return c.Config(loss=c.LossConfig.v2(), training=training)
+def get_config(batch_size: int = 48, num_workers: int = 0) -> c.Config:
+  """Returns the experiment: the same epochs, whatever the batch."""
+  training = c.TrainingConfig(batch_size=batch_size)
+  training.num_steps = NUM_EPOCHS * NUM_VIDEOS // batch_size
+  data = c.DataConfig(num_workers=num_workers)
+  return c.Config(loss=c.LossConfig.v2(), data=data, training=training)
