@@ -10,10 +10,10 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from launch import app
+
 DIRECTORY = '/opt/flaxheads'  # the same path for whoever logs in
 SERVICE = 'flaxheads.service'
-SAVED = 75  # EX_TEMPFAIL: launch.train has saved, and wants to be run again
-ASKED_WRONGLY = 2
 
 # The images have Python 3.10. uv brings a newer one, and needs only curl.
 UV = '0.13.8'
@@ -106,9 +106,9 @@ def _unit(training, directory):
     # When one host is lost, the others fail too, and all meet again.
     'Restart=on-failure',
     'RestartSec=30',
-    f'RestartPreventExitStatus={ASKED_WRONGLY}',
-    f'RestartForceExitStatus={SAVED}',
-    f'SuccessExitStatus={SAVED}',
+    f'RestartPreventExitStatus={app.ASKED_WRONGLY}',
+    f'RestartForceExitStatus={app.GO_ON_LATER}',
+    f'SuccessExitStatus={app.GO_ON_LATER}',
     '[Install]',
     'WantedBy=multi-user.target',
   )

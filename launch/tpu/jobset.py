@@ -17,7 +17,7 @@ from absl import flags
 
 from flaxheads.errors import UserError, check_range
 from launch import app
-from launch.tpu import _flags, _remote, _types
+from launch.tpu import _flags, _types
 
 _NAME = _flags.name_flag()
 _TYPE = flags.DEFINE_string(
@@ -84,7 +84,7 @@ _POD_FAILURES = {
       'onExitCodes': {
         'containerName': _CONTAINER,
         'operator': 'In',
-        'values': [_remote.SAVED],
+        'values': [app.GO_ON_LATER],
       },
     },
     {
