@@ -200,22 +200,12 @@ def place(tree, mesh: Mesh, spec: PartitionSpec):
   )
 
 
-def _shardings(shapes, mesh: Mesh, specs):
-  def spread(spec, part):
-    return jax.tree.map(lambda _: NamedSharding(mesh, spec), part)
-
-  return jax.tree.map(spread, specs, shapes)
-
-
 def describe(function: Callable, mesh: Mesh, specs):
   """Shapes, dtypes and placement of what `build` would make."""
-  shapes = jax.eval_shape(function)
   return jax.tree.map(
-    lambda leaf, sharding: jax.ShapeDtypeStruct(
-      leaf.shape, leaf.dtype, sharding=sharding
-    ),
-    shapes,
-    _shardings(shapes, mesh, specs),
+    lambda spec, part: describe_placed(part, mesh, spec),
+    specs,
+    jax.eval_shape(function),
   )
 
 
@@ -230,7 +220,8 @@ def build(function: Callable, mesh: Mesh, specs):
   Returns:
     The tree as global arrays; no host ever holds a SHARDED one whole.
   """
-  shardings = _shardings(jax.eval_shape(function), mesh, specs)
+  described = describe(function, mesh, specs)
+  shardings = jax.tree.map(lambda leaf: leaf.sharding, described)
   return jax.jit(function, out_shardings=shardings)()
 
 
