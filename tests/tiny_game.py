@@ -18,6 +18,7 @@ from flaxheads.data.pipeline import Batch
 from flaxheads.fewshot import Model
 from flaxheads.training import networks as nets
 from flaxheads.training import parallel
+from flaxheads.training.content import pyramid_content
 from flaxheads.training.identity_table import IdentityTable
 from flaxheads.training.state import (
   STATE_SPECS,
@@ -25,6 +26,7 @@ from flaxheads.training.state import (
   adam,
   generator_side,
 )
+from flaxheads.training.step import make_train_step
 
 SIZE = 64
 EMBEDDING_SIZE = 16
@@ -126,6 +128,12 @@ def place_state(state, mesh):
       for name, spec in vars(STATE_SPECS).items()
     }
   )
+
+
+def make_step(config, mesh):
+  """The training step over a mesh, with the pyramid loss."""
+  networks = nets.build_networks(config.model)
+  return make_train_step(config, networks, pyramid_content(config.loss), mesh)
 
 
 def make_faces(num_frames, seed=0):

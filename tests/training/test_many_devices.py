@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 from flaxheads.config import OptimizerConfig
-from flaxheads.training import content, parallel
-from flaxheads.training import networks as nets
-from flaxheads.training import step as training_step
+from flaxheads.training import parallel
 from tests import tiny_game
 from tests.tiny_game import quick_compiles  # noqa: F401
 
@@ -43,12 +41,7 @@ def start(config):
 def _steps(config, start, num_devices, num_steps):
   """States after each of the first steps."""
   mesh = parallel.make_mesh(num_devices)
-  step = training_step.make_train_step(
-    config,
-    nets.build_networks(config.model),
-    content.pyramid_content(config.loss),
-    mesh,
-  )
+  step = tiny_game.make_step(config, mesh)
   state, states = tiny_game.place_state(start, mesh), []
   for seed in range(num_steps):
     batch = tiny_game.make_batch(config, BATCH, seed, video_index=VIDEOS)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from flaxheads.config import OptimizerConfig
-from flaxheads.training import content, parallel
 from flaxheads.training import networks as nets
+from flaxheads.training import parallel
 from flaxheads.training import sample as samples
 from flaxheads.training import step as training_step
 from tests import tiny_game
@@ -41,12 +41,7 @@ def start(config):
 
 def _compile(config, num_devices):
   mesh = parallel.make_mesh(num_devices)
-  step = training_step.make_train_step(
-    config,
-    nets.build_networks(config.model),
-    content.pyramid_content(config.loss),
-    mesh,
-  )
+  step = tiny_game.make_step(config, mesh)
 
   def run(state):
     batch = tiny_game.make_batch(config, BATCH, video_index=VIDEOS)
