@@ -2,6 +2,7 @@ r"""Makes a data set: ArrayRecord files with one record a video, and a report.
 
 python -m launch.prepare --dataset=video_folder --source=VIDEOS \
   --test_identities=anna,ben --data_dir=data
+python -m launch.prepare --dataset=voxceleb2 --source=VOXCELEB2 --data_dir=data
 python -m launch.prepare --dataset=synthetic_heads --num_identities=100 \
   --data_dir=data
 """
@@ -9,6 +10,7 @@ python -m launch.prepare --dataset=synthetic_heads --num_identities=100 \
 import dataclasses
 import json
 import logging
+import os
 import pathlib
 
 import tensorflow_datasets as tfds
@@ -16,13 +18,15 @@ import tqdm
 from absl import flags
 from absl import logging as absl_logging
 
-from flaxheads.data import pipeline, preparation
+from flaxheads.data import pipeline
+from flaxheads.data.preparation import report
 from flaxheads.errors import UserError
 from launch import app
 
 FLAGS = flags.FLAGS
-DATASETS = ('video_folder', 'synthetic_heads')
-_VIDEOS = '(video_folder) '
+DATASETS = ('voxceleb2', 'voxceleb1', 'video_folder', 'synthetic_heads')
+_VIDEOS = '(all but synthetic_heads) '
+_FOLDER = '(video_folder) '
 _HEADS = '(synthetic_heads) '
 
 flags.DEFINE_enum('dataset', 'video_folder', DATASETS, 'What to make.')
@@ -30,17 +34,37 @@ flags.DEFINE_string('data_dir', '', 'Folder that will hold the data set.')
 flags.DEFINE_integer(
   'image_size', None, 'Side of stored frames, pixels; default 256 or 128.'
 )
-flags.DEFINE_string('source', '', _VIDEOS + 'Folder of videos, any nesting.')
-flags.DEFINE_list('exclude', [], _VIDEOS + 'Videos to leave out, by stem.')
-flags.DEFINE_list('only', [], _VIDEOS + 'The only videos to take, by stem.')
+flags.DEFINE_string('source', '', _VIDEOS + 'Folder of videos.')
+flags.DEFINE_integer(
+  'num_workers', None, _VIDEOS + 'Processes; default: one for each core.'
+)
+flags.DEFINE_multi_string(
+  'beam',
+  [],
+  _VIDEOS + 'An option of Apache Beam, as --beam=runner=FlinkRunner.',
+)
+flags.DEFINE_list('exclude', [], _FOLDER + 'Videos to leave out, by stem.')
+flags.DEFINE_list('only', [], _FOLDER + 'The only videos to take, by stem.')
+flags.DEFINE_string(
+  'identities', '', _FOLDER + 'CSV file: the columns video and identity.'
+)
 flags.DEFINE_list(
   'test_identities',
   [],
-  _VIDEOS + "People for the split 'test': a folder directly below --source, or"
+  _FOLDER + "People for the split 'test': a folder directly below --source, or"
   ' the stem of a video that lies directly in it.',
 )
 flags.DEFINE_integer('max_frames', 64, _VIDEOS + 'Frames kept of a video.')
 flags.DEFINE_integer('min_frames', 2, _VIDEOS + 'With fewer, it is dropped.')
+flags.DEFINE_integer(
+  'min_face_size', 48, _VIDEOS + 'Pixels; smaller faces are left out.'
+)
+flags.DEFINE_float(
+  'min_sharpness', 0.012, _VIDEOS + 'Faces with less detail are left out.'
+)
+flags.DEFINE_float(
+  'max_seconds', 900.0, _VIDEOS + 'Of work on one video; then it is dropped.'
+)
 flags.DEFINE_integer('num_identities', 500, _HEADS + 'People to train on.')
 flags.DEFINE_integer('num_test_identities', 20, _HEADS + 'Further people.')
 flags.DEFINE_integer('clips_per_identity', 2, _HEADS + 'Clips of each.')
@@ -64,37 +88,54 @@ def _options_from_flags(options_class):
   return options_class(**values)
 
 
-def _video_folder():
+def _beam_options(builder):
+  """Of this machine's processes, or those that the user gives."""
+  if not FLAGS.beam:
+    return builder.local_options(FLAGS.num_workers or os.cpu_count() or 1)
+  if FLAGS.num_workers:
+    raise UserError('--num_workers: leave it out with --beam, or give it there')
+  return builder.beam_options(FLAGS.beam)
+
+
+def _videos():
   # Late, for Apache Beam takes a second. It also warns of cloud clients that
   # nobody asked for, and logs failures that surface as exceptions anyway.
   logging.disable(logging.WARNING)
-  from flaxheads.data import beam_build, video_folder
+  from flaxheads.data import video_folder, voxceleb
+  from flaxheads.data.preparation import builder
 
   logging.disable(logging.NOTSET)
   logging.getLogger('apache_beam').setLevel(logging.CRITICAL)
-  options = _options_from_flags(video_folder.VideoFolderOptions)
-  total = len(video_folder.list_jobs(options))
-  return video_folder.VideoFolder, options, total, beam_build.local()
+  builder_class = {
+    'voxceleb2': voxceleb.VoxCeleb2,
+    'voxceleb1': voxceleb.VoxCeleb1,
+    'video_folder': video_folder.VideoFolder,
+  }[FLAGS.dataset]
+  options = _options_from_flags(builder_class.options_class)
+  made = builder_class(
+    options=options,
+    pipeline_options=_beam_options(builder),
+    data_dir=FLAGS.data_dir,
+  )
+  return made, lambda: len(made.jobs)
 
 
 def _synthetic_heads():
   from flaxheads.data.synthetic_heads import builder
 
   options = _options_from_flags(builder.SyntheticHeadsOptions)
-  return builder.SyntheticHeads, options, options.num_clips(), {}
+  made = builder.SyntheticHeads(options=options, data_dir=FLAGS.data_dir)
+  return made, options.num_clips
 
 
-def _build(builder_class, options, total, how):
+def _build(builder, count):
   tfds.disable_progress_bar()  # ours counts videos
-  builder = builder_class(options=options, data_dir=FLAGS.data_dir)
-  with tqdm.tqdm(total=total, unit='video', desc=FLAGS.dataset) as bar:
-    return preparation.build(
-      builder, on_outcome=lambda outcome: bar.update(), **how
-    )
+  with tqdm.tqdm(total=count(), unit='video', desc=FLAGS.dataset) as bar:
+    return report.build(builder, on_outcome=lambda outcome: bar.update())
 
 
 def _check_same(folder, options):
-  made_from = preparation.read_report(folder).get('options', {})
+  made_from = report.read_report(folder).get('options', {})
   wanted = json.loads(json.dumps(dataclasses.asdict(options)))
   for name, value in wanted.items():
     if name in made_from and made_from[name] != value:
@@ -106,15 +147,19 @@ def _check_same(folder, options):
 
 
 def _print_report(folder):
-  report = preparation.read_report(folder)
-  for name, split in report.get('splits', {}).items():
+  made = report.read_report(folder)
+  for name, split in made.get('splits', {}).items():
     print(
       f'{name}: {split["videos"]} videos of {split["identities"]} people,'
       f' {split["frames"]} frames'
     )
-  for reason, count in report.get('dropped_by_reason', {}).items():
+  for reason, count in made.get('dropped_by_reason', {}).items():
     print(f'dropped {count}: {reason}')
-  print(f'{folder} ({preparation.REPORT} says what was kept or dropped)')
+  for reason, count in made.get('frames_left_out_by_reason', {}).items():
+    print(f'frames left out {count}: {reason}')
+  pages = [name for name in report.PAGES if (folder / name).exists()]
+  also = f'; {" and ".join(pages)} show some of it' if pages else ''
+  print(f'{folder} ({report.REPORT} says what was kept or dropped{also})')
 
 
 def main():
@@ -122,13 +167,13 @@ def main():
     absl_logging.set_verbosity(absl_logging.WARNING)
   if not FLAGS.data_dir:
     raise UserError('--data_dir: name the folder that will hold the data set')
-  makers = {'video_folder': _video_folder, 'synthetic_heads': _synthetic_heads}
-  builder_class, options, total, how = makers[FLAGS.dataset]()
+  heads = FLAGS.dataset == 'synthetic_heads'
+  builder, count = _synthetic_heads() if heads else _videos()
   folder = pipeline.find_dataset(FLAGS.dataset, FLAGS.data_dir)
   if folder is None:
-    folder = _build(builder_class, options, total, how)
+    folder = _build(builder, count)
   else:
-    _check_same(folder, options)
+    _check_same(folder, builder.options)
     print('there already, made with the same options:')
   _print_report(folder)
 

@@ -1,6 +1,7 @@
-"""Files that are either complete or absent."""
+"""Files that are either complete or absent, and folders with one owner."""
 
 import contextlib
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -48,3 +49,29 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike) -> Iterator[None]:
+  """Keeps other processes of this machine out of a folder.
+
+  Args:
+    folder: that exists; of a remote one ('gs://...') nothing is locked.
+
+  Raises:
+    UserError: another process works in it.
+  """
+  if '://' in os.fspath(folder):
+    yield
+    return
+  descriptor = os.open(folder, os.O_RDONLY)
+  try:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    yield
+  except BlockingIOError as error:
+    raise UserError(
+      f'{folder}: another process is at work there; wait for it, or name'
+      ' another folder'
+    ) from error
+  finally:
+    os.close(descriptor)

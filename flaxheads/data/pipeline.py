@@ -18,7 +18,8 @@ import grain
 import numpy as np
 import tensorflow_datasets as tfds
 
-from flaxheads.data import preparation, records
+from flaxheads.data import records
+from flaxheads.data.preparation.report import read_report
 from flaxheads.errors import UserError, check_range
 
 _MAX_THREADS = 8
@@ -87,7 +88,7 @@ class RecordSource:
 
     Preparation writes it down, for nobody wants to read a million records.
     """
-    report = preparation.read_report(self.folder)
+    report = read_report(self.folder)
     split = report.get('splits', {}).get(self.split, {})
     fewest = split.get('fewest_frames')
     return (fewest['video_id'], fewest['num_frames']) if fewest else None

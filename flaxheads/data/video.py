@@ -57,8 +57,8 @@ class VideoReader:
   times from the container also where the rate varies. Of several streams the
   first video stream is read and the others are never decoded.
 
-  `frame_rate` (the file's own, an average) is known at once, `truncated` at
-  the end of an iteration.
+  `frame_rate` (an average) and `estimated_frames`, both as the file says, are
+  known at once, `truncated` at the end of an iteration.
 
   Raises:
     UserError: on construction and iteration: not a file, not a video, without
@@ -101,8 +101,17 @@ class VideoReader:
     if not self.path.stat().st_size:
       raise UserError(f'{path}: the file is empty; give a video')
     with self._open() as container:
-      rate = container.streams.video[0].average_rate
+      stream = container.streams.video[0]
+      rate = stream.average_rate
+      seconds = float(
+        stream.duration * stream.time_base
+        if stream.duration
+        else (container.duration or 0) / av.time_base
+      )
+      frames = stream.frames
     self.frame_rate = float(rate) if rate and 0 < rate <= 1000 else 25.0
+    frames = frames or round(seconds * self.frame_rate)
+    self.estimated_frames = min(max(frames, 1), MAX_FRAMES)
 
   def __iter__(self) -> Iterator[VideoFrame]:
     frames = self._decode()

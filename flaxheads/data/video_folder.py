@@ -1,29 +1,27 @@
 """A folder of videos as a data set."""
 
+import csv
 import dataclasses
 import pathlib
 
-from flaxheads.data import beam_build, video
-from flaxheads.errors import UserError, check_range
+from flaxheads.data import video
+from flaxheads.data.preparation.builder import VideoBuilder
+from flaxheads.data.preparation.job import Job, Options
+from flaxheads.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class VideoFolderOptions(beam_build.VideoOptions):
+class VideoFolderOptions(Options):
   """Which videos; names are file names without suffix, or paths below source.
 
   The folder directly below `source` names the identity, or the file itself
-  where it lies directly in `source`.
+  where it lies directly in `source`; a CSV file says otherwise.
   """
 
-  source: str = ''
   exclude: tuple[str, ...] = ()  # leave these videos out
   only: tuple[str, ...] = ()  # take only these videos; empty: all
+  identities: str = ''  # CSV file with the columns video and identity
   test_identities: tuple[str, ...] = ()  # these people form the split 'test'
-
-  def __post_init__(self):
-    check_range('max_frames', self.max_frames, 2, 1024)
-    check_range('min_frames', self.min_frames, 2, self.max_frames)
-    check_range('image_size', self.image_size, 16, 1024)
 
 
 def _videos_below(source):
@@ -52,24 +50,67 @@ def _check_known(flag, names, known):
     raise UserError(f'--{flag}: nothing below --source is named {unknown[0]!r}')
 
 
-def list_jobs(options: VideoFolderOptions) -> list[beam_build.VideoJob]:
+def _names(path, folder):
+  """The names that a user may give a video."""
+  relative = path.relative_to(folder)
+  return {path.stem, relative.as_posix(), str(relative.with_suffix(''))}
+
+
+def _read_identities(path) -> dict[str, str]:
+  """{name of a video: identity} of a CSV file."""
+  columns = 'give a CSV file whose first line is video,identity'
+  try:
+    with open(path, newline='', encoding='utf-8-sig') as file:
+      rows = csv.DictReader(file)
+      if not {'video', 'identity'} <= set(rows.fieldnames or ()):
+        raise UserError(f'--identities: {path} lacks a column; {columns}')
+      found = {}
+      for row in rows:
+        name, identity = row['video'], row['identity']
+        if not name or not identity or found.get(name, identity) != identity:
+          raise UserError(
+            f'--identities: {path}, line {rows.line_num}: {name!r} needs one'
+            ' identity'
+          )
+        found[name] = identity
+  except (OSError, UnicodeDecodeError, csv.Error) as error:
+    raise UserError(
+      f'--identities: {path} can not be read; {columns}'
+    ) from error
+  return found
+
+
+def _identities(videos, folder, table):
+  """{path: identity}."""
+  if not table:
+    parts = {path: path.relative_to(folder).parts for path in videos}
+    return {
+      path: each[0] if len(each) > 1 else path.stem
+      for path, each in parts.items()
+    }
+  given = _read_identities(table)
+  identities, used = {}, set()
+  for path in videos:
+    names = sorted(_names(path, folder) & set(given))
+    if len({given[name] for name in names}) != 1:
+      raise UserError(
+        f'--identities: {table} gives {path.relative_to(folder)} no identity,'
+        ' or several; each video needs one line'
+      )
+    identities[path] = given[names[0]]
+    used.update(names)
+  _check_known('identities', given, used)
+  return identities
+
+
+def list_jobs(options: VideoFolderOptions) -> list[Job]:
   """The videos that the options ask for, sorted by path.
 
   Raises:
     UserError: no such folder, no videos, or a name that fits none.
   """
   folder, videos = _videos_below(options.source)
-  names = {}  # path -> the names a user may give it
-  identities = {}
-  for path in videos:
-    relative = path.relative_to(folder)
-    names[path] = {
-      path.stem,
-      relative.as_posix(),
-      str(relative.with_suffix('')),
-    }
-    top = relative.parts[0] if len(relative.parts) > 1 else path.stem
-    identities[path] = top
+  names = {path: _names(path, folder) for path in videos}
   known = set().union(*names.values())
   _check_known('exclude', options.exclude, known)
   _check_known('only', options.only, known)
@@ -81,21 +122,24 @@ def list_jobs(options: VideoFolderOptions) -> list[beam_build.VideoJob]:
   ]
   if not chosen:
     raise UserError('--exclude, --only: together they leave no video')
+  identities = _identities(videos, folder, options.identities)
   present = {identities[path] for path in chosen}
   _check_known('test_identities', options.test_identities, present)
   return [
-    beam_build.VideoJob(
-      path=str(path),
-      video_id=path.relative_to(folder).as_posix(),
-      identity_id=identities[path],
-      split='test' if identities[path] in options.test_identities else 'train',
+    Job(
+      (str(path),),
+      path.relative_to(folder).as_posix(),
+      identities[path],
+      'test' if identities[path] in options.test_identities else 'train',
     )
     for path in chosen
   ]
 
 
-class VideoFolder(beam_build.VideoBuilder):
+class VideoFolder(VideoBuilder):
   """Builds `video_folder`; `options` is a `VideoFolderOptions`."""
 
-  def jobs(self) -> list[beam_build.VideoJob]:
+  options_class = VideoFolderOptions
+
+  def list_jobs(self) -> list[Job]:
     return list_jobs(self.options)

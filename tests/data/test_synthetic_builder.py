@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from flaxheads.data import pipeline, preparation, records, synthetic_heads
+from flaxheads.data import pipeline, records, synthetic_heads
+from flaxheads.data.preparation import report
 from flaxheads.data.synthetic_heads import builder as heads
 from flaxheads.errors import UserError
 
@@ -32,9 +33,9 @@ def test_synthetic_heads_test_people_are_others(tmp_path, monkeypatch):
   )
   seen = []
   builder = heads.SyntheticHeads(options=options, data_dir=tmp_path)
-  folder = preparation.build(builder, on_outcome=seen.append)
-  report = preparation.read_report(folder)
-  assert len(seen) == options.num_clips() == report['kept'] == 10
+  folder = report.build(builder, on_outcome=seen.append)
+  made = report.read_report(folder)
+  assert len(seen) == options.num_clips() == made['kept'] == 10
   people = {}
   for split, count in (('train', 6), ('test', 4)):
     source = pipeline.make_source('synthetic_heads', tmp_path, split)
@@ -63,7 +64,7 @@ def test_rendered_heads_come_back_with_their_points(tmp_path):
     image_size=64,
   )
   builder = heads.SyntheticHeads(options=options, data_dir=tmp_path)
-  preparation.build(builder)
+  report.build(builder)
   source = pipeline.make_source('synthetic_heads', tmp_path, 'train')
   frames, points = synthetic_heads.make_clip(0, 0, 2, 64, 0)
   np.testing.assert_array_equal(source[0]['points'], points)

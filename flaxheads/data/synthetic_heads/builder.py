@@ -6,7 +6,9 @@ import os
 import numpy as np
 import tensorflow_datasets as tfds
 
-from flaxheads.data import preparation, records
+from flaxheads.data import records
+from flaxheads.data.preparation import report
+from flaxheads.data.preparation.job import Outcome
 from flaxheads.errors import check_choice, check_range
 
 
@@ -67,7 +69,7 @@ class SyntheticHeads(tfds.core.GeneratorBasedBuilder):
   def __init__(self, *, options: SyntheticHeadsOptions | None = None, **kwargs):
     """Args: options; kwargs as for `tfds.core.DatasetBuilder`."""
     self.options = options or SyntheticHeadsOptions()
-    self._tally = preparation.new_tally()
+    self._tally = report.new_tally()
     super().__init__(file_format='array_record', **kwargs)
 
   def _info(self):
@@ -101,15 +103,13 @@ class SyntheticHeads(tfds.core.GeneratorBasedBuilder):
         record = records.make_record(
           frames, points, times, video_id=video_id, identity_id=identity_id
         )
-        outcome = preparation.Outcome(
-          video_id, identity_id, split, record['num_frames']
-        )
-        preparation.add(self._tally, outcome)
-        preparation.announce(outcome)
+        outcome = Outcome(video_id, identity_id, split, record['num_frames'])
+        report.add(self._tally, outcome)
+        report.announce(outcome)
         yield video_id, record
 
   def _download_and_prepare(self, dl_manager, download_config):
     super()._download_and_prepare(dl_manager, download_config)
     options = dataclasses.asdict(self.options)
-    report = preparation.summary(self._tally, self.name, options)
-    preparation.write_report(os.fspath(self.data_path), report)
+    summary = report.summary(self._tally, self.name, options)
+    report.write_report(os.fspath(self.data_path), summary)

@@ -1,0 +1,132 @@
+"""Work on a stranger's file in a process of its own, with limits.
+
+Decoders are large C libraries; a file made to break one must cost that file
+and nothing else. What comes back is JSON and the bytes of a record: nothing
+that a hijacked process sends is unpickled.
+"""
+
+import base64
+import json
+import multiprocessing
+import os
+import resource
+import threading
+from multiprocessing import connection
+
+from flaxheads.data.preparation.job import (
+  Job,
+  Options,
+  Outcome,
+  Picture,
+  job_from_json,
+)
+
+MAX_MEMORY = 2 << 30  # bytes beyond what the process starts with
+_START_SECONDS = 120.0
+
+
+def encode_outcome(outcome: Outcome) -> dict:
+  """Outcome as JSON takes it."""
+  pictures = [
+    {**p._asdict(), 'jpeg': base64.b64encode(p.jpeg).decode()}
+    for p in outcome.pictures
+  ]
+  return {**outcome._asdict(), 'pictures': pictures}
+
+
+def decode_outcome(value: dict) -> Outcome:
+  """The Outcome of `encode_outcome`'s JSON."""
+  pictures = tuple(
+    Picture(p['group'], p['name'], base64.b64decode(p['jpeg']))
+    for p in value['pictures']
+  )
+  return Outcome(**{**value, 'pictures': pictures})
+
+
+def _die_with(parent):
+  """Ends this process when its parent is gone, however that died."""
+  connection.wait([parent.sentinel])
+  os._exit(1)
+
+
+def _limit_memory():
+  with open('/proc/self/statm') as file:
+    data = int(file.read().split()[5]) * resource.getpagesize()
+  _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+  resource.setrlimit(resource.RLIMIT_DATA, (data + MAX_MEMORY, hard))
+
+
+def _serve(channel, options):
+  """Processes jobs for ever; runs in the child."""
+  import cv2  # late: the parent has no need of them
+
+  from flaxheads.data import records
+  from flaxheads.data.preparation.process import process
+  from flaxheads.landmarks.detect import make_detector
+
+  parent = multiprocessing.parent_process()
+  threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+  cv2.setNumThreads(1)
+  detector = make_detector()
+  features = records.features()
+  if os.path.exists('/proc/self/statm'):
+    _limit_memory()
+  channel.send_bytes(b'ready')
+  while True:
+    job = job_from_json(json.loads(channel.recv_bytes()))
+    record, outcome = process(job, options, detector)
+    channel.send_bytes(json.dumps(encode_outcome(outcome)).encode())
+    data = b'' if record is None else features.serialize_example(record)
+    channel.send_bytes(data)
+
+
+class Worker:
+  """One process that turns jobs into records, and is replaced if it dies."""
+
+  def __init__(self, options: Options):
+    """Args: options: how; the process starts with the first job."""
+    self._options = options
+    self._process = None
+
+  def _start(self):
+    context = multiprocessing.get_context('spawn')
+    self._channel, theirs = context.Pipe()
+    self._process = context.Process(
+      target=_serve, args=(theirs, self._options), daemon=True
+    )
+    self._process.start()
+    theirs.close()
+    if not self._channel.poll(_START_SECONDS):
+      self.close()
+      raise RuntimeError('a preparation process does not start')
+    self._channel.recv_bytes()
+
+  def __call__(self, job: Job) -> tuple[bytes, Outcome]:
+    """(serialised record or b'', Outcome); never raises because of a file."""
+    if self._process is None:
+      self._start()
+    try:
+      self._channel.send_bytes(json.dumps(job).encode())
+      if not self._channel.poll(self._options.max_seconds):
+        self.close()
+        limit = f'{self._options.max_seconds:g}'
+        return b'', _dropped(job, f'takes more than {limit} s of work')
+      outcome = decode_outcome(json.loads(self._channel.recv_bytes()))
+      return self._channel.recv_bytes(), outcome
+    except (EOFError, OSError):
+      self._process.join(10)
+      code = self._process.exitcode
+      self.close()
+      return b'', _dropped(job, f'breaks the decoder (exit code {code})')
+
+  def close(self) -> None:
+    """Ends the process."""
+    if self._process is not None:
+      self._process.kill()
+      self._process.join()
+      self._channel.close()
+      self._process = None
+
+
+def _dropped(job, reason):
+  return Outcome(job.video_id, job.identity_id, job.split, reason=reason)
