@@ -81,10 +81,9 @@ def _options_from_flags(options_class):
     value = FLAGS[field.name].value
     if value is not None:
       values[field.name] = tuple(value) if isinstance(value, list) else value
-  if values.get('source'):
-    values['source'] = str(
-      pathlib.Path(values['source']).expanduser().resolve()
-    )
+  if values.get('source') and '://' not in values['source']:
+    path = pathlib.Path(values['source']).expanduser().resolve()
+    values['source'] = str(path)
   return options_class(**values)
 
 

@@ -31,6 +31,7 @@ class Mutation(NamedTuple):
 
 
 _FINETUNING = 'flaxheads/fewshot/finetuning.py'
+_FINETUNE_STEP = 'flaxheads/fewshot/finetune_step.py'
 _GENERATOR = 'flaxheads/models/generator.py'
 _LOSSES = 'flaxheads/training/losses.py'
 _PERCEPTUAL = 'flaxheads/models/perceptual.py'
@@ -43,14 +44,14 @@ MUTATIONS = (
   Mutation(
     1,
     "psi' is not trained",
-    _FINETUNING,
+    _FINETUNE_STEP,
     "psi = params['adain_params'][None]",
     "psi = jax.lax.stop_gradient(params['adain_params'])[None]",
   ),
   Mutation(
     1,
     "w' is not trained",
-    _FINETUNING,
+    _FINETUNE_STEP,
     "rows = trained['rows'][None]",
     "rows = jax.lax.stop_gradient(trained['rows'])[None]",
   ),
@@ -192,7 +193,7 @@ MUTATIONS = (
   Mutation(
     10,
     "w' is divided by its norm",
-    _FINETUNING,
+    _FINETUNE_STEP,
     "rows = trained['rows'][None]",
     "rows = (trained['rows'] / jnp.linalg.norm(trained['rows']))[None]",
   ),

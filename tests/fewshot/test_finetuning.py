@@ -1,7 +1,6 @@
 """Fine-tuning: its start, what moves, and which frames it may see."""
 
 import dataclasses
-import json
 
 import jax
 import numpy as np
@@ -11,7 +10,7 @@ from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.errors import UserError
-from flaxheads.fewshot import finetuning
+from flaxheads.fewshot import finetune_step, finetuning
 from tests import tiny_game
 from tests.tiny_game import quick_compiles  # noqa: F401
 
@@ -34,7 +33,7 @@ def faces():
 def programs(model):
   """The compiled step and loss; all tests of this module share them."""
   experiment = dataclasses.replace(model.experiment, finetune=SETTINGS)
-  return finetuning._programs(json.dumps(dataclasses.asdict(experiment)))
+  return finetuning.build_programs(experiment)
 
 
 @pytest.fixture(scope='module')
@@ -47,11 +46,11 @@ def test_before_the_first_step_it_is_the_feed_forward_person(
 ):
   # Parameters that get worse at every step: the start is kept.
   losses = iter(range(99))
-  fake = finetuning._Programs(
+  fake = finetune_step.Programs(
     lambda state, x, y: (jax.tree.map(lambda a: a + 1, state), None),
     lambda state, x, y: float(next(losses)),
   )
-  monkeypatch.setattr(finetuning, '_programs', lambda *_: fake)
+  monkeypatch.setattr(finetuning, 'build_programs', lambda *_: fake)
   person = fewshot.finetune(model, *faces, SETTINGS)
   other = fewshot.feed_forward(model, *faces)
   assert person.info['steps'] == 0
@@ -118,6 +117,27 @@ def test_all_that_is_trained_moves(model, faces, programs):
         assert change, jax.tree_util.keystr(path)
 
 
+def test_the_person_gets_the_average(model, faces, programs):
+  experiment = dataclasses.replace(
+    model.experiment, finetune=dataclasses.replace(SETTINGS, ema_decay=0.75)
+  )
+  state = finetuning.init_finetuning(model, *faces)
+  x = np.asarray(finetuning.to_float(faces[0][:2]))
+  y = np.asarray(finetuning.draw_landmarks(faces[1][:2], tiny_game.SIZE))
+  plain, _ = programs.step(state, x, y)
+  after, _ = finetuning.build_programs(experiment).step(state, x, y)
+  tiny_game.assert_trees_equal(plain.average, plain.generator)
+
+  def mixed(average, start, end):
+    np.testing.assert_allclose(average, 0.75 * start + 0.25 * end, atol=1e-6)
+
+  jax.tree.map(mixed, after.average, state.generator, after.generator)
+  person = finetuning._make_person(model, *faces, after, 1, 0.0)
+  np.testing.assert_array_equal(
+    person.adain_params, after.average['adain_params']
+  )
+
+
 def test_learning_rates_are_those_of_finetuning(model, faces, programs):
   # Adam's first update of a weight is the rate, but for epsilon.
   before = finetuning.init_finetuning(model, *faces)
@@ -144,13 +164,14 @@ class _Recorder:
     self.trained, self.looked_at = [], []
 
   def __call__(self, *_):
-    return finetuning._Programs(self._step, self._look)
+    return finetune_step.Programs(self._step, self._look)
 
   def _step(self, state, x, y):
     self.trained += [frame.tobytes() for frame in x]
     rows = state.discriminator['rows']
     psi = state.generator['adain_params'] + 1
     return state.replace(
+      average={**state.generator, 'adain_params': psi},
       generator={**state.generator, 'adain_params': psi},
       discriminator={**state.discriminator, 'rows': rows},
     ), None
@@ -162,7 +183,7 @@ class _Recorder:
 
 def _record(monkeypatch, model, faces, losses, **settings):
   recorder = _Recorder(losses)
-  monkeypatch.setattr(finetuning, '_programs', recorder)
+  monkeypatch.setattr(finetuning, 'build_programs', recorder)
   progress = []
   settings = dataclasses.replace(SETTINGS, **settings)
   person = fewshot.finetune(

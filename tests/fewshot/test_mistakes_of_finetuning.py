@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from flaxheads import config as c
-from flaxheads.fewshot import finetuning
+from flaxheads.fewshot import finetune_step, finetuning
+from flaxheads.fewshot.person import embed_person
 from flaxheads.landmarks import detect
 from flaxheads.models import spectral
 from flaxheads.training import content
@@ -34,7 +35,7 @@ def finetuned(experiment, model):
   frames, points = tiny_game.make_faces(2)
   before = finetuning.init_finetuning(model, frames, points)
   step = functools.partial(
-    finetuning.finetune_step,
+    finetune_step.finetune_step,
     experiment=experiment,
     networks=model.networks,
     content=content.pyramid_content(experiment.loss).apply,
@@ -78,7 +79,7 @@ def test_mistake_10_w_of_the_person_is_not_normalised(model, finetuned):
   params = model.params['discriminator']
   # The score before the first update is that of W_i = ê.
   frames, points = tiny_game.make_faces(2)
-  embedding, psi = finetuning.embed_person(model, frames, points)
+  embedding, psi = embed_person(model, frames, points)
   rows = finetuned.before.discriminator['rows']
   np.testing.assert_array_equal(rows, params['w0'] + embedding)
 
@@ -134,8 +135,8 @@ def test_mistake_15_finetuning_detects_and_draws_nothing_again(
     steps.append(frames)
     return state, None
 
-  programs = finetuning._Programs(step, lambda state, frames, pictures: 0.0)
-  monkeypatch.setattr(finetuning, '_programs', lambda *_: programs)
+  programs = finetune_step.Programs(step, lambda state, frames, pictures: 0.0)
+  monkeypatch.setattr(finetuning, 'build_programs', lambda *_: programs)
   settings = c.FinetuneConfig(min_steps=20, max_steps=20, patience=99)
   finetuning.finetune(model, frames, points, settings)
   assert len(steps) == 20

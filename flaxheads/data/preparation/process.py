@@ -1,11 +1,13 @@
 """A job to its record."""
 
+import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from absl import logging
+from etils import epath
 
 from flaxheads.data import records
 from flaxheads.data.preparation import quality, shots
@@ -180,6 +182,38 @@ def _without(path, error):
   return str(error).replace(path, '').lstrip(': ')
 
 
+def _fetch(job: Job, folder: str) -> Job:
+  """The job with remote files ('gs://...') copied to this machine."""
+  paths = []
+  for number, path in enumerate(job.paths):
+    if '://' in path:
+      local = epath.Path(folder) / f'{number:05d}{epath.Path(path).suffix}'
+      epath.Path(path).copy(local)
+      path = str(local)
+    paths.append(path)
+  return job._replace(paths=tuple(paths))
+
+
+def _named(files, local, job):
+  given = dict(zip(local.paths, job.paths, strict=True))
+  return {given[path]: reason for path, reason in files.items()}
+
+
+def _crop_all(job, options, detector, account) -> list[_Part]:
+  """The parts that the files give, in the time of the video."""
+  parts, offset = [], 0.0
+  for scanned in _scan_all(job, options, detector, account):
+    part = _crop(scanned, options, account)
+    if part is None:
+      account.files[scanned.path] = _main_reason(account)
+      continue
+    if job.starts:
+      offset = job.starts[job.paths.index(scanned.path)]
+    parts.append(part._replace(times=part.times + offset))
+    offset += part.length + 1.0
+  return parts
+
+
 def process(
   job: Job, options: Options, detector: Detector
 ) -> tuple[dict | None, Outcome]:
@@ -197,21 +231,15 @@ def process(
     (record or None, Outcome). A file that can't be used never raises.
   """
   account = _Account(job)
-  parts, offset = [], 0.0
-  try:
-    for scanned in _scan_all(job, options, detector, account):
-      part = _crop(scanned, options, account)
-      if part is None:
-        account.files[scanned.path] = _main_reason(account)
-        continue
-      if job.starts:
-        offset = job.starts[job.paths.index(scanned.path)]
-      parts.append(part._replace(times=part.times + offset))
-      offset += part.length + 1.0
-  except Exception as error:  # a defect, or a library that broke on the file
-    logging.exception('%s: unexpected failure', job.video_id)
-    name = type(error).__name__
-    return None, account.outcome(reason=f'unexpected {name}, see the log')
+  with tempfile.TemporaryDirectory() as folder:
+    try:
+      local = _fetch(job, folder)
+      parts = _crop_all(local, options, detector, account)
+    except Exception as error:  # a defect, or a library that broke on a file
+      logging.exception('%s: unexpected failure', job.video_id)
+      name = type(error).__name__
+      return None, account.outcome(reason=f'unexpected {name}, see the log')
+  account.files = _named(account.files, local, job)
   count = sum(len(part.frames) for part in parts)
   if count < options.min_frames:
     return None, account.outcome(reason=_why_dropped(account, count, options))

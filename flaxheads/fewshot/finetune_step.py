@@ -1,0 +1,222 @@
+"""One fine-tuning step on psi', psi, theta, w' and b, and what it starts from.
+
+Zakharov et al. 2019, section 3.4: psi' starts at P ê and w' at w0 + ê.
+"""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from flaxheads import config as configs
+from flaxheads.config import Config
+from flaxheads.fewshot.model import Model
+from flaxheads.fewshot.person import embed_person, without_projection
+from flaxheads.models import spectral
+from flaxheads.training import adversarial
+from flaxheads.training import networks as nets
+from flaxheads.training.content import build_content
+from flaxheads.training.state import adam
+from flaxheads.training.step import descend
+
+
+@flax.struct.dataclass
+class FinetuneState:
+  """What a fine-tuning step reads and writes.
+
+  Attributes:
+    generator: {'generator': parameters of G without P, 'adain_params': psi',
+      float32 [M]}.
+    average: exponential moving average of `generator`, which the person gets.
+    discriminator: {'params': parameters of D, 'rows': w', float32 [N]}.
+    vectors: of spectral normalisation, {'generator', 'discriminator'}.
+    generator_optimizer: Adam's state for psi' and psi.
+    discriminator_optimizer: Adam's state for theta, w' and b.
+  """
+
+  generator: dict
+  average: dict
+  discriminator: dict
+  vectors: dict
+  generator_optimizer: optax.OptState
+  discriminator_optimizer: optax.OptState
+
+
+def init_finetuning(model: Model, frames, points) -> FinetuneState:
+  """The state before the first step.
+
+  Args:
+    model: Model.
+    frames: uint8 [T, S, S, 3].
+    points: float32 [T, 68, 2] in pixels.
+  """
+  embedding, adain_params = embed_person(model, frames, points)
+  generator = {
+    'generator': without_projection(model.params['generator']),
+    'adain_params': adain_params,
+  }
+  params = jax.tree.map(jnp.asarray, model.params['discriminator'])
+  discriminator = {'params': params, 'rows': params['w0'] + embedding}
+  vectors = {
+    'generator': without_projection(model.spectral['generator']),
+    'discriminator': model.spectral['discriminator'],
+  }
+  optimizer = adam(model.experiment.optimizer)
+  return FinetuneState(
+    generator,
+    generator,
+    discriminator,
+    vectors,
+    optimizer.init(generator),
+    optimizer.init(discriminator),
+  )
+
+
+def _generate(networks, vectors, params, pictures):
+  normal = spectral.normalize(params['generator'], vectors['generator'])
+  psi = params['adain_params'][None].repeat(pictures.shape[0], 0)
+  return nets.generate(networks, normal, pictures, psi)
+
+
+def finetune_step(
+  state: FinetuneState,
+  frames: jax.Array,
+  pictures: jax.Array,
+  content_params: dict,
+  *,
+  experiment: Config,
+  networks: nets.Networks,
+  content: Callable,
+) -> tuple[FinetuneState, adversarial.GeneratorTerms]:
+  """One update of G's side and as many of D's as in meta-training.
+
+  Args:
+    state: FinetuneState.
+    frames: x, [B, H, W, 3] in [-1, 1].
+    pictures: y, [B, H, W, 3] in [-1, 1].
+    content_params: of the content networks.
+    experiment: the config of the model, with its fine-tuning rates.
+    networks: Networks.
+    content: from `build_content`.
+  """
+  rates, optimizer = experiment.finetune, adam(experiment.optimizer)
+  vectors = {
+    'generator': spectral.power_iteration(
+      state.generator['generator'], state.vectors['generator']
+    ),
+    'discriminator': spectral.power_iteration(
+      state.discriminator['params'], state.vectors['discriminator']
+    ),
+  }
+
+  def discriminate(trained, frames):
+    normal = spectral.normalize(trained['params'], vectors['discriminator'])
+    rows = trained['rows'][None].repeat(frames.shape[0], 0)
+    return nets.discriminate(
+      networks, normal, frames, pictures, rows, add_w0=False
+    )
+
+  game = adversarial.gradients(
+    state.generator,
+    state.discriminator,
+    frames,
+    generate=lambda p: (_generate(networks, vectors, p, pictures), 0.0),
+    discriminate=discriminate,
+    content=lambda fake, real: content(content_params, fake, real),
+    match=lambda _: 0.0,  # no L_MCH: the embedding is fixed
+    weights=experiment.loss,
+  )
+  generator, generator_optimizer = descend(
+    state.generator,
+    state.generator_optimizer,
+    game.generator,
+    optimizer,
+    rates.generator_learning_rate,
+  )
+  discriminator, discriminator_optimizer = (
+    state.discriminator,
+    state.discriminator_optimizer,
+  )
+  gradient = game.discriminator
+  for update in range(experiment.training.discriminator_updates):
+    if update:
+      gradient = adversarial.discriminator_gradients(
+        discriminator, frames, game.fake, discriminate=discriminate
+      )
+    discriminator, discriminator_optimizer = descend(
+      discriminator,
+      discriminator_optimizer,
+      gradient,
+      optimizer,
+      rates.discriminator_learning_rate,
+    )
+  decay = rates.ema_decay
+  average = jax.tree.map(
+    lambda a, p: decay * a + (1 - decay) * p, state.average, generator
+  )
+  new_state = FinetuneState(
+    generator,
+    average,
+    discriminator,
+    vectors,
+    generator_optimizer,
+    discriminator_optimizer,
+  )
+  return new_state, game.generator_terms
+
+
+class Programs(NamedTuple):
+  """Jitted functions of (state, frames [B, H, W, 3], pictures [B, H, W, 3]).
+
+  Attributes:
+    step: returns (FinetuneState, GeneratorTerms).
+    held_out_loss: returns the content loss of the average, a scalar.
+  """
+
+  step: Callable
+  held_out_loss: Callable
+
+
+@functools.lru_cache(maxsize=8)
+def _build_programs(experiment_json: str) -> Programs:
+  """Jitted functions, kept for the next person of the same experiment."""
+  experiment = configs.from_dict(json.loads(experiment_json))
+  networks = nets.build_networks(experiment.model)
+  content = build_content(experiment)
+  step = jax.jit(
+    functools.partial(
+      finetune_step,
+      experiment=experiment,
+      networks=networks,
+      content=content.apply,
+    )
+  )
+
+  @jax.jit
+  def held_out_loss(state, content_params, frames, pictures):
+    fake = _generate(networks, state.vectors, state.average, pictures)
+    return content.apply(content_params, fake, frames)
+
+  return Programs(
+    lambda state, frames, pictures: step(
+      state, frames, pictures, content.params
+    ),
+    lambda state, frames, pictures: held_out_loss(
+      state, content.params, frames, pictures
+    ),
+  )
+
+
+def build_programs(experiment: Config) -> Programs:
+  """Jitted functions of an experiment, kept for the next person.
+
+  Args:
+    experiment: of the model, with its fine-tuning settings.
+  """
+  return _build_programs(json.dumps(dataclasses.asdict(experiment)))
