@@ -8,6 +8,7 @@ Every process runs the same program on its own devices; the first one writes.
 
 from collections.abc import Callable
 
+import grain
 import jax
 import numpy as np
 from jax.experimental import multihost_utils, topologies
@@ -198,6 +199,31 @@ def place(tree, mesh: Mesh, spec: PartitionSpec):
     lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)),
     tree,
   )
+
+
+def place_ahead(batches: grain.IterDataset, mesh: Mesh):
+  """Puts batches on the devices while the steps before them run.
+
+  A thread of grain's places them, at most two ahead of the one in use. What
+  it hands out has arrived, so that waiting for it is all the waiting for data
+  there is.
+
+  Args:
+    batches: of numpy arrays, the local part of each process.
+    mesh: from `make_mesh`.
+
+  Returns:
+    An iterator of SHARDED batches in the same order, to be closed after use.
+  """
+
+  def put(batch):
+    return jax.block_until_ready(place(batch, mesh, SHARDED))
+
+  # The second one waits in the thread for its place in the buffer.
+  ahead = grain.experimental.ThreadPrefetchIterDataset(
+    batches.map(put), prefetch_buffer_size=1
+  )
+  return iter(ahead)
 
 
 def describe(function: Callable, mesh: Mesh, specs):
