@@ -4,6 +4,7 @@ python -m launch.prepare --dataset=video_folder --source=VIDEOS \
   --test_identities=anna,ben --data_dir=data
 python -m launch.prepare --dataset=synthetic_heads --num_identities=100 \
   --data_dir=data
+python -m launch.prepare --inspect --dataset=video_folder --data_dir=data
 """
 
 import dataclasses
@@ -29,6 +30,15 @@ flags.DEFINE_enum('dataset', 'video_folder', DATASETS, 'What to make.')
 flags.DEFINE_string('data_dir', '', 'Folder that will hold the data set.')
 flags.DEFINE_integer(
   'image_size', None, 'Side of stored frames, pixels; default 256 or 128.'
+)
+flags.DEFINE_bool(
+  'inspect', False, 'Make nothing: say what the prepared data set holds.'
+)
+flags.DEFINE_string(
+  'output',
+  '',
+  '(--inspect) PNG for a page of samples; default: inspection.png beside the'
+  ' records.',
 )
 flags.DEFINE_string('source', '', _VIDEOS + 'Folder of videos, any nesting.')
 flags.DEFINE_list('exclude', [], _VIDEOS + 'Videos to leave out, by stem.')
@@ -117,11 +127,30 @@ def _print_report(folder):
   print(f'{folder} ({preparation.REPORT} says what was kept or dropped)')
 
 
+def _inspect():
+  from flaxheads.data import inspection, inspection_page
+
+  sources = pipeline.open_splits(FLAGS.dataset, FLAGS.data_dir)
+  output = inspection_page.check_output(FLAGS.output, sources)
+  total = sum(map(len, sources))
+  with app.progress_bar(total=total, unit=' videos', desc='reading') as bar:
+    facts = inspection_page.write(
+      output, FLAGS.dataset, sources, on_video=bar.update
+    )
+  print(inspection.table(facts))
+  print(f'{output} (and {output.name}.report.json)')
+
+
 def main():
   if not FLAGS['verbosity'].present:
     absl_logging.set_verbosity(absl_logging.WARNING)
   if not FLAGS.data_dir:
     raise UserError('--data_dir: name the folder that will hold the data set')
+  if FLAGS.inspect:
+    _inspect()
+    return
+  if FLAGS.output:
+    raise UserError('--output: only with --inspect; records go to --data_dir')
   makers = {'video_folder': _video_folder, 'synthetic_heads': _synthetic_heads}
   builder_class, options, total, how = makers[FLAGS.dataset]()
   folder = pipeline.find_dataset(FLAGS.dataset, FLAGS.data_dir)

@@ -5,6 +5,7 @@ alone, so that resuming needs no saved iterator and the number of workers
 changes nothing but speed.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -46,10 +47,24 @@ def find_dataset(dataset: str, data_dir) -> pathlib.Path | None:
   return newest(versions) if versions else None
 
 
+@contextlib.contextmanager
+def _readable(what):
+  # The libraries below raise whatever their parsers do.
+  try:
+    yield
+  except Exception as error:
+    reason = (str(error).splitlines() or [''])[0]
+    raise UserError(
+      f'{what}: can not be read ({type(error).__name__}: {reason[:120]});'
+      ' prepare the data set again'
+    ) from error
+
+
 class RecordSource:
   """Random access to the records of a split; opens its files when used.
 
-  `source[i]` is record i as a dictionary, see `records.features()`.
+  `source[i]` is record i as a dictionary, see `records.features()`. Files that
+  cannot be read raise UserError, here or there.
   """
 
   def __init__(self, folder, split: str):
@@ -63,7 +78,8 @@ class RecordSource:
 
   @functools.cached_property
   def _builder(self):
-    return tfds.builder_from_directory(self.folder)
+    with _readable(self.folder):
+      return tfds.builder_from_directory(self.folder)
 
   @functools.cached_property
   def _records(self):
@@ -78,7 +94,8 @@ class RecordSource:
     return self._length
 
   def __getitem__(self, index: int) -> dict:
-    return self._records[index]
+    with _readable(f'{self.folder}: record {index} of {self.split!r}'):
+      return self._records[index]
 
   def fingerprint(self) -> str:
     """Says whether two data sets hold the same records."""
@@ -95,6 +112,21 @@ class RecordSource:
     split = report.get('splits', {}).get(self.split, {})
     fewest = split.get('fewest_frames')
     return (fewest['video_id'], fewest['num_frames']) if fewest else None
+
+
+def open_splits(dataset: str, data_dir) -> list[RecordSource]:
+  """All splits of one prepared data set, 'train' before the others.
+
+  Raises:
+    UserError: it is not prepared, or cannot be read.
+  """
+  folder = find_dataset(dataset, data_dir)
+  if folder is None:
+    raise _not_prepared(dataset, data_dir)
+  with _readable(folder):
+    names = tfds.builder_from_directory(str(folder)).info.splits
+  names = sorted(names, key=lambda name: (name != 'train', name))
+  return [RecordSource(folder, name) for name in names]
 
 
 def describe_source(source) -> dict:

@@ -13,6 +13,7 @@ from flaxheads.landmarks import layout
 
 MAX_FRAMES = 64
 RECORD_SIZE = 256  # pixels
+MAX_SIZE = 4096  # pixels; larger is damage
 JPEG_QUALITY = 92  # about 11 kB for a frame of 256 x 256
 
 # libjpeg scales by these while decoding, for a fraction of the time.
@@ -166,6 +167,27 @@ def make_record(
     'video_id': video_id,
     'identity_id': identity_id,
   }
+
+
+def check_record(record: dict) -> None:
+  """Raises UserError, naming the video, unless a record as read is sound.
+
+  Pictures are not decoded.
+  """
+  video_id, num_frames = text(record['video_id']), int(record['num_frames'])
+  points, times = record['points'], record['times']
+  size = int(record['image_size'])
+  problem = None
+  if not num_frames or len(record['frames']) != num_frames:
+    problem = f'{len(record["frames"])} frames instead of {num_frames}'
+  elif points.shape != (num_frames, layout.NUM_POINTS, 2):
+    problem = f'points of shape {points.shape}'
+  elif not (np.isfinite(points).all() and np.isfinite(times).all()):
+    problem = 'points or times that are not finite'
+  elif not 1 <= size <= MAX_SIZE:
+    problem = f'frames of {size} pixels'
+  if problem:
+    raise UserError(f'{video_id}: has {problem}; prepare the data set again')
 
 
 def decode_frames(record: dict, indices, image_size: int):
