@@ -196,7 +196,9 @@ class _Run:
       if not last:
         began = time.perf_counter()
         batch = next(self.batches)
-        self.watch.waited(time.perf_counter() - began)
+        # While the step runs on, nobody has waited.
+        if parallel.is_done(metrics):
+          self.watch.waited(time.perf_counter() - began)
     return self.state, scalars
 
   def close(self):

@@ -204,9 +204,8 @@ def place(tree, mesh: Mesh, spec: PartitionSpec):
 def place_ahead(batches: grain.IterDataset, mesh: Mesh):
   """Puts batches on the devices while the steps before them run.
 
-  A thread of grain's places them, at most two ahead of the one in use. What
-  it hands out has arrived, so that waiting for it is all the waiting for data
-  there is.
+  A thread of grain's asks for their transfer, at most two ahead of the one
+  in use; a step begins when its own has arrived.
 
   Args:
     batches: of numpy arrays, the local part of each process.
@@ -215,15 +214,18 @@ def place_ahead(batches: grain.IterDataset, mesh: Mesh):
   Returns:
     An iterator of SHARDED batches in the same order, to be closed after use.
   """
-
-  def put(batch):
-    return jax.block_until_ready(place(batch, mesh, SHARDED))
-
+  placed = batches.map(lambda batch: place(batch, mesh, SHARDED))
   # The second one waits in the thread for its place in the buffer.
   ahead = grain.experimental.ThreadPrefetchIterDataset(
-    batches.map(put), prefetch_buffer_size=1
+    placed, prefetch_buffer_size=1
   )
   return iter(ahead)
+
+
+def is_done(tree) -> bool:
+  """Whether the program that makes these arrays has ended; does not wait."""
+  arrays = (x for x in jax.tree.leaves(tree) if isinstance(x, jax.Array))
+  return all(x.is_ready() for x in arrays)
 
 
 def describe(function: Callable, mesh: Mesh, specs):
