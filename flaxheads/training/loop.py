@@ -61,7 +61,7 @@ def _fixed_people(config: Config, source):
   try:
     source = pipeline.make_source(data.dataset, data.data_dir, 'test')
   except UserError:
-    pass  # no such split: people of the training set
+    pass  # not all have such a split: people of the training set
   return next(
     pipeline.sample_iterator(
       source,

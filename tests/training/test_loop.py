@@ -285,6 +285,18 @@ def test_a_mixture_goes_on_with_the_same_parts_alone(
   assert state.step == 3
 
 
+@pytest.mark.parametrize('stepping', [True, False])
+def test_nobody_waits_for_data_while_the_step_runs(
+  tmp_path, monkeypatch, no_pictures, stepping
+):
+  monkeypatch.setattr(
+    loop, 'make_train_step', _fake_step(99, 'generator', 'content', np.nan)
+  )
+  monkeypatch.setattr(loop.parallel, 'is_done', lambda metrics: not stepping)
+  _, scalars = loop.train(_config(num_steps=4), str(tmp_path), NUM_DEVICES)
+  assert (scalars['share_waiting_for_data'] > 0) != stepping
+
+
 def test_nothing_of_a_run_goes_on_reading_after_it(
   tmp_path, monkeypatch, no_pictures
 ):

@@ -3,6 +3,7 @@
 import threading
 
 import grain
+import jax
 import numpy as np
 import pytest
 
@@ -74,3 +75,8 @@ def test_closing_ends_the_thread():
   assert threading.active_count() == before + 1
   placed.close()
   assert threading.active_count() == before
+
+
+def test_what_has_been_computed_is_done():
+  made = jax.block_until_ready(jax.numpy.ones(3) + 1)
+  assert parallel.is_done({'jax': made, 'numpy': np.ones(2)})
