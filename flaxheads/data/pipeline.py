@@ -194,7 +194,13 @@ class _MakeBatch:
   def __call__(self, step: int) -> Batch:
     first = step * self._batch_size
     drawn = [self._sample_at[first + row] for row in self._rows]
-    return Batch(*map(np.stack, zip(*drawn, strict=True)))
+    frames, points, video_index = zip(*drawn, strict=True)
+    flat = np.stack([frame for sample in frames for frame in sample])
+    return Batch(
+      flat.reshape(len(frames), -1, *flat.shape[1:]),  # [B, K+1, S, S, 3]
+      np.stack(points),
+      np.stack(video_index),
+    )
 
 
 def sample_dataset(

@@ -66,7 +66,8 @@ class _MakeSample:
     # so the target is none of the support frames.
     rng = np.random.default_rng([self._seed, position, 1, self._part])
     drawn = rng.choice(num_frames, self._num_support + 1, replace=False)
-    frames, points = records.decode_frames(record, drawn, self._image_size)
+    # Not yet one array: that of the batch is the only copy.
+    frames, points = records.decode_list(record, drawn, self._image_size)
     return frames, points, np.int32(self._offset + index)
 
 
@@ -82,8 +83,8 @@ def make_samples(
     seed: any non-negative integer.
 
   Returns:
-    A grain dataset; element n is (frames uint8 [K+1, S, S, 3], points
-    float32 [K+1, 68, 2] in pixels, int32 index of the record in `source`).
+    A grain dataset; element n is (K+1 frames uint8 [S, S, 3], points float32
+    [K+1, 68, 2] in pixels, int32 index of the record in `source`).
 
   Raises:
     UserError: a part is empty, or one of its videos has too few frames.

@@ -1,10 +1,12 @@
-"""The pipeline feeds as many samples per core as a PyTorch DataLoader.
+"""Samples per second and core of the pipeline, beside a PyTorch DataLoader.
 
 K = 8 at 256²: nine random frames of a video and their points. Ours reads
 ArrayRecord, PyTorch's the same JPEG bytes as files, each with and without a
 worker process, all of them pinned to one core and timed in turns. Prints
 medians and the spread between the quartiles, by the clock and by the core's
-own time, which other work on the machine does not reach.
+own time, which other work on the machine does not reach, and the ratio of the
+better ones. Ours parses a whole record, 64 frames, to decode nine of them;
+the other opens nine files.
 """
 
 import json
@@ -20,7 +22,6 @@ from absl import flags
 
 from flaxheads.errors import UserError, check_range
 from launch import app
-from launch.proofs import _commands as commands
 from launch.proofs import _records256 as records256
 
 _TORCH = flags.DEFINE_string(
@@ -104,7 +105,7 @@ def _report(timings, sides) -> dict[tuple[str, str], float]:
 
 
 def main():
-  """Times all sides in turns and concludes."""
+  """Times all sides in turns."""
   check_range('--rounds', _ROUNDS.value, 2)
   check_range('--num_batches', _BATCHES.value, 1)
   dataset, data_dir = records256.find()
@@ -122,8 +123,10 @@ def main():
   best = _report(timings, sides)
   if _TORCH.value:
     ours, theirs = best['ours', 'cpu'], best['PyTorch', 'cpu']
-    claim = f'{ours:.1f} samples a core-second, PyTorch {theirs:.1f}'
-    commands.conclude([(f'{claim}, {ours / theirs:.2f} times', ours >= theirs)])
+    print(
+      f'{ours:.1f} samples a core-second, PyTorch {theirs:.1f}:'
+      f' {ours / theirs:.2f} times as many'
+    )
 
 
 if __name__ == '__main__':
