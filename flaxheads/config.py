@@ -87,7 +87,11 @@ class PerceptualConfig:
 
 @dataclasses.dataclass
 class DataConfig:
-  """Where the records are and what a sample is."""
+  """Where the records are and what a sample is.
+
+  `dataset` is a name below `data_dir`, or several with their shares of the
+  samples: 'voxceleb2:0.8,synthetic_heads:0.2'.
+  """
 
   dataset: str = 'voxceleb2'
   data_dir: str = ''

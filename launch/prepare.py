@@ -5,6 +5,7 @@ python -m launch.prepare --dataset=video_folder --source=VIDEOS \
 python -m launch.prepare --dataset=voxceleb2 --source=VOXCELEB2 --data_dir=data
 python -m launch.prepare --dataset=synthetic_heads --num_identities=100 \
   --data_dir=data
+python -m launch.prepare --inspect --dataset=video_folder --data_dir=data
 """
 
 import dataclasses
@@ -33,6 +34,15 @@ flags.DEFINE_enum('dataset', 'video_folder', DATASETS, 'What to make.')
 flags.DEFINE_string('data_dir', '', 'Folder that will hold the data set.')
 flags.DEFINE_integer(
   'image_size', None, 'Side of stored frames, pixels; default 256 or 128.'
+)
+flags.DEFINE_bool(
+  'inspect', False, 'Make nothing: say what the prepared data set holds.'
+)
+flags.DEFINE_string(
+  'output',
+  '',
+  '(--inspect) PNG for a page of samples; default: inspection.png beside the'
+  ' records.',
 )
 flags.DEFINE_string('source', '', _VIDEOS + 'Folder of videos.')
 flags.DEFINE_integer(
@@ -161,11 +171,30 @@ def _print_report(folder):
   print(f'{folder} ({report.REPORT} says what was kept or dropped{also})')
 
 
+def _inspect():
+  from flaxheads.data import inspection, inspection_page
+
+  sources = pipeline.open_splits(FLAGS.dataset, FLAGS.data_dir)
+  output = inspection_page.check_output(FLAGS.output, sources)
+  total = sum(map(len, sources))
+  with app.progress_bar(total=total, unit=' videos', desc='reading') as bar:
+    facts = inspection_page.write(
+      output, FLAGS.dataset, sources, on_video=bar.update
+    )
+  print(inspection.table(facts))
+  print(f'{output} (and {output.name}.report.json)')
+
+
 def main():
   if not FLAGS['verbosity'].present:
     absl_logging.set_verbosity(absl_logging.WARNING)
   if not FLAGS.data_dir:
     raise UserError('--data_dir: name the folder that will hold the data set')
+  if FLAGS.inspect:
+    _inspect()
+    return
+  if FLAGS.output:
+    raise UserError('--output: only with --inspect; records go to --data_dir')
   heads = FLAGS.dataset == 'synthetic_heads'
   builder, count = _synthetic_heads() if heads else _videos()
   folder = pipeline.find_dataset(FLAGS.dataset, FLAGS.data_dir)

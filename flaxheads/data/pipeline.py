@@ -5,6 +5,7 @@ alone, so that resuming needs no saved iterator and the number of workers
 changes nothing but speed.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -18,7 +19,7 @@ import grain
 import numpy as np
 import tensorflow_datasets as tfds
 
-from flaxheads.data import records
+from flaxheads.data import mixture, samples
 from flaxheads.data.preparation.report import read_report
 from flaxheads.errors import UserError, check_range
 
@@ -31,7 +32,7 @@ class Batch(NamedTuple):
 
   frames: np.ndarray  # uint8 RGB [B, K+1, S, S, 3]
   points: np.ndarray  # float32 [B, K+1, 68, 2], pixels
-  video_index: np.ndarray  # int32 [B], index of the record in its split
+  video_index: np.ndarray  # int32 [B], which record of all; its row of W
 
 
 def find_dataset(dataset: str, data_dir) -> pathlib.Path | None:
@@ -47,39 +48,59 @@ def find_dataset(dataset: str, data_dir) -> pathlib.Path | None:
   return newest(versions) if versions else None
 
 
+@contextlib.contextmanager
+def _readable(what):
+  # The libraries below raise whatever their parsers do.
+  try:
+    yield
+  except Exception as error:
+    reason = (str(error).splitlines() or [''])[0]
+    raise UserError(
+      f'{what}: can not be read ({type(error).__name__}: {reason[:120]});'
+      ' prepare the data set again'
+    ) from error
+
+
 class RecordSource:
   """Random access to the records of a split; opens its files when used.
 
-  `source[i]` is record i as a dictionary, see `records.features()`.
+  `source[i]` is record i as a dictionary, see `records.features()`. Files that
+  cannot be read raise UserError, here or there.
   """
 
   def __init__(self, folder, split: str):
     self.folder = str(folder)
     self.split = split
-    builder = tfds.builder_from_directory(self.folder)
-    if split not in builder.info.splits:
-      there = ', '.join(sorted(builder.info.splits))
+    splits = self._builder.info.splits
+    if split not in splits:
+      there = ', '.join(sorted(splits))
       raise UserError(f'{self.folder}: no split {split!r}; it has {there}')
-    self._length = builder.info.splits[split].num_examples
+    self._length = splits[split].num_examples
+
+  @functools.cached_property
+  def _builder(self):
+    with _readable(self.folder):
+      return tfds.builder_from_directory(self.folder)
 
   @functools.cached_property
   def _records(self):
-    builder = tfds.builder_from_directory(self.folder)
-    return builder.as_data_source(split=self.split)
+    return self._builder.as_data_source(split=self.split)
 
   def __getstate__(self):
     # A worker process opens the files itself.
-    return {k: v for k, v in self.__dict__.items() if k != '_records'}
+    opened = ('_builder', '_records')
+    return {k: v for k, v in self.__dict__.items() if k not in opened}
 
   def __len__(self) -> int:
     return self._length
 
   def __getitem__(self, index: int) -> dict:
-    return self._records[index]
+    with _readable(f'{self.folder}: record {index} of {self.split!r}'):
+      return self._records[index]
 
   def fingerprint(self) -> str:
     """Says whether two data sets hold the same records."""
-    split = tfds.builder_from_directory(self.folder).info.splits[self.split]
+    split = self._builder.info.splits[self.split]
     facts = [list(split.shard_lengths), split.num_bytes, split.num_examples]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
@@ -94,85 +115,96 @@ class RecordSource:
     return (fewest['video_id'], fewest['num_frames']) if fewest else None
 
 
-def describe_source(source) -> dict:
-  """What must be the same when a run on these records goes on: JSON."""
-  facts = {'num_videos': len(source)}
-  if hasattr(source, 'fingerprint'):
-    facts['fingerprint'] = source.fingerprint()
-  return facts
-
-
-def make_source(dataset: str, data_dir, split: str) -> RecordSource:
-  """Opens one split of a prepared data set.
-
-  Args:
-    dataset: its name, such as 'video_folder'.
-    data_dir: where `launch.prepare` put it.
-    split: 'train' or 'test'.
-
-  Returns:
-    A source of records with a length.
+def open_splits(dataset: str, data_dir) -> list[RecordSource]:
+  """All splits of one prepared data set, 'train' before the others.
 
   Raises:
-    UserError: not prepared, or no such split.
+    UserError: it is not prepared, or cannot be read.
   """
   folder = find_dataset(dataset, data_dir)
   if folder is None:
-    raise UserError(
-      f'{data_dir or "data_dir"}: holds no data set {dataset!r}; make it with'
-      f' python -m launch.prepare --dataset={dataset}'
-      f' --data_dir={data_dir or "FOLDER"}'
-    )
-  return RecordSource(folder, split)
+    raise _not_prepared(dataset, data_dir)
+  with _readable(folder):
+    names = tfds.builder_from_directory(str(folder)).info.splits
+  names = sorted(names, key=lambda name: (name != 'train', name))
+  return [RecordSource(folder, name) for name in names]
 
 
-def _too_few(video_id, num_frames, num_support):
+def describe_source(source) -> dict:
+  """What must be the same when a run on these records goes on: JSON.
+
+  The fingerprints of all parts stand in the order of the config.
+  """
+  facts = {'num_videos': len(source)}
+  parts = [part.records for part in mixture.as_mixture(source).parts]
+  if all(hasattr(part, 'fingerprint') for part in parts):
+    facts['fingerprint'] = '+'.join(part.fingerprint() for part in parts)
+  return facts
+
+
+def _not_prepared(name, data_dir):
+  where = data_dir or 'data_dir'
+  there = sorted(
+    path.name
+    for path in pathlib.Path(data_dir or '.').expanduser().glob('*/')
+    if find_dataset(path.name, path.parent)
+  )
+  found = f', only {", ".join(there)}' if data_dir and there else ''
+  # Every other builder reads videos from somewhere.
+  source = '' if name == 'synthetic_heads' else ' --source=VIDEOS'
   return UserError(
-    f'{video_id}: has {num_frames} frames, but num_support={num_support} needs'
-    f' {num_support + 1} different ones; lower num_support or prepare the data'
-    f' set again with --min_frames={num_support + 1}'
+    f'{where}: holds no data set {name!r}{found}; make it with python -m'
+    f' launch.prepare --dataset={name}{source}'
+    f' --data_dir={data_dir or "FOLDER"}'
   )
 
 
-@functools.lru_cache(maxsize=2)  # a batch may straddle two epochs
-def _order(seed, epoch, length):
-  # Not grain's shuffle: on a few records that takes 6 ms for every index.
-  return np.random.default_rng([seed, epoch]).permutation(length)
+def make_source(dataset: str, data_dir, split: str) -> mixture.Mixture:
+  """Opens one split of prepared data sets.
+
+  Args:
+    dataset: a name, such as 'video_folder', or several with their weights,
+      see `mixture.parse_mixture`.
+    data_dir: where `launch.prepare` put them.
+    split: 'train' or 'test'.
+
+  Returns:
+    The records of all of them, in the order given.
+
+  Raises:
+    UserError: one is not prepared, empty or has no such split, or the
+      weights are no weights.
+  """
+  parts = []
+  for name, weight in mixture.parse_mixture(dataset).items():
+    folder = find_dataset(name, data_dir)
+    if folder is None:
+      raise _not_prepared(name, data_dir)
+    parts.append(mixture.Part(RecordSource(folder, split), weight))
+  return mixture.Mixture(parts)
 
 
 class _MakeBatch:
   """Step -> the rows of its batch that belong to this shard."""
 
-  def __init__(self, source, num_support, image_size, seed, rows, batch_size):
-    self._source = source
-    self._num_support = num_support
-    self._image_size = image_size
-    self._seed = seed
+  def __init__(self, sample_at, rows, batch_size):
+    self._sample_at = sample_at
     self._rows = rows  # range within the global batch
     self._batch_size = batch_size
 
-  def _sample(self, position: int):
-    epoch, place = divmod(position, len(self._source))
-    index = int(_order(self._seed, epoch, len(self._source))[place])
-    record = self._source[index]
-    num_frames = int(record['num_frames'])
-    if num_frames <= self._num_support:
-      video_id = records.text(record['video_id'])
-      raise _too_few(video_id, num_frames, self._num_support)
-    # Drawn anew at every position, so in every epoch; without replacement,
-    # so the target is none of the support frames.
-    rng = np.random.default_rng([self._seed, position, 1])
-    drawn = rng.choice(num_frames, self._num_support + 1, replace=False)
-    frames, points = records.decode_frames(record, drawn, self._image_size)
-    return frames, points, np.int32(index)
-
   def __call__(self, step: int) -> Batch:
     first = step * self._batch_size
-    samples = [self._sample(first + row) for row in self._rows]
-    return Batch(*map(np.stack, zip(*samples, strict=True)))
+    drawn = [self._sample_at[first + row] for row in self._rows]
+    frames, points, video_index = zip(*drawn, strict=True)
+    flat = np.stack([frame for sample in frames for frame in sample])
+    return Batch(
+      flat.reshape(len(frames), -1, *flat.shape[1:]),  # [B, K+1, S, S, 3]
+      np.stack(points),
+      np.stack(video_index),
+    )
 
 
-def sample_iterator(
+def sample_dataset(
   source,
   *,
   num_support: int,
@@ -183,15 +215,16 @@ def sample_iterator(
   num_workers: int = 0,
   shard_index: int = 0,
   num_shards: int = 1,
-) -> Iterator[Batch]:
-  """Batches for ever: shuffled in every epoch, frames drawn anew.
+) -> grain.IterDataset:
+  """Batches for ever: each part shuffled in every epoch, frames drawn anew.
 
   The batch of a step is a function of seed and step alone. With shards, every
   process gets its slice of the rows, in order: concatenated they are the
   batch that a single process would get.
 
   Args:
-    source: of `make_source`, or any sequence of records.
+    source: of `make_source`, or any sequence of records; the parts of a
+      mixture take turns by their weights.
     num_support: K.
     batch_size: samples in a step, over all shards.
     image_size: side of the frames, pixels.
@@ -202,7 +235,8 @@ def sample_iterator(
     num_shards: processes that share a batch.
 
   Returns:
-    An infinite iterator of `Batch` with batch_size / num_shards rows.
+    An endless grain dataset of `Batch` with batch_size / num_shards rows,
+    decoded ahead.
 
   Raises:
     UserError: a video with fewer than K+1 frames, an empty source, or a
@@ -215,16 +249,12 @@ def sample_iterator(
     raise UserError(
       f'batch_size: {batch_size} is not a multiple of {num_shards} processes'
     )
-  if not len(source):
-    raise UserError('the data set is empty; prepare it from other videos')
-  fewest = getattr(source, 'fewest_frames', lambda: None)()
-  if fewest is not None and fewest[1] <= num_support:
-    raise _too_few(*fewest, num_support)
   size = batch_size // num_shards
   rows = range(shard_index * size, (shard_index + 1) * size)
-  make_batch = _MakeBatch(
-    source, num_support, image_size, seed, rows, batch_size
+  sample_at = samples.make_samples(
+    mixture.as_mixture(source), num_support, image_size, seed
   )
+  make_batch = _MakeBatch(sample_at, rows, batch_size)
   steps = grain.MapDataset.range(start_step, _MAX_STEPS).map(make_batch)
   # A batch is one element, so a handful in flight is plenty; more only costs
   # memory (85 MB each at 256 x 256, K = 8 and 48 samples).
@@ -238,4 +268,9 @@ def sample_iterator(
     batches = batches.mp_prefetch(
       grain.MultiprocessingOptions(num_workers, per_worker_buffer_size=2)
     )
-  return iter(batches)
+  return batches
+
+
+def sample_iterator(source, **kwargs) -> Iterator[Batch]:
+  """Iterates over `sample_dataset`, whose arguments it takes."""
+  return iter(sample_dataset(source, **kwargs))

@@ -13,6 +13,7 @@ from flaxheads.landmarks import layout
 
 MAX_FRAMES = 64
 RECORD_SIZE = 256  # pixels
+MAX_SIZE = 4096  # pixels; larger is damage
 JPEG_QUALITY = 92  # about 11 kB for a frame of 256 x 256
 
 # libjpeg scales by these while decoding, for a fraction of the time.
@@ -102,7 +103,10 @@ def decode_jpeg(data: bytes, record_size: int, image_size: int) -> np.ndarray:
     (flag for factor, flag in _REDUCED if record_size >= factor * image_size),
     cv2.IMREAD_COLOR,
   )
-  bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+  try:
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+  except cv2.error:  # no bytes at all, or a header that asks for too much
+    bgr = None
   if bgr is None:
     raise ValueError('a frame of the record is not a JPEG picture')
   rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
@@ -168,7 +172,28 @@ def make_record(
   }
 
 
-def decode_frames(record: dict, indices, image_size: int):
+def check_record(record: dict) -> None:
+  """Raises UserError, naming the video, unless a record as read is sound.
+
+  Pictures are not decoded.
+  """
+  video_id, num_frames = text(record['video_id']), int(record['num_frames'])
+  points, times = record['points'], record['times']
+  size = int(record['image_size'])
+  problem = None
+  if not num_frames or len(record['frames']) != num_frames:
+    problem = f'{len(record["frames"])} frames instead of {num_frames}'
+  elif points.shape != (num_frames, layout.NUM_POINTS, 2):
+    problem = f'points of shape {points.shape}'
+  elif not (np.isfinite(points).all() and np.isfinite(times).all()):
+    problem = 'points or times that are not finite'
+  elif not 1 <= size <= MAX_SIZE:
+    problem = f'frames of {size} pixels'
+  if problem:
+    raise UserError(f'{video_id}: has {problem}; prepare the data set again')
+
+
+def decode_list(record: dict, indices, image_size: int):
   """Decodes some frames of a record, and no others.
 
   Args:
@@ -177,25 +202,30 @@ def decode_frames(record: dict, indices, image_size: int):
     image_size: side wanted, pixels.
 
   Returns:
-    (uint8 RGB [N, S, S, 3], float32 [N, 68, 2] in pixels of that size).
+    (N pictures uint8 RGB [S, S, 3], float32 [N, 68, 2] in pixels of that
+    size).
 
   Raises:
     UserError: the record is damaged.
   """
   record_size = int(record['image_size'])
   try:
-    frames = np.stack(
-      [
-        decode_jpeg(record['frames'][index], record_size, image_size)
-        for index in indices
-      ]
-    )  # [N, S, S, 3]
+    frames = [
+      decode_jpeg(record['frames'][index], record_size, image_size)
+      for index in indices
+    ]
   except ValueError as error:
     raise UserError(
       f'{text(record["video_id"])}: {error}; prepare the data set again'
     ) from error
   scale = np.float32(image_size / record_size)
   return frames, record['points'][np.asarray(indices)] * scale
+
+
+def decode_frames(record: dict, indices, image_size: int):
+  """`decode_list` with its pictures as one array, uint8 RGB [N, S, S, 3]."""
+  frames, points = decode_list(record, indices, image_size)
+  return np.stack(frames), points
 
 
 def text(value) -> str:

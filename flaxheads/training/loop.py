@@ -42,7 +42,7 @@ def _check_batch(config: Config, num_devices: int) -> None:
 
 def _batches(config: Config, source, start: int, num_workers: int):
   """This process's rows of the batch of every step."""
-  return pipeline.sample_iterator(
+  return pipeline.sample_dataset(
     source,
     num_support=config.data.num_support,
     batch_size=config.training.batch_size,
@@ -61,7 +61,7 @@ def _fixed_people(config: Config, source):
   try:
     source = pipeline.make_source(data.dataset, data.data_dir, 'test')
   except UserError:
-    pass  # no such split: people of the training set
+    pass  # not all have such a split: people of the training set
   return next(
     pipeline.sample_iterator(
       source,
@@ -104,7 +104,7 @@ def train(
   source = pipeline.make_source(
     config.data.dataset, config.data.data_dir, config.data.split
   )
-  next(_batches(config, source, 0, 0))  # can the data be read?
+  next(iter(_batches(config, source, 0, 0)))  # can the data be read?
   claim_workdir(workdir, config)
   with contextlib.ExitStack() as stack:
     run = _Run(config, workdir, mesh, source, profile_steps)
@@ -137,9 +137,8 @@ class _Run:
       logging.info('going on from the checkpoint of step %d', self.start)
     else:
       self.start, self.state = 0, create_state(*size)
-    self.batches = (
-      parallel.place(batch, mesh, parallel.SHARDED)
-      for batch in _batches(config, source, self.start, config.data.num_workers)
+    self.batches = parallel.place_ahead(
+      _batches(config, source, self.start, config.data.num_workers), mesh
     )
     self.step = make_train_step(config, networks, content, mesh)
     self.workdir, self.profile_steps = workdir, profile_steps
@@ -197,12 +196,14 @@ class _Run:
       if not last:
         began = time.perf_counter()
         batch = next(self.batches)
-        self.watch.waited(time.perf_counter() - began)
+        # While the step runs on, nobody has waited.
+        if parallel.is_done(metrics):
+          self.watch.waited(time.perf_counter() - began)
     return self.state, scalars
 
   def close(self):
-    """Waits for a save under way."""
-    for part in (self.watch, self.profiler, self.checkpoints):
+    """Waits for a save under way, and ends what reads ahead."""
+    for part in (self.batches, self.watch, self.profiler, self.checkpoints):
       if part:
         part.close()
 

@@ -8,6 +8,7 @@ Every process runs the same program on its own devices; the first one writes.
 
 from collections.abc import Callable
 
+import grain
 import jax
 import numpy as np
 from jax.experimental import multihost_utils, topologies
@@ -198,6 +199,33 @@ def place(tree, mesh: Mesh, spec: PartitionSpec):
     lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)),
     tree,
   )
+
+
+def place_ahead(batches: grain.IterDataset, mesh: Mesh):
+  """Puts batches on the devices while the steps before them run.
+
+  A thread of grain's asks for their transfer, at most two ahead of the one
+  in use; a step begins when its own has arrived.
+
+  Args:
+    batches: of numpy arrays, the local part of each process.
+    mesh: from `make_mesh`.
+
+  Returns:
+    An iterator of SHARDED batches in the same order, to be closed after use.
+  """
+  placed = batches.map(lambda batch: place(batch, mesh, SHARDED))
+  # The second one waits in the thread for its place in the buffer.
+  ahead = grain.experimental.ThreadPrefetchIterDataset(
+    placed, prefetch_buffer_size=1
+  )
+  return iter(ahead)
+
+
+def is_done(tree) -> bool:
+  """Whether the program that makes these arrays has ended; does not wait."""
+  arrays = (x for x in jax.tree.leaves(tree) if isinstance(x, jax.Array))
+  return all(x.is_ready() for x in arrays)
 
 
 def describe(function: Callable, mesh: Mesh, specs):

@@ -8,9 +8,11 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from flaxheads.data import pipeline, records
 from flaxheads.errors import UserError
+from tests.data import prepared
 
 SIZE, NUM_VIDEOS, NUM_FRAMES = 16, 7, 9
 K, BATCH = 3, 4
@@ -184,9 +186,78 @@ def test_mistakes_of_the_user_are_named(source):
     _batches(short, 2)
 
 
+@pytest.fixture(scope='module')
+def data_dir(tmp_path_factory):
+  """Two prepared data sets of three and two videos; one has people to test."""
+  folder = tmp_path_factory.mktemp('data')
+  videos = [prepared.make_record(video) for video in range(3)]
+  prepared.write(folder, 'clips', {'train': videos, 'test': videos[:1]})
+  prepared.write(folder, 'heads', {'train': videos[1:]})
+  return folder
+
+
+def test_prepared_data_sets_are_mixed(data_dir):
+  source = pipeline.make_source('clips:0.25,heads:0.75', data_dir, 'train')
+  assert len(source) == 5
+  names = [records.text(source[index]['video_id']) for index in range(5)]
+  assert sorted(names[:3]) == ['video0', 'video1', 'video2']
+  assert sorted(names[3:]) == ['video1', 'video2']
+  batches = _batches(source, 6, num_support=2, batch_size=4)
+  for batch in batches:
+    assert (batch.video_index >= 3).sum() == 3  # in every batch of this size
+    for index, points in zip(batch.video_index, batch.points, strict=True):
+      assert names[index] == f'video{points[0, 0, 1]:.0f}'
+  workers = _batches(source, 6, num_support=2, batch_size=4, num_workers=2)
+  _assert_equal(batches, workers)
+
+
+def test_a_part_of_a_mixture_that_is_missing_is_named(data_dir):
+  with pytest.raises(UserError) as caught:
+    pipeline.make_source('clips:1,voxceleb2:1', data_dir, 'train')
+  assert str(caught.value) == (
+    f"{data_dir}: holds no data set 'voxceleb2', only clips, heads; make it"
+    ' with python -m launch.prepare --dataset=voxceleb2 --source=VIDEOS'
+    f' --data_dir={data_dir}'
+  )
+  with pytest.raises(UserError, match="heads/1.0.0: no split 'test'; it has"):
+    pipeline.make_source('clips:1,heads:1', data_dir, 'test')
+
+
+def test_fingerprints_tell_data_sets_apart(data_dir):
+  def facts(dataset, split='train'):
+    return pipeline.describe_source(
+      pipeline.make_source(dataset, data_dir, split)
+    )
+
+  clips, heads = facts('clips'), facts('heads')
+  assert facts('clips') == clips != heads
+  assert facts('clips', 'test') != clips
+  assert facts('clips:1,heads:1') == {
+    'num_videos': 5,
+    'fingerprint': f'{clips["fingerprint"]}+{heads["fingerprint"]}',
+  }
+
+
+def test_a_data_set_is_opened_once(data_dir, monkeypatch):
+  opened = []
+  real = tfds.builder_from_directory
+  monkeypatch.setattr(
+    tfds,
+    'builder_from_directory',
+    lambda folder: opened.append(folder) or real(folder),
+  )
+  source = pipeline.make_source('clips', data_dir, 'train')
+  assert source[2]['num_frames'] == 4
+  assert pipeline.describe_source(source)['num_videos'] == 3
+  assert len(opened) == 1
+
+
 def test_a_data_set_that_is_not_there_says_how_to_make_it(tmp_path):
-  with pytest.raises(UserError, match='launch.prepare --dataset=video_folder'):
+  command = '--dataset=video_folder --source=VIDEOS --data_dir='
+  with pytest.raises(UserError, match=f'launch.prepare {command}{tmp_path}'):
     pipeline.make_source('video_folder', tmp_path, 'train')
+  with pytest.raises(UserError, match='--dataset=synthetic_heads --data_dir='):
+    pipeline.make_source('synthetic_heads', tmp_path, 'train')
   (tmp_path / 'video_folder' / '1.0.0').mkdir(parents=True)  # half written
   with pytest.raises(UserError, match='holds no data set'):
     pipeline.make_source('video_folder', tmp_path, 'train')

@@ -79,6 +79,14 @@ def test_only_drawn_frames_are_decoded():
     records.decode_frames(record, [0], 32)
 
 
+@pytest.mark.parametrize('data', [b'', b'\xff\xd8\xff', b'GIF89a'])
+def test_bytes_that_are_no_jpeg_are_one_line(data):
+  record = _record()
+  record['frames'] = [data] * 5
+  with pytest.raises(UserError, match='v: a frame of the record is not a JPEG'):
+    records.decode_frames(record, [0], 32)
+
+
 def test_frames_points_and_times_are_chosen_together():
   num_frames = 10
   frames = np.stack(

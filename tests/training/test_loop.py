@@ -4,12 +4,13 @@ import copy
 import dataclasses
 import os
 import signal
+import threading
 
 import jax
 import numpy as np
 import pytest
 
-from flaxheads.data import records
+from flaxheads.data import mixture, records
 from flaxheads.errors import RunPausedError, UserError
 from flaxheads.training import loop
 from flaxheads.training import networks as nets
@@ -249,6 +250,67 @@ def test_sigterm_saves_and_the_run_goes_on(whole, tmp_path, monkeypatch):
   monkeypatch.setattr(loop, 'make_train_step', make)
   resumed, _ = loop.train(config, str(tmp_path), NUM_DEVICES)
   tiny_game.assert_trees_equal(resumed, state)
+
+
+class _Named(list):
+  """Records with a fingerprint."""
+
+  def __init__(self, videos, name):
+    super().__init__(map(_record, videos))
+    self.name = name
+
+  def fingerprint(self):
+    return self.name
+
+
+def test_a_mixture_goes_on_with_the_same_parts_alone(
+  tmp_path, monkeypatch, no_pictures
+):
+  def mix(*names):
+    parts = [mixture.Part(_Named(range(2), name)) for name in names]
+    monkeypatch.setattr(
+      loop.pipeline, 'make_source', lambda *_: mixture.Mixture(parts)
+    )
+
+  monkeypatch.setattr(
+    loop, 'make_train_step', _fake_step(99, 'generator', 'content', np.nan)
+  )
+  mix('a', 'b')
+  loop.train(_config(num_steps=2), str(tmp_path), NUM_DEVICES)
+  mix('a', 'c')  # as many videos, but other ones
+  with pytest.raises(UserError, match=r'fingerprint was a\+b, is a\+c'):
+    loop.train(_config(num_steps=3), str(tmp_path), NUM_DEVICES)
+  mix('a', 'b')
+  state, _ = loop.train(_config(num_steps=3), str(tmp_path), NUM_DEVICES)
+  assert state.step == 3
+
+
+@pytest.mark.parametrize('stepping', [True, False])
+def test_nobody_waits_for_data_while_the_step_runs(
+  tmp_path, monkeypatch, no_pictures, stepping
+):
+  monkeypatch.setattr(
+    loop, 'make_train_step', _fake_step(99, 'generator', 'content', np.nan)
+  )
+  monkeypatch.setattr(loop.parallel, 'is_done', lambda metrics: not stepping)
+  _, scalars = loop.train(_config(num_steps=4), str(tmp_path), NUM_DEVICES)
+  assert (scalars['share_waiting_for_data'] > 0) != stepping
+
+
+def test_nothing_of_a_run_goes_on_reading_after_it(
+  tmp_path, monkeypatch, no_pictures
+):
+  monkeypatch.setattr(
+    loop, 'make_train_step', _fake_step(2, 'generator', 'content', np.nan)
+  )
+
+  def readers():
+    return [t for t in threading.enumerate() if 'prefetch' in t.name]
+
+  before = len(readers())
+  with pytest.raises(DivergenceError):
+    loop.train(_config(num_steps=4), str(tmp_path), NUM_DEVICES)
+  assert len(readers()) == before
 
 
 def test_configs_of_these_tests_are_independent():

@@ -1,0 +1,101 @@
+"""Position in a run -> one sample: K+1 frames of one video.
+
+Random access: sample n follows from the seed and n alone.
+"""
+
+import functools
+
+import grain
+import numpy as np
+
+from flaxheads.data import mixture, records
+from flaxheads.errors import UserError
+
+_MAX_POSITIONS = 2**62
+
+
+def _too_few(video_id, num_frames, num_support):
+  return UserError(
+    f'{video_id}: has {num_frames} frames, but num_support={num_support} needs'
+    f' {num_support + 1} different ones; lower num_support or prepare the data'
+    f' set again with --min_frames={num_support + 1}'
+  )
+
+
+def _check(source, num_support):
+  for part in source.parts:
+    if not len(part.records):
+      folder = getattr(part.records, 'folder', 'the data set')
+      raise UserError(f'{folder}: is empty; prepare it from other videos')
+    fewest = getattr(part.records, 'fewest_frames', lambda: None)()
+    if fewest is not None and fewest[1] <= num_support:
+      raise _too_few(*fewest, num_support)
+
+
+@functools.lru_cache(maxsize=16)  # the epochs of all parts around a step
+def _order(seed, epoch, part, length):
+  # Not grain's shuffle: on a few records that takes 6 ms for every index.
+  rng = np.random.default_rng([seed, epoch, 0, part])
+  return rng.permutation(length)
+
+
+class _MakeSample:
+  """Position within one part -> the sample drawn there.
+
+  The part is shuffled anew in every epoch of its own, whatever the others do.
+  """
+
+  def __init__(self, source, part, num_support, image_size, seed):
+    self._records = source.parts[part].records
+    self._offset = source.offsets[part]
+    self._part = part
+    self._num_support = num_support
+    self._image_size = image_size
+    self._seed = seed
+
+  def __call__(self, position: int):
+    length = len(self._records)
+    epoch, place = divmod(position, length)
+    index = int(_order(self._seed, epoch, self._part, length)[place])
+    record = self._records[index]
+    num_frames = int(record['num_frames'])
+    if num_frames <= self._num_support:
+      video_id = records.text(record['video_id'])
+      raise _too_few(video_id, num_frames, self._num_support)
+    # Drawn anew at every position, so in every epoch; without replacement,
+    # so the target is none of the support frames.
+    rng = np.random.default_rng([self._seed, position, 1, self._part])
+    drawn = rng.choice(num_frames, self._num_support + 1, replace=False)
+    # Not yet one array: that of the batch is the only copy.
+    frames, points = records.decode_list(record, drawn, self._image_size)
+    return frames, points, np.int32(self._offset + index)
+
+
+def make_samples(
+  source: mixture.Mixture, num_support: int, image_size: int, seed: int
+) -> grain.MapDataset:
+  """The samples of a run by their position, each of the part whose turn it is.
+
+  Args:
+    source: the records.
+    num_support: K.
+    image_size: S, side of the frames, pixels.
+    seed: any non-negative integer.
+
+  Returns:
+    A grain dataset; element n is (K+1 frames uint8 [S, S, 3], points float32
+    [K+1, 68, 2] in pixels, int32 index of the record in `source`).
+
+  Raises:
+    UserError: a part is empty, or one of its videos has too few frames.
+  """
+  _check(source, num_support)
+  parts = [
+    grain.MapDataset.range(_MAX_POSITIONS).map(
+      _MakeSample(source, part, num_support, image_size, seed)
+    )
+    for part in range(len(source.parts))
+  ]
+  weights = [part.weight for part in source.parts]
+  turns = mixture.Turns(weights, _MAX_POSITIONS)
+  return grain.MapDataset.select_from_datasets(parts, turns)
