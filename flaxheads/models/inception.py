@@ -20,6 +20,19 @@ INPUT_SIZE = 299
 NUM_FEATURES = 2048
 
 
+def resize(x):
+  """Two-tap linear interpolation to the input size: aliasing is part of FID.
+
+  Args:
+    x: float [B, H, W, C].
+
+  Returns:
+    [B, 299, 299, C].
+  """
+  shape = (len(x), INPUT_SIZE, INPUT_SIZE, x.shape[-1])
+  return jax.image.resize(x, shape, 'linear', antialias=False)
+
+
 class _Conv(nn.Module):
   """Convolution and ReLU; `name` is the published one."""
 
@@ -159,15 +172,13 @@ class InceptionV3(nn.Module):
     """Extracts features.
 
     Args:
-      frames: float [B, H, W, 3], RGB in [-1, 1], of any size; they are brought
-        to 299x299 by two-tap linear interpolation, as pytorch-fid does.
+      frames: float [B, H, W, 3], RGB in [-1, 1], of any size: they are brought
+        to 299x299 as pytorch-fid does.
 
     Returns:
       float32 [B, 2048], not negative.
     """
-    x = prepare(frames, self.convention)
-    shape = (len(x), INPUT_SIZE, INPUT_SIZE, 3)
-    x = jax.image.resize(x, shape, 'linear', antialias=False)
+    x = resize(prepare(frames, self.convention))
     x = _Conv(32, (3, 3), 2, name='Conv2d_1a_3x3')(x)
     x = _Conv(32, (3, 3), name='Conv2d_2a_3x3')(x)
     x = _Conv(64, (3, 3), same=True, name='Conv2d_2b_3x3')(x)

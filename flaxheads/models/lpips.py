@@ -83,7 +83,7 @@ class LPIPS(nn.Module):
 
   @nn.compact
   def __call__(self, a, b):
-    """Measures; equation 1 of the paper.
+    """Measures the mean, weighted, squared difference of unit features.
 
     Args:
       a: float [B, H, W, 3], RGB in [-1, 1], H and W at least 32.
