@@ -16,7 +16,7 @@ def lpips(network: MetricNetwork, a, b) -> np.ndarray:
     b: the same shape and range.
 
   Returns:
-    float32 [F], 0 for equal pictures; lower is nearer.
+    float32 [F], 0 (but for rounding) for equal pictures; lower is nearer.
 
   Raises:
     UserError: another network, or frames of another shape or range.

@@ -90,7 +90,7 @@ class LPIPS(nn.Module):
       b: the same shape and range.
 
     Returns:
-      float32 [B], 0 for equal pictures.
+      float32 [B], 0 (but for rounding) for equal pictures.
     """
     count = len(a)
     x = prepare(jnp.concatenate([a, b]), self.convention)

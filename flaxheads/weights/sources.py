@@ -17,9 +17,14 @@ from flaxheads.weights import layouts, onnx_iresnet
 from flaxheads.weights.convention import Convention
 from flaxheads.weights.foreign import Contents
 
-_VGG_LICENCE = 'CC BY 4.0, Visual Geometry Group, University of Oxford'
+# Where a licence could not be read again, it says so: a user of the weights
+# has to read the publisher's page anyway.
+_VGG_LICENCE = (
+  'CC BY 4.0 as recalled; see www.robots.ox.ac.uk/~vgg/research/very_deep'
+)
 _FACE_LICENCE = (
-  'CC BY-NC 4.0: not for commercial use; Visual Geometry Group, Oxford'
+  'not for commercial use (CC BY-NC 4.0 as recalled); see'
+  ' www.robots.ox.ac.uk/~vgg/software/vgg_face'
 )
 _ARCFACE_LICENCE = 'non-commercial research only; insightface'
 _TORCHVISION = 'https://download.pytorch.org/models'
