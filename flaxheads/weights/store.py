@@ -85,6 +85,11 @@ def load(path, network: str, like) -> Weights:
       or damaged.
   """
   path = str(path)
+  if not os.path.isfile(path):
+    raise UserError(
+      f'{path}: no such file; python -m launch.weights --fetch={network}'
+      f' --output={path} makes it'
+    )
   metadata = tensors.read_metadata(path)
   found = metadata.get('network')
   if found not in (None, network):

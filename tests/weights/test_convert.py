@@ -179,6 +179,16 @@ def test_weights_that_are_nowhere_say_what_to_run(tmp_path, monkeypatch):
   )
 
 
+def test_a_file_that_is_missing_says_what_makes_it(tmp_path):
+  path = tmp_path / 'v.safetensors'
+  with pytest.raises(UserError) as caught:
+    store.load(path, 'vgg19', like={})
+  assert str(caught.value) == (
+    f'{path}: no such file; python -m launch.weights --fetch=vgg19'
+    f' --output={path} makes it'
+  )
+
+
 def test_foreign_files_are_read_with_care(files, tmp_path, monkeypatch):
   def refuse(path, message):
     with pytest.raises(UserError, match=message) as caught:
