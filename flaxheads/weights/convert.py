@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from flaxheads.errors import UserError
 from flaxheads.weights import foreign, sources, store, tensors
-from flaxheads.weights.layouts import LayoutError
 from flaxheads.weights.sources import Part, Source
 
 
@@ -82,10 +81,13 @@ def _to_tree(name: str, source: Source, files, like):
   where = ' and '.join(files)
   try:
     tree = source.layout(*(foreign.read(file) for file in files))
-  except LayoutError as error:
-    raise UserError(
-      f'{where}: not the weights of {name}: {str(error)[:200]}'
-    ) from None
+  except UserError:
+    raise
+  # LayoutError is a ValueError; tensors whose shapes or names do not go
+  # together make numpy and dict raise the others.
+  except (ValueError, TypeError, AttributeError) as error:
+    reason = str(error).split('\n')[0][:200]
+    raise UserError(f'{where}: not the weights of {name}: {reason}') from None
   tensors.check_like(where, tree, like)
   return tree
 

@@ -47,6 +47,9 @@ def _conv(tensors, name):
 
 def affine(gamma, beta, mean, variance, epsilon):
   """Batch normalisation at inference as scale x + bias, in float64."""
+  shapes = {np.shape(part) for part in (gamma, beta, mean, variance)}
+  if len(shapes) != 1 or len(*shapes) != 1:
+    raise LayoutError(f'a normalisation has tensors of shapes {shapes}')
   root = np.sqrt(np.asarray(variance, np.float64) + epsilon)
   scale = gamma / root
   return scale, beta - mean * scale
@@ -58,7 +61,11 @@ def _norm(tensors, name, epsilon):
 
 
 def fold(kernel, bias, scale, offset):
-  """A convolution [H, W, I, O] and the affine map behind it, as one."""
+  """A convolution or dense layer [..., O] and an affine map behind it."""
+  # Or they would broadcast, to a size that a file can choose.
+  shapes = {np.shape(scale), np.shape(offset), np.shape(bias) or scale.shape}
+  if shapes != {kernel.shape[-1:]}:
+    raise LayoutError(f'a kernel {kernel.shape} and its normalisation differ')
   return {
     'kernel': (kernel * scale).astype(np.float32),
     'bias': (bias * scale + offset).astype(np.float32),

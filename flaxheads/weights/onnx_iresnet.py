@@ -59,7 +59,8 @@ class _Graph:
   def _folded(self, kernel, bias, node):
     behind = self.find(node.output, 'BatchNormalization')
     if behind is None:
-      return fold(kernel, bias, 1.0, np.zeros(kernel.shape[-1])), node.output
+      ones = np.ones(kernel.shape[-1])
+      return fold(kernel, bias, ones, 0 * ones), node.output
     return fold(kernel, bias, *self._affine(behind)), behind.output
 
   def conv(self, x, strides):

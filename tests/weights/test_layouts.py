@@ -11,6 +11,7 @@ from tests.weights import published
 
 VGG16, VGG19 = layouts.VGG16_DEPTHS, layouts.VGG19_DEPTHS
 R50, R100 = (3, 4, 14, 3), (3, 13, 30, 3)
+SMALL = (1, 2, 1, 1)
 
 
 def _keras(depths, name):
@@ -143,6 +144,21 @@ def test_a_deeper_network_is_not_taken_in_part(name, deeper):
     sources.SOURCES[name].layout(contents)
 
 
+@pytest.mark.parametrize(
+  'shape', [(), (1,), (7,), (1 << 20,), (64, 1), (1, 1, 1, 1)]
+)
+def test_shapes_that_do_not_go_together_are_refused(shape):
+  shapes = published.iresnet(SMALL)
+  for name in ('bn1.weight', 'bn1.running_var', 'layer1.0.bn3.bias'):
+    given = published.draw({**shapes, name: shape})
+    with pytest.raises(layouts.LayoutError):
+      layouts.iresnet(Contents(given), SMALL)
+  for part in ('weight', 'bias', 'running_mean', 'running_var'):
+    shapes[f'bn1.{part}'] = shape
+  with pytest.raises(layouts.LayoutError):
+    layouts.iresnet(Contents(published.draw(shapes)), SMALL)
+
+
 class _Exporter:
   """Writes an iResNet as exporters do, by its torch tensors.
 
@@ -207,9 +223,6 @@ class _Exporter:
     fc = [self.given['fc.weight'], self.given['fc.bias']]
     self.norm(self._add('Gemm', [x], fc, transB=1), 'features')
     return Contents(self.tensors, tuple(self.nodes), ('input',))
-
-
-SMALL = (1, 2, 1, 1)
 
 
 @pytest.fixture(scope='module')
