@@ -2,6 +2,7 @@
 
 SHELL := bash
 VENV := .venv
+TORCH := .venv-torch
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.stamp
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --quiet
@@ -20,7 +21,7 @@ USABLE := import sys, ensurepip, venv; \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format proof clean
+.PHONY: help setup demo test parity lint format proof clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile \
@@ -73,6 +74,20 @@ test: $(STAMP)  ## all tests, on WORKERS=2 processes; ARGS=... goes to pytest
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist=loadfile \
 	  --durations=8 --durations-min=10 $(ARGS)
 
+# PyTorch beside what .venv has, which a path file lends to it.
+$(TORCH)/.stamp: tests/parity/requirements.txt | $(STAMP)
+	@echo 'Making $(TORCH) with PyTorch and the reference implementations'
+	@$(PYTHON) -m venv --clear $(TORCH)
+	@$(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$($(TORCH)/bin/python -c \
+	    'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+	@$(TORCH)/bin/python -m pip install --disable-pip-version-check --quiet \
+	  -r tests/parity/requirements.txt
+	@touch $@
+
+parity: $(TORCH)/.stamp  ## networks and metrics against PyTorch's, with figures
+	@$(TORCH)/bin/python -m pytest tests/parity -s $(ARGS)
+
 lint: $(STAMP)  ## style, as a merge needs it
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
@@ -85,6 +100,6 @@ proof: $(STAMP)  ## shows one claim of the README: NAME=..., none lists them
 	@$(PYTHON) -m launch.proof --name="$$NAME"
 
 clean:  ## removes what make has made: environment, caches, out/demo
-	rm -rf $(VENV) $(DEMO) .jax_cache .ruff_cache .pytest_cache build \
+	rm -rf $(VENV) $(TORCH) $(DEMO) .jax_cache .ruff_cache .pytest_cache build \
 	  flaxheads.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

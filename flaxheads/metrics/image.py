@@ -31,26 +31,29 @@ def to_unit_range(frames):
   return frames.astype(np.float32) / 255
 
 
+def check_frames(name, value):
+  """Raises UserError unless `value` holds RGB frames in [0, 1]."""
+  if value.ndim < 3 or value.shape[-1] != 3:
+    raise UserError(
+      f'{name}: shape {value.shape} given; [..., H, W, 3] is needed'
+    )
+  if not jnp.issubdtype(value.dtype, jnp.floating):
+    raise UserError(f'{name}: {value.dtype} given; floats in [0, 1] are needed')
+  if isinstance(value, jax.core.Tracer) or not value.size:
+    return
+  # Not jnp: on the CPU its min and max pass over NaN.
+  host = np.asarray(value, np.float32)
+  low, high = float(host.min()), float(host.max())
+  if not (low >= -1e-3 and high <= 1 + 1e-3):  # also refuses NaN
+    raise UserError(
+      f'{name}: values from {low:g} to {high:g} given; [0, 1] is needed'
+    )
+
+
 def _check(a, b):
   """Raises UserError unless both are RGB frames of one shape in [0, 1]."""
-  for name, value in (('a', a), ('b', b)):
-    if value.ndim < 3 or value.shape[-1] != 3:
-      raise UserError(
-        f'{name}: shape {value.shape} given; [..., H, W, 3] is needed'
-      )
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-      raise UserError(
-        f'{name}: {value.dtype} given; floats in [0, 1] are needed'
-      )
-    if isinstance(value, jax.core.Tracer) or not value.size:
-      continue
-    # Not jnp: on the CPU its min and max pass over NaN.
-    host = np.asarray(value, np.float32)
-    low, high = float(host.min()), float(host.max())
-    if not (low >= -1e-3 and high <= 1 + 1e-3):  # also refuses NaN
-      raise UserError(
-        f'{name}: values from {low:g} to {high:g} given; [0, 1] is needed'
-      )
+  check_frames('a', a)
+  check_frames('b', b)
   if a.shape != b.shape:
     raise UserError(f'shapes {a.shape} and {b.shape} differ')
 

@@ -1,25 +1,20 @@
 """Content networks: VGG19 and VGGFace (VGG16) up to conv5_1.
 
-Both follow the Caffe convention: BGR, 0..255, the training set's mean
-subtracted. The conversion from [-1, 1] RGB is part of the network, so that a
+The conversion from [-1, 1] RGB to what the weights were trained on is part of
+the network and follows the convention that the weight file carries, so that a
 wrong scale or channel order cannot happen outside.
 """
 
 import flax.linen as nn
 import jax.numpy as jnp
 
-VGG19_MEAN = (103.939, 116.779, 123.68)  # BGR, ImageNet
-VGGFACE_MEAN = (93.5940, 104.7624, 129.1863)  # BGR, VGGFace
+from flaxheads.models.inputs import prepare
+from flaxheads.weights import convention as conventions
+from flaxheads.weights.convention import Convention
 
 _VGG19_DEPTHS = (2, 2, 4, 4, 1)  # convolutions used of each block
 _VGG16_DEPTHS = (2, 2, 3, 3, 1)
 _CHANNELS = (64, 128, 256, 512, 512)
-
-
-def caffe_input(frames, mean):
-  """RGB in [-1, 1] to BGR in 0..255 less the mean: [B, H, W, 3]."""
-  bgr = frames[..., ::-1]
-  return (bgr + 1) * 127.5 - jnp.asarray(mean, frames.dtype)
 
 
 class VGG(nn.Module):
@@ -27,12 +22,12 @@ class VGG(nn.Module):
 
   Attributes:
     depths: convolutions in each of the five blocks.
-    mean: BGR mean of the training set, in 0..255.
+    convention: what the weights want to see.
     dtype: of activations.
   """
 
   depths: tuple[int, ...]
-  mean: tuple[float, float, float]
+  convention: Convention
   dtype: jnp.dtype = jnp.float32
 
   @nn.compact
@@ -45,7 +40,7 @@ class VGG(nn.Module):
     Returns:
       Five arrays, [B, H / 2^i, W / 2^i, C_i], after ReLU.
     """
-    x = caffe_input(frames.astype(jnp.float32), self.mean)
+    x = prepare(frames, self.convention)
     features = []
     for block, depth in enumerate(self.depths):
       for layer in range(depth):
@@ -65,11 +60,11 @@ class VGG(nn.Module):
     return features
 
 
-def vgg19(dtype=jnp.float32) -> VGG:
+def vgg19(convention=conventions.CAFFE_VGG, dtype=jnp.float32) -> VGG:
   """VGG19 of the object content loss."""
-  return VGG(_VGG19_DEPTHS, VGG19_MEAN, dtype)
+  return VGG(_VGG19_DEPTHS, convention, dtype)
 
 
-def vggface(dtype=jnp.float32) -> VGG:
+def vggface(convention=conventions.CAFFE_VGGFACE, dtype=jnp.float32) -> VGG:
   """VGGFace (VGG16) of the face content loss."""
-  return VGG(_VGG16_DEPTHS, VGGFACE_MEAN, dtype)
+  return VGG(_VGG16_DEPTHS, convention, dtype)

@@ -10,7 +10,7 @@ from absl import logging
 from flaxheads.config import Config, LossConfig
 from flaxheads.models import perceptual
 from flaxheads.training import losses
-from flaxheads.weights import tensors
+from flaxheads.weights import store
 
 
 class ContentLoss(NamedTuple):
@@ -28,14 +28,12 @@ class ContentLoss(NamedTuple):
 
 def _networks(dtype):
   return {
-    'vgg19': perceptual.vgg19(dtype),
-    'vggface': perceptual.vggface(dtype),
+    'vgg19': perceptual.vgg19(dtype=dtype),
+    'vggface': perceptual.vggface(dtype=dtype),
   }
 
 
-def _perceptual(params, weights: LossConfig, dtype) -> ContentLoss:
-  networks = _networks(dtype)
-
+def _perceptual(params, weights: LossConfig, networks) -> ContentLoss:
   def apply(params, fake, real):
     total = 0.0
     for name in params:
@@ -61,20 +59,27 @@ def pyramid_content(weights: LossConfig) -> ContentLoss:
 
 def shapes_of_content(config: Config) -> ContentLoss:
   """Both VGGs without weights, shapes alone: for counting cost."""
-  dtype = jnp.dtype(config.model.dtype)
+  networks = _networks(jnp.dtype(config.model.dtype))
+  return _perceptual(
+    {name: _shapes(network) for name, network in networks.items()},
+    config.loss,
+    networks,
+  )
+
+
+def _shapes(network):
   image = jnp.zeros((1, 32, 32, 3))
-  params = {
-    name: jax.eval_shape(network.init, jax.random.key(0), image)['params']
-    for name, network in _networks(dtype).items()
-  }
-  return _perceptual(params, config.loss, dtype)
+  return jax.eval_shape(network.init, jax.random.key(0), image)['params']
 
 
 def build_content(config: Config) -> ContentLoss:
   """The content loss that `config.perceptual` asks for.
 
+  The networks see frames as the weight files' metadata say.
+
   Raises:
-    UserError: a weight file is missing or does not fit the network.
+    UserError: a weight file is missing, does not fit the network, or does not
+      say what it wants to see.
   """
   files = {
     name: getattr(config.perceptual, name)
@@ -87,12 +92,11 @@ def build_content(config: Config) -> ContentLoss:
       'uses VGG19 and VGGFace: --config.perceptual.vgg19=FILE.safetensors)'
     )
     return pyramid_content(config.loss)
-  dtype = jnp.dtype(config.model.dtype)
-  networks = _networks(dtype)
-  image = jnp.zeros((1, 32, 32, 3))
+  networks = _networks(jnp.dtype(config.model.dtype))
   params = {}
   for name, path in files.items():
-    shapes = jax.eval_shape(networks[name].init, jax.random.key(0), image)
-    params[name] = tensors.load_tree(path, like=shapes['params'])
+    weights = store.load(path, name, like=_shapes(networks[name]))
+    params[name] = weights.params
+    networks[name] = networks[name].clone(convention=weights.convention)
   logging.info('content loss: %s', ' and '.join(sorted(files)))
-  return _perceptual(params, config.loss, dtype)
+  return _perceptual(params, config.loss, networks)

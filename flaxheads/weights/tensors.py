@@ -7,7 +7,7 @@ import jax
 import ml_dtypes
 import numpy as np
 from flax import traverse_util
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.flax import load_file as _load_file
 from safetensors.flax import save_file as _save_file
 
@@ -38,6 +38,35 @@ def save_tree(path: str, tree, metadata: dict[str, str] | None = None) -> None:
     raise
 
 
+def _open(path, read):
+  """What `read` gives; UserError where the file is missing or damaged."""
+  if not os.path.isfile(path):
+    raise UserError(f'{path}: no such file; a safetensors file is needed')
+  if os.path.getsize(path) > MAX_FILE_BYTES:
+    raise UserError(f'{path}: larger than {MAX_FILE_BYTES >> 30} GiB')
+  try:
+    return read()
+  except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    reason = str(error).split('\n')[0]
+    raise UserError(
+      f'{path}: not a whole safetensors file ({reason})'
+    ) from None
+
+
+def read_metadata(path: str) -> dict[str, str]:
+  """The strings in a file's header, as `save_tree` was given them.
+
+  Raises:
+    UserError: no such file, not safetensors, or too large.
+  """
+
+  def read():
+    with safe_open(path, 'numpy') as file:
+      return dict(file.metadata() or {})
+
+  return _open(path, read)
+
+
 def load_tree(path: str, like=None, dtype=np.float32):
   """Reads a tree of arrays.
 
@@ -53,17 +82,9 @@ def load_tree(path: str, like=None, dtype=np.float32):
     UserError: no such file, not safetensors, too large, other names or shapes
       than `like`, or numbers that are not finite.
   """
-  if not os.path.isfile(path):
-    raise UserError(f'{path}: no such file; a safetensors file is needed')
-  if os.path.getsize(path) > MAX_FILE_BYTES:
-    raise UserError(f'{path}: larger than {MAX_FILE_BYTES >> 30} GiB')
-  try:
-    flat = {name: np.asarray(x) for name, x in _load_file(path).items()}
-  except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-    reason = str(error).split('\n')[0]
-    raise UserError(
-      f'{path}: not a whole safetensors file ({reason})'
-    ) from None
+  flat = _open(
+    path, lambda: {name: np.asarray(x) for name, x in _load_file(path).items()}
+  )
   for name, value in flat.items():
     if value.dtype == ml_dtypes.bfloat16 or value.dtype.kind == 'f':
       flat[name] = value = value.astype(dtype)

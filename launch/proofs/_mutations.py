@@ -34,6 +34,7 @@ _FINETUNING = 'flaxheads/fewshot/finetuning.py'
 _FINETUNE_STEP = 'flaxheads/fewshot/finetune_step.py'
 _GENERATOR = 'flaxheads/models/generator.py'
 _LOSSES = 'flaxheads/training/losses.py'
+_INPUTS = 'flaxheads/models/inputs.py'
 _PERCEPTUAL = 'flaxheads/models/perceptual.py'
 _READ = 'flaxheads/data/pipeline.py'
 _TABLE = 'flaxheads/training/identity_table.py'
@@ -73,23 +74,23 @@ MUTATIONS = (
   Mutation(
     4,
     'VGG sees RGB',
-    _PERCEPTUAL,
-    'bgr = frames[..., ::-1]',
-    'bgr = frames',
+    _INPUTS,
+    "if convention.channels == 'BGR':",
+    "if convention.channels == 'RGB':",
   ),
   Mutation(
     4,
     'VGG sees 0..1',
-    _PERCEPTUAL,
-    '(bgr + 1) * 127.5 - ',
-    '(bgr + 1) / 2 - ',
+    _INPUTS,
+    'x = (x + 1) * half + convention.low',
+    'x = (x + 1) / 2',
   ),
   Mutation(
     4,
     'VGGFace has the mean of ImageNet',
     _PERCEPTUAL,
-    'VGG(_VGG16_DEPTHS, VGGFACE_MEAN',
-    'VGG(_VGG16_DEPTHS, VGG19_MEAN',
+    'convention=conventions.CAFFE_VGGFACE',
+    'convention=conventions.CAFFE_VGG',
   ),
   Mutation(
     5,

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from flaxheads.models import perceptual
+from flaxheads.models.inputs import prepare
+from flaxheads.weights.convention import Convention
 from tests.tiny_game import quick_compiles  # noqa: F401
 
 NAMES = {
@@ -32,14 +34,15 @@ def test_layers_and_shapes(name):
 
 def test_input_is_that_of_caffe():
   red_to_blue = np.array([[[[1.0, 0.0, -1.0]]]], np.float32)
-  found = perceptual.caffe_input(red_to_blue, perceptual.VGG19_MEAN)
+  found = prepare(red_to_blue, perceptual.vgg19().convention)
   # B 0, G 127.5 and R 255, less the means of ImageNet in that order.
   wanted = [0 - 103.939, 127.5 - 116.779, 255 - 123.68]
   np.testing.assert_allclose(found[0, 0, 0], wanted, rtol=1e-5)
 
 
 def test_features_are_the_first_of_each_block_after_relu():
-  network = perceptual.VGG((2, 1, 1, 1, 1), (0.0, 0.0, 0.0))
+  no_mean = Convention('BGR', 0.0, 255.0, (0.0,) * 3, (1.0,) * 3)
+  network = perceptual.VGG((2, 1, 1, 1, 1), no_mean)
   rng = np.random.default_rng(0)
   image = rng.uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
   shapes = jax.eval_shape(network.init, jax.random.key(0), image)['params']

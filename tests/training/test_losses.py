@@ -7,8 +7,10 @@ import pytest
 
 from flaxheads.config import Config, LossConfig, PerceptualConfig
 from flaxheads.errors import UserError
+from flaxheads.models import perceptual
 from flaxheads.training import content, losses
-from flaxheads.weights import tensors
+from flaxheads.weights import store, tensors
+from flaxheads.weights.convention import Convention
 from tests.tiny_game import quick_compiles  # noqa: F401
 
 
@@ -105,7 +107,7 @@ def vgg_files(tmp_path_factory):
       shapes,
     )
     files[name] = str(folder / f'{name}.safetensors')
-    tensors.save_tree(files[name], params)
+    store.save(files[name], name, params, network.convention)
   return files
 
 
@@ -141,8 +143,43 @@ def test_one_file_alone_is_allowed_and_the_wrong_one_is_not(vgg_files):
   config = Config(perceptual=PerceptualConfig(vgg19=vgg_files['vgg19']))
   assert set(content.build_content(config).params) == {'vgg19'}
   config = Config(perceptual=PerceptualConfig(vggface=vgg_files['vgg19']))
-  with pytest.raises(UserError, match='tensor conv3_4/bias is not expected'):
+  with pytest.raises(UserError, match="weights of 'vgg19'; vggface is needed"):
     content.build_content(config)
+
+
+def _loss_of_file(path, fake, real):
+  config = Config(perceptual=PerceptualConfig(vgg19=str(path)))
+  config.model.dtype = 'float32'
+  found = content.build_content(config)
+  return float(found.apply(found.params, fake, real))
+
+
+def test_the_network_sees_what_the_file_says(vgg_files, tmp_path):
+  # The same weights for RGB in [0, 1]: the first kernel is turned and scaled,
+  # its bias takes the mean, and the loss must not change.
+  fake, real = _pictures(2, size=16)
+  params = tensors.load_tree(vgg_files['vgg19'])
+  caffe = perceptual.vgg19().convention
+  first = params['conv1_1']['kernel']
+  params['conv1_1']['kernel'] = first[:, :, ::-1] * 255
+  mean = tuple(value / 255 for value in caffe.mean[::-1])
+  other = Convention('RGB', 0.0, 1.0, mean, (1.0,) * 3)
+  path = tmp_path / 'rgb.safetensors'
+  store.save(path, 'vgg19', params, other)
+  wanted = _loss_of_file(vgg_files['vgg19'], fake, real)
+  assert _loss_of_file(path, fake, real) == pytest.approx(wanted, 1e-4)
+  # And a wrong convention does change it: the metadata are not decoration.
+  store.save(path, 'vgg19', params, other._replace(channels='BGR'))
+  assert _loss_of_file(path, fake, real) != pytest.approx(wanted, 1e-2)
+
+
+def test_weights_without_a_convention_are_refused(vgg_files, tmp_path):
+  path = str(tmp_path / 'bare.safetensors')
+  tensors.save_tree(path, tensors.load_tree(vgg_files['vgg19']))
+  config = Config(perceptual=PerceptualConfig(vgg19=path))
+  with pytest.raises(UserError, match='no input convention') as caught:
+    content.build_content(config)
+  assert path in str(caught.value)
 
 
 def test_the_two_sets_of_weights_of_the_paper():

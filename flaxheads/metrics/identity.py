@@ -1,0 +1,125 @@
+"""Is it the same person? Cosine similarity of ArcFace embeddings (CSIM)."""
+
+import cv2
+import numpy as np
+
+from flaxheads.errors import UserError
+from flaxheads.landmarks import layout
+
+ALIGNED_SIZE = 112  # pixels
+# Where insightface (arcface_torch, `arcface_dst`) wants the eyes, the tip of
+# the nose and the corners of the mouth; its pixel centres lie at integers.
+TEMPLATE = np.array(
+  [
+    [38.2946, 51.6963],
+    [73.5318, 51.5014],
+    [56.0252, 71.7366],
+    [41.5493, 92.3655],
+    [70.7299, 92.2041],
+  ]
+)
+_NOSE_TIP, _MOUTH_LEFT, _MOUTH_RIGHT = 30, 48, 54
+
+
+def five_points(points):
+  """Eye centres, tip of the nose and corners of the mouth.
+
+  Args:
+    points: float [..., 68, 2].
+
+  Returns:
+    float64 [..., 5, 2], in the order of TEMPLATE.
+  """
+  points = np.asarray(points, np.float64)
+  eyes = [
+    points[..., list(eye), :].mean(-2)
+    for eye in (layout.LEFT_EYE, layout.RIGHT_EYE)
+  ]
+  others = [points[..., i, :] for i in (_NOSE_TIP, _MOUTH_LEFT, _MOUTH_RIGHT)]
+  return np.stack(eyes + others, -2)
+
+
+def similarity_transform(source, target):
+  """The rotation, scale and shift that bring points nearest to others.
+
+  Least squares over x' = s R x + t without reflection: in the plane a linear
+  problem in (s cos, s sin, t), the same solution as Umeyama 1991's there.
+
+  Args:
+    source: float [N, 2].
+    target: float [N, 2].
+
+  Returns:
+    float64 [2, 3], [s R | t].
+
+  Raises:
+    ValueError: all source points lie in one place.
+  """
+  mean_s, mean_t = source.mean(0), target.mean(0)
+  s, t = source - mean_s, target - mean_t
+  size = np.square(s).sum()
+  if not size > 0:
+    raise ValueError('all points lie in one place')
+  cosine = (s * t).sum() / size
+  sine = (s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum() / size
+  turn = np.array([[cosine, -sine], [sine, cosine]])
+  return np.concatenate([turn, (mean_t - turn @ mean_s)[:, None]], 1)
+
+
+def align(frames, points) -> np.ndarray:
+  """Brings faces to where ArcFace expects them.
+
+  Args:
+    frames: uint8 [F, H, W, 3], RGB.
+    points: float [F, 68, 2] in pixels, centres at half-integers (layout.py).
+
+  Returns:
+    float32 [F, 112, 112, 3] in [0, 1]; black outside of the frame.
+
+  Raises:
+    UserError: other shapes or types, or points that do not make a face.
+  """
+  frames, points = np.asarray(frames), np.asarray(points, np.float64)
+  if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
+    raise UserError(
+      f'frames: {frames.dtype} {frames.shape} given; uint8 [F, H, W, 3] is'
+      ' needed'
+    )
+  if points.shape != (len(frames), layout.NUM_POINTS, 2):
+    raise UserError(
+      f'points: shape {points.shape} given;'
+      f' {(len(frames), layout.NUM_POINTS, 2)} is needed'
+    )
+  aligned = np.empty((len(frames), ALIGNED_SIZE, ALIGNED_SIZE, 3), np.float32)
+  for i, frame in enumerate(frames):
+    # OpenCV's pixel centres lie at integers.
+    source = five_points(points[i]) - 0.5
+    try:
+      matrix = similarity_transform(source, TEMPLATE)
+    except ValueError as error:
+      raise UserError(f'points: of frame {i}: {error}') from None
+    if not np.isfinite(matrix).all():
+      raise UserError(f'points: of frame {i}: not finite')
+    size = (ALIGNED_SIZE, ALIGNED_SIZE)
+    aligned[i] = cv2.warpAffine(np.ascontiguousarray(frame), matrix, size)
+  return aligned / 255
+
+
+def cosine_similarity(a, b) -> np.ndarray:
+  """CSIM, where `a` and `b` are ArcFace embeddings of aligned faces.
+
+  Args:
+    a: float [..., D].
+    b: float [..., D].
+
+  Returns:
+    float64 [...] in [-1, 1].
+
+  Raises:
+    UserError: an embedding of zero, or numbers that are not finite.
+  """
+  a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+  lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+  if not (np.all(lengths > 0) and np.isfinite(lengths).all()):
+    raise UserError('embeddings: zero or not finite; have they been computed?')
+  return np.clip((a * b).sum(-1) / lengths, -1, 1)

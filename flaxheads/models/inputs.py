@@ -1,0 +1,24 @@
+"""Frames in, a pretrained network's own numbers out: the only such place."""
+
+import jax.numpy as jnp
+
+from flaxheads.weights.convention import Convention
+
+
+def prepare(frames, convention: Convention):
+  """Brings frames into the channel order and scale that weights were made for.
+
+  Args:
+    frames: float [..., 3], RGB in [-1, 1].
+    convention: of the weights.
+
+  Returns:
+    float32 [..., 3].
+  """
+  x = frames.astype(jnp.float32)
+  if convention.channels == 'BGR':
+    x = x[..., ::-1]
+  half = (convention.high - convention.low) / 2
+  x = (x + 1) * half + convention.low
+  mean = jnp.asarray(convention.mean, jnp.float32)
+  return (x - mean) / jnp.asarray(convention.std, jnp.float32)

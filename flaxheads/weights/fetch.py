@@ -1,0 +1,136 @@
+"""Weight files from their publishers, or from a mirror of them."""
+
+import http.client
+import os
+import shutil
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from flaxheads.errors import RunFailedError, UserError
+from flaxheads.weights.foreign import MAX_FILE_BYTES
+from flaxheads.weights.sources import Part, Source
+
+_BLOCK = 1 << 20
+_TIMEOUT = 60  # seconds without a byte
+
+
+def _is_url(text: str) -> bool:
+  return urllib.parse.urlsplit(text).scheme in ('http', 'https')
+
+
+def _file_name(url: str) -> str:
+  return os.path.basename(urllib.parse.urlsplit(url).path)
+
+
+def _download(url: str, path: Path, progress: Callable) -> None:
+  request = urllib.request.Request(url, headers={'User-Agent': 'flaxheads'})
+  with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
+    length = response.headers.get('Content-Length')
+    total = int(length) if (length or '').isdigit() else None
+    done = 0
+    with (
+      path.open('wb') as file,
+      progress(
+        total=total, desc=path.name, unit='B', unit_scale=True
+      ) as progress_bar,
+    ):
+      while block := response.read(_BLOCK):
+        done += len(block)
+        if done > MAX_FILE_BYTES:
+          raise RunFailedError(
+            f'{url}: sends more than {MAX_FILE_BYTES >> 30} GiB; nothing was'
+            ' kept'
+          )
+        file.write(block)
+        progress_bar.update(len(block))
+  if total is not None and done != total:
+    raise RunFailedError(f'{url}: broke off after {done} of {total} bytes')
+
+
+def _fetch(url: str, path: Path, progress: Callable) -> None:
+  try:
+    _download(url, path, progress)
+  except (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+  ) as error:
+    reason = getattr(error, 'reason', None) or error
+    code = f'HTTP {error.code}: ' if hasattr(error, 'code') else ''
+    raise RunFailedError(
+      f'{url}: {code}{str(reason) or type(error).__name__}; the file can come'
+      ' from elsewhere with --mirror=FOLDER_OR_URL, or be converted with'
+      ' --convert=FILE'
+    ) from None
+
+
+def _unpack(archive: Path, member: str, folder: Path) -> Path:
+  """Takes one file out of a zip archive."""
+  path = folder / member
+  try:
+    with zipfile.ZipFile(archive) as opened:
+      # Archives differ in whether there is a folder around the files.
+      found = [
+        info
+        for info in opened.infolist()
+        if info.filename.rsplit('/', 1)[-1] == member
+      ]
+      if len(found) != 1:
+        raise UserError(f'{archive}: holds {len(found)} files {member}, not 1')
+      if found[0].file_size > MAX_FILE_BYTES:
+        raise UserError(
+          f'{archive}: {member} is larger than {MAX_FILE_BYTES >> 30} GiB'
+        )
+      # zipfile stops at the size that the archive states.
+      with opened.open(found[0]) as source, path.open('wb') as file:
+        shutil.copyfileobj(source, file, _BLOCK)
+  # Whatever a damaged archive makes it raise.
+  except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as e:
+    raise UserError(f'{archive}: not a whole zip archive ({e})') from None
+  return path
+
+
+def _locate(part: Part, folder: Path, mirror: str, progress: Callable) -> Path:
+  """The file that a part's URL stands for, downloaded or in the mirror."""
+  name = _file_name(part.url)
+  if mirror and not _is_url(mirror):
+    path = Path(mirror).expanduser() / name
+    if not path.is_file():
+      raise UserError(f'--mirror={mirror}: holds no file {name}')
+    return path
+  url = f'{mirror.rstrip("/")}/{name}' if mirror else part.url
+  _fetch(url, folder / name, progress)
+  return folder / name
+
+
+def fetch(
+  source: Source, folder: Path, mirror: str, progress: Callable
+) -> list[Path]:
+  """Gets the files of a source; their hashes are not checked here.
+
+  Args:
+    source: of sources.SOURCES.
+    folder: an empty folder for what is downloaded or unpacked.
+    mirror: a folder or URL that holds files of the same names; '': the
+      publisher.
+    progress: makes a progress bar, as tqdm does.
+
+  Returns:
+    The files, in the order of the source's parts.
+
+  Raises:
+    UserError: the mirror lacks a file, or an archive is damaged.
+    RunFailedError: the network or the server does not play along.
+  """
+  files = []
+  for part in source.parts:
+    path = _locate(part, folder, mirror, progress)
+    if part.member:
+      path = _unpack(path, part.member, folder)
+    files.append(path)
+  return files

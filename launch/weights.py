@@ -1,0 +1,75 @@
+r"""Gets pretrained weights and brings them into this project's form.
+
+python -m launch.weights --fetch=inception
+python -m launch.weights --convert=w600k_r50.onnx --as=arcface_r50
+python -m launch.weights --convert=alexnet.pth --convert=alex.pth \
+  --as=lpips_alex
+
+Writes a safetensors file whose metadata hold source, SHA-256, licence and the
+input convention, and a report beside it. docs/weights.md lists the names.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+from absl import flags
+
+from flaxheads.errors import UserError
+from flaxheads.weights import convert, fetch, sources, store
+from launch import app
+
+_NAMES = ', '.join(sources.SOURCES)
+_FETCH = flags.DEFINE_string('fetch', '', f'What to download: {_NAMES}.')
+_CONVERT = flags.DEFINE_multi_string(
+  'convert', [], 'Instead: a weight file you have; repeatable for LPIPS.'
+)
+_AS = flags.DEFINE_string('as', '', 'What the files of --convert are.')
+_MIRROR = flags.DEFINE_string(
+  'mirror', '', 'Folder or URL that holds the files of the publishers.'
+)
+_SHA256 = flags.DEFINE_multi_string(
+  'sha256', [], 'Of a file you trust whose publisher gives no hash.'
+)
+_OUTPUT = flags.DEFINE_string(
+  'output', '', 'Safetensors file to write; the place where it is looked for.'
+)
+
+
+def _check_flags() -> str:
+  """The name of the source."""
+  if bool(_FETCH.value) == bool(_CONVERT.value):
+    raise UserError(f'give either --fetch or --convert; there are {_NAMES}')
+  if _FETCH.value and _AS.value:
+    raise UserError('--as goes with --convert, not with --fetch')
+  if _CONVERT.value and _MIRROR.value:
+    raise UserError('--mirror goes with --fetch, not with --convert')
+  if _CONVERT.value:
+    app.check_given(_AS)
+  if _OUTPUT.value and not _OUTPUT.value.endswith('.safetensors'):
+    raise UserError(f'--output={_OUTPUT.value}: must end in .safetensors')
+  flag, name = ('--as', _AS.value) if _AS.value else ('--fetch', _FETCH.value)
+  sources.find_source(flag, name)
+  return name
+
+
+def main():
+  """Fetches or converts."""
+  name = _check_flags()
+  from flaxheads.models import pretrained  # late: JAX takes its time
+
+  source = sources.SOURCES[name]
+  output = Path(_OUTPUT.value or store.default_path(name)).expanduser()
+  with tempfile.TemporaryDirectory(prefix='flaxheads-') as folder:
+    files = _CONVERT.value or fetch.fetch(
+      source, Path(folder), _MIRROR.value, app.progress_bar
+    )
+    shapes = pretrained.shapes_of(source.network)
+    metadata = convert.convert(name, files, output, shapes, _SHA256.value)
+  report = output.with_suffix('.safetensors.report.json')
+  report.write_text(json.dumps({'name': name, **metadata}, indent=2) + '\n')
+  print(f'{output}: {name}; licence: {source.licence}')
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,68 @@
+"""InceptionV3, ArcFace and LPIPS against PyTorch with the same weights."""
+
+import jax
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='PyTorch parity: make parity')
+torchvision = pytest.importorskip('torchvision', reason='make parity')
+
+from tests.parity import references as r  # noqa: E402
+
+DEPTHS = {'arcface_r50': (3, 4, 14, 3), 'arcface_r100': (3, 13, 30, 3)}
+# insightface's README speaks of 43.6 and 65.2 million.
+PARAMETERS = {'arcface_r50': 43.6e6, 'arcface_r100': 65.2e6}
+
+
+@pytest.mark.parametrize('name', list(DEPTHS))
+def test_arcface(name, tmp_path):
+  model = r.randomise(r.IResNet(DEPTHS[name]))
+  count = sum(p.numel() for p in model.parameters())
+  assert count == pytest.approx(PARAMETERS[name], rel=1e-3)
+  file = r.save(model, tmp_path / 'published.pth')
+  network, variables = r.load_ours(name, [file], tmp_path)
+  frames = r.frames_of(2, 112, 112)
+  with torch.no_grad():
+    theirs = model(r.to_torch(frames))
+  ours = jax.jit(network.apply)(variables, frames)
+  r.check(f'{name} embedding', ours, r.to_numpy(theirs))
+  wrong = jax.jit(network.apply)(variables, frames.swapaxes(1, 2))
+  r.check_differs(f'{name}, transposed faces', wrong, r.to_numpy(theirs))
+
+
+def test_arcface_from_onnx(tmp_path):
+  pytest.importorskip('onnx', reason='make parity')
+  model = r.randomise(r.IResNet(DEPTHS['arcface_r50']))
+  frames = r.frames_of(2, 112, 112)
+  file = tmp_path / 'published.onnx'
+  torch.onnx.export(model, (r.to_torch(frames),), str(file), dynamo=False)
+  network, variables = r.load_ours('arcface_r50', [file], tmp_path)
+  with torch.no_grad():
+    theirs = model(r.to_torch(frames))
+  ours = jax.jit(network.apply)(variables, frames)
+  r.check('arcface_r50 from ONNX', ours, r.to_numpy(theirs))
+
+
+@pytest.mark.parametrize('name', ['alex', 'vgg'])
+def test_lpips(name, tmp_path):
+  lpips = pytest.importorskip('lpips', reason='make parity')
+  # A random backbone, and the heads that are published in the package.
+  model = lpips.LPIPS(net=name, pnet_rand=True, verbose=False)
+  model.net = r.randomise(model.net)
+  model.eval()
+  make = {'alex': 'alexnet', 'vgg': 'vgg16'}[name]
+  backbone = getattr(torchvision.models, make)(weights=None)
+  own = backbone.features.state_dict()
+  for key, value in model.net.state_dict().items():
+    own[key.split('.', 1)[1]].copy_(value)
+  heads = lpips.__path__[0] + f'/weights/v0.1/{name}.pth'
+  files = [r.save(backbone, tmp_path / 'backbone.pth'), heads]
+  network, variables = r.load_ours(f'lpips_{name}', files, tmp_path)
+  a, b = r.frames_of(3, 64, 80, 1), r.frames_of(3, 64, 80, 2)
+  with torch.no_grad():
+    theirs = model(r.to_torch(a), r.to_torch(b))[:, 0, 0, 0]
+  ours = jax.jit(network.apply)(variables, a, b)
+  r.check(f'lpips_{name}', ours, theirs.numpy())
+  wrong = jax.jit(network.apply)(variables, (a + 1) / 2, (b + 1) / 2)
+  r.check_differs(f'lpips_{name}, [0, 1] for [-1, 1]', wrong, theirs.numpy())
+  assert np.all(np.asarray(ours) > 0)
