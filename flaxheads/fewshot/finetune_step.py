@@ -18,6 +18,7 @@ from flaxheads import config as configs
 from flaxheads.config import Config
 from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.person import embed_person, without_projection
+from flaxheads.landmarks.draw import around_landmarks
 from flaxheads.models import spectral
 from flaxheads.training import adversarial
 from flaxheads.training import networks as nets
@@ -84,6 +85,19 @@ def _generate(networks, vectors, params, pictures):
   return nets.generate(networks, normal, pictures, psi)
 
 
+def _content(content, params, pictures, face_weight):
+  """The content loss, once more within the face where that has a weight."""
+  if not face_weight:
+    return lambda fake, real: content(params, fake, real)
+  face = around_landmarks(pictures)
+
+  def weighed(fake, real):
+    inside = content(params, fake * face, real * face)
+    return content(params, fake, real) + face_weight * inside
+
+  return weighed
+
+
 def finetune_step(
   state: FinetuneState,
   frames: jax.Array,
@@ -128,7 +142,7 @@ def finetune_step(
     frames,
     generate=lambda p: (_generate(networks, vectors, p, pictures), 0.0),
     discriminate=discriminate,
-    content=lambda fake, real: content(content_params, fake, real),
+    content=_content(content, content_params, pictures, rates.face_weight),
     match=lambda _: 0.0,  # no L_MCH: the embedding is fixed
     weights=experiment.loss,
   )
@@ -201,7 +215,9 @@ def _build_programs(experiment_json: str) -> Programs:
   @jax.jit
   def held_out_loss(state, content_params, frames, pictures):
     fake = _generate(networks, state.vectors, state.average, pictures)
-    return content.apply(content_params, fake, frames)
+    face_weight = experiment.finetune.face_weight
+    loss = _content(content.apply, content_params, pictures, face_weight)
+    return loss(fake, frames)
 
   return Programs(
     lambda state, frames, pictures: step(

@@ -11,6 +11,7 @@ from flaxheads.config import FinetuneConfig
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.errors import UserError
 from flaxheads.fewshot import finetune_step, finetuning
+from flaxheads.landmarks.draw import around_landmarks
 from tests import tiny_game
 from tests.tiny_game import quick_compiles  # noqa: F401
 
@@ -136,6 +137,27 @@ def test_the_person_gets_the_average(model, faces, programs):
   np.testing.assert_array_equal(
     person.adain_params, after.average['adain_params']
   )
+
+
+def test_face_weight_counts_the_face_once_more(model, faces, programs):
+  settings = dataclasses.replace(SETTINGS, face_weight=3.0)
+  experiment = dataclasses.replace(model.experiment, finetune=settings)
+  weighed = finetuning.build_programs(experiment)
+  state = finetuning.init_finetuning(model, *faces)
+  x = np.asarray(finetuning.to_float(faces[0][:2]))
+  y = np.asarray(finetuning.draw_landmarks(faces[1][:2], tiny_game.SIZE))
+  face = np.asarray(around_landmarks(y))
+  assert face.min() == 0 and face.max() == 1 and 0.05 < face.mean() < 0.9
+  fake = x + 0.1 * (1 - np.ceil(face))  # wrong outside the face alone
+
+  def more(frames):
+    plain, other = (
+      float(p.held_out_loss(state, frames, y)) for p in (programs, weighed)
+    )
+    return other - plain
+
+  np.testing.assert_allclose(more(x), more(fake), rtol=1e-5)
+  assert more(x) > 0 and abs(more(x) - more(x + 0.1 * face)) > 1e-3
 
 
 def test_learning_rates_are_those_of_finetuning(model, faces, programs):
