@@ -82,9 +82,11 @@ def _replace(path, tree):
 
 # (command, arguments, what the line says). {bad} and {good} stand for the
 # folders above, {out} for a name of nothing; --output=OUT is the default.
-FINETUNE = 'finetune --model={good}/model --num_steps=1 --output={out}'
+FINETUNE = (
+  'finetune --model={good}/model --num_steps=1 --output={out} --confirm_rights'
+)
 ANIMATE = 'animate --person={good}/person --output={out}'
-FORWARD = 'animate --model={good}/model --output={out}'
+FORWARD = 'animate --model={good}/model --output={out} --confirm_rights'
 EVALUATE = 'evaluate --detector=none --output={out}'
 # The processes of tests have eight devices.
 TRAIN = (
