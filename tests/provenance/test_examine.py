@@ -84,7 +84,7 @@ def test_a_copy_without_credentials_is_still_known(video, tmp_path):
   copy = tmp_path / 'copy.mp4'
   with VideoWriter(copy, 30, crf=28) as writer:
     for frame in read_video(video, fps=30).frames:
-      writer.write(cv2.resize(frame, (96, 96)))
+      writer.write(cv2.resize(frame, (160, 160)))
   finding = look(copy)
   assert finding.verdict == 'synthetic'
   assert finding.credentials.state == 'absent'
