@@ -20,6 +20,7 @@ from flaxheads.provenance.identity import Identity
 ASSERTION = 'org.flaxheads.generation'
 _SOURCE_TYPES = 'http://cv.iptc.org/newscodes/digitalsourcetype/'
 TRAINED = f'{_SOURCE_TYPES}trainedAlgorithmicMedia'
+COMPOSITE = f'{_SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia'
 ALGORITHMIC = f'{_SOURCE_TYPES}algorithmicMedia'
 # Of what people did not film: all of these say "made by a machine".
 SYNTHETIC_TYPES = frozenset(
@@ -72,7 +73,7 @@ class Origin:
   """What a manifest says.
 
   Attributes:
-    source_type: TRAINED or ALGORITHMIC.
+    source_type: TRAINED, COMPOSITE or ALGORITHMIC.
     facts: JSON values for our assertion: model, method, payload, ingredients.
   """
 

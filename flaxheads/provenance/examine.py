@@ -106,7 +106,7 @@ def files_of(path: str | os.PathLike) -> list[Path]:
   )
   found = sorted(itertools.islice(below, MAX_FILES + 1))
   if not found:
-    raise UserError(f'{path}: no picture or video in this folder')
+    raise UserError(f'{path}: holds no picture or video')
   if len(found) > MAX_FILES:
     raise UserError(f'{path}: more than {MAX_FILES} files; give a smaller one')
   return found

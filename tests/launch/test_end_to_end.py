@@ -205,7 +205,8 @@ def test_several_drivers_fill_a_folder(house, tmp_path):
     drawn = flaxheads.animate(person, flaxheads.load_driver(path, SIZE).points)
     pictures = sorted((output / name).iterdir())
     kept = np.stack([read_image(picture) for picture in pictures])
-    assert np.abs(kept.astype(int) - drawn).max() <= 1
+    # But for the watermark, of 42.4 dB.
+    assert 1 < np.std(kept.astype(float) - drawn) < 2.2
     video = read_video(output / f'{name}.mp4')
     assert len(video.frames) == lengths[name]
     assert video.fps == pytest.approx(10 if name == 'turn' else 25)

@@ -243,7 +243,7 @@ CASES = [
   ),
   ('verify', 'no file is given'),
   ('verify {bad}/none.png', 'none.png: no such file or folder'),
-  ('verify {bad}/nothing', 'no picture or video in this folder'),
+  ('verify {bad}/nothing', 'holds no picture or video'),
   ('verify {good}/picture.png --trust={bad}/notes.txt', 'no certificate'),
   ('verify {good}/picture.png --jsno', "Unknown command line flag 'jsno'"),
   ('export {bad}/notes.txt', 'is not a flag'),

@@ -144,7 +144,7 @@ def test_folders_are_walked_and_kept_to(tmp_path, clip):
   names = [p.relative_to(folder).as_posix() for p in examine.files_of(folder)]
   assert names == ['b.png', 'deep/a.png']
   (folder / 'empty').mkdir()
-  with pytest.raises(UserError, match='no picture or video'):
+  with pytest.raises(UserError, match='holds no picture or video'):
     examine.files_of(folder / 'empty')
   with pytest.raises(UserError, match='no such file'):
     examine.files_of(folder / 'none')
