@@ -19,7 +19,12 @@ import tqdm
 from absl import flags
 
 from flaxheads.data import synthetic_heads
-from flaxheads.data.video import VideoReader, VideoWriter, read_video
+from flaxheads.data.video import (
+  EXTENSIONS,
+  VideoReader,
+  VideoWriter,
+  read_video,
+)
 from flaxheads.provenance import detection, examine
 from flaxheads.provenance.marks import Marks, Stamp, new_payload
 from launch import app
@@ -27,8 +32,9 @@ from launch.proofs import _commands as commands
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer('num_clips', 200, 'Clips to mark.', lower_bound=1)
-flags.DEFINE_integer('num_frames', 75, 'Frames of each.', lower_bound=50)
+flags.DEFINE_integer('num_frames', 75, 'Frames of each.', lower_bound=2)
 flags.DEFINE_integer('num_clean_frames', 10_000, 'Without a mark.')
+flags.DEFINE_integer('num_real_frames', 100, 'Of each real clip.')
 flags.DEFINE_integer('image_size', 256, 'Side of the clips, pixels.')
 flags.DEFINE_integer('draw_size', 256, 'Side that heads are drawn at.')
 flags.DEFINE_string('clips', '', 'A folder of unmarked videos to use instead.')
@@ -44,12 +50,15 @@ def _sized(frame, size):
   return cv2.resize(frame, (size, size), interpolation=how)
 
 
+def _videos(folder):
+  return [p for p in examine.files_of(folder) if p.suffix in EXTENSIONS]
+
+
 def _clips():
   """Yields clips, uint8 [F, S, S, 3]."""
   size, count = FLAGS.image_size, FLAGS.num_frames
   if FLAGS.clips:
-    paths = examine.files_of(FLAGS.clips)[: FLAGS.num_clips]
-    for path in paths:
+    for path in _videos(FLAGS.clips)[: FLAGS.num_clips]:
       frames = read_video(path, max_frames=count).frames
       yield np.stack([_sized(frame, size) for frame in frames])
     return
@@ -162,10 +171,10 @@ def _real_clips():
     print('FLAXHEADS_REAL_CLIPS names no folder: real clips not looked at')
     return 0, 0
   false = total = 0
-  for path in tqdm.tqdm(examine.files_of(folder), desc='real footage'):
-    if path.suffix.lower() != '.mp4':
-      continue
-    frames = (f.image for f in VideoReader(path, max_frames=100))
+  for path in tqdm.tqdm(_videos(folder), desc='real footage'):
+    frames = (
+      f.image for f in VideoReader(path, max_frames=FLAGS.num_real_frames)
+    )
     false, total = false + (_find(frames) is not None), total + 1
   return false, total
 
