@@ -57,4 +57,4 @@ def confirm(source: str) -> dict:
       'somebody who has agreed, or of launch.render_heads'
     )
   today = datetime.datetime.now(datetime.UTC).date().isoformat()
-  return {'rights': how, 'date': today}
+  return {'rights': how, 'rights_date': today}

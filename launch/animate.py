@@ -123,7 +123,7 @@ def _make_marks(person):
   """What the files say: about the model, the person, and what moved it."""
   facts = {
     key: person.info[key]
-    for key in ('model', 'model_sha256', 'method', 'num_shots', 'date')
+    for key in ('model', 'model_sha256', 'method', 'num_shots', 'rights_date')
     if key in person.info
   }
   facts['rights'] = person.info.get('rights', 'not recorded')

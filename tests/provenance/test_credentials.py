@@ -257,3 +257,24 @@ def test_a_self_signed_certificate_is_refused(tmp_path):
   with pytest.raises(UserError, match='--signing_cert') as caught:
     sign(path, ORIGIN, signer._replace(chain=root))
   assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.mp4'])
+def test_a_file_that_cannot_be_sealed_does_not_appear(tmp_path, suffix):
+  path = tmp_path / f'a{suffix}'
+  path.write_text('earlier')
+  seen = []
+
+  def seal(temporary, title):
+    seen.append((temporary.stat().st_size > 100, title))
+    raise UserError('no key')
+
+  with pytest.raises(UserError, match='no key'):
+    if suffix == '.png':
+      write_png(path, FRAMES[0], seal)
+    else:
+      with VideoWriter(path, 25, seal=seal) as writer:
+        writer.write(FRAMES[0])
+  assert seen == [(True, path.name)]
+  assert os.listdir(tmp_path) == [path.name]
+  assert path.read_text() == 'earlier'
