@@ -49,7 +49,12 @@ def make_marks(facts: dict, model_sha256: str = '', label=False) -> Marks:
 
 
 def sign_drawn(facts: dict, source_type: str) -> Marks:
-  """Marks without a watermark, for what no model drew."""
+  """A signature alone: for what no model drew, and for measured pictures.
+
+  Args:
+    facts: for the manifest.
+    source_type: of flaxheads/provenance/credentials.py.
+  """
   if _OFF.value:
     return UNMARKED
   return Marks(_identity(), None, facts, source_type=source_type)
