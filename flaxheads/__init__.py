@@ -3,6 +3,7 @@
 From a few pictures of a person to a video that moves as another one does:
 
   import flaxheads
+  import numpy as np
 
   model = flaxheads.load_model()  # the shipped one; or a model folder
   size = model.config.image_size
@@ -12,8 +13,10 @@ From a few pictures of a person to a video that moves as another one does:
 
   driver = flaxheads.load_driver('clip.mp4', size)
   frames = flaxheads.animate(person, driver.points)  # uint8 [F, S, S, 3]
-  with flaxheads.VideoWriter('me.mp4', driver.fps) as writer:
-    for frame in frames:
+  marks = flaxheads.default_marks(person.info.get('model_sha256', ''))
+  stamp = flaxheads.Stamp(marks)  # watermark; seal signs
+  with flaxheads.VideoWriter('me.mp4', driver.fps, seal=marks.seal) as writer:
+    for frame in np.asarray(stamp(frames)):
       writer.write(frame)
 
 `feed_forward` stands in for `finetune` where seconds count. Mistakes in files
@@ -50,6 +53,11 @@ _HOMES = {
     'load_person',
     'save_model',
     'save_person',
+  ),
+  'flaxheads.provenance.marks': (
+    'Marks',
+    'Stamp',
+    'default_marks',
   ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

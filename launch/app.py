@@ -75,10 +75,34 @@ def _parse_flags(argv):
     _refuse_unknown_field(error)
   except OSError as error:  # an override of a config that was not read
     _refuse_unread_config(error)
-  if len(rest) > 1:
+  if len(rest) > 1 and not flags.FLAGS.is_gnu_getopt():
     _refuse(f'{rest[1]!r} is not a flag; write --name=value')
+  _files[:] = rest[1:]
   _check_configs_were_read()
   return rest
+
+
+_files: list[str] = []
+
+
+def take_files(what: str) -> Callable[[], list[str]]:
+  """Lets a command take names that are no flags, before and after its flags.
+
+  Args:
+    what: they are, for the message where none is given.
+
+  Returns:
+    A function that gives them after parsing.
+  """
+  flags.FLAGS.set_gnu_getopt(True)
+
+  def given():
+    flags.FLAGS.set_gnu_getopt(False)
+    if not _files:
+      raise UserError(f'no file is given; name {what}')
+    return list(_files)
+
+  return given
 
 
 def define_config(name: str, default, help_string: str = ''):

@@ -5,7 +5,8 @@ python -m launch.evaluate --model=MODEL --dataset=video_folder --data_dir=data \
   --split=test --max_people=50 --output=out/evaluation
 
 Leaves report.json, table.md and comparison.png in the output folder. The same
-command again goes on where an interrupted one stopped.
+command again goes on where an interrupted one stopped. The picture is signed as
+made of real and synthetic ones; it carries no watermark.
 """
 
 import dataclasses
@@ -17,7 +18,8 @@ from absl import flags
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.evaluation import methods, people, protocol, report, splits
-from launch import app
+from flaxheads.provenance.credentials import COMPOSITE
+from launch import _marks, app
 
 FLAGS = flags.FLAGS
 
@@ -139,6 +141,7 @@ def _settings(finetune, **others):
 def main():
   num_shots = _parse_num_shots()
   _check_flags()
+  _marks.check_flags()
   output = Path(FLAGS.output).expanduser()
   model, digest = _load_model()
   finetune = _finetune_config(model)
@@ -168,7 +171,9 @@ def main():
     image_size=image_size,
     model_sha256=digest or None,
   )
-  report.write_report(output, trials, rows, settings, dropped)
+  facts = {'kind': 'evaluation', 'model_sha256': digest or ''}
+  seal = _marks.sign_drawn(facts, COMPOSITE).seal
+  report.write_report(output, trials, rows, settings, dropped, seal)
   print((output / 'table.md').read_text(encoding='utf-8'))
   print(f'{output}: report.json, table.md, comparison.png')
 

@@ -3,8 +3,9 @@
   python -m launch.finetune --source=photos/ --output=people/me
   python -m launch.finetune --source=clip.mp4 --num_shots=8 --output=people/me
 
---source is a picture, a video, or a folder of either. Without --model, the
-model that is shipped is fine-tuned; it has seen synthetic heads only.
+--source is a picture, a video, or a folder of either; you are asked whether
+you may animate who is shown. Without --model, the model that is shipped is
+fine-tuned; it has seen synthetic heads only.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from absl import flags
 
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import check_range
-from launch import app
+from launch import _rights, app
 
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
 _SOURCE = flags.DEFINE_string('source', None, 'Pictures of one person.')
@@ -61,11 +62,13 @@ def main():
   from flaxheads.fewshot import folders
   from flaxheads.fewshot.animation import write_report
   from flaxheads.fewshot.finetuning import num_finetuning_steps
+  from flaxheads.provenance.examine import sha256_of
 
   output = os.path.expanduser(_OUTPUT.value)
   folders.check_output(output, 'person')
   model = fewshot.load_model(_MODEL.value)
   config = _config(model)
+  rights = _rights.confirm(_SOURCE.value)
   support = load_support(
     _SOURCE.value,
     model.config.image_size,
@@ -85,6 +88,8 @@ def main():
     person = fewshot.finetune(
       model, support.frames, support.points, config, _SEED.value, show
     )
+  source = {'source_sha256': sha256_of(_SOURCE.value), **rights}
+  person = dataclasses.replace(person, info={**person.info, **source})
   fewshot.save_person(output, person)
   report = {
     'source': _SOURCE.value,

@@ -6,6 +6,10 @@ python -m launch.render_heads --kind=pictures --num_frames=4 --output=heads
 For the i-th person, --kind=clip writes iiii.mp4, and --kind=pictures a folder
 iiii of PNG files; either comes with iiii.landmarks.npz (points [F, 68, 2] in
 pixels, times [F] in seconds). sheet.png shows them all.
+
+The files are signed as drawn by an algorithm, so that launch.finetune knows
+them for heads of nobody. They carry no watermark, which a model trained on them
+would learn.
 """
 
 import pathlib
@@ -17,7 +21,9 @@ from absl import flags
 from flaxheads.data import image, synthetic_heads, video
 from flaxheads.errors import UserError
 from flaxheads.landmarks import files
-from launch import app
+from flaxheads.provenance.credentials import ALGORITHMIC
+from flaxheads.provenance.examine import SYNTHETIC_HEAD
+from launch import _marks, app
 
 FLAGS = flags.FLAGS
 _FPS = 25.0
@@ -32,16 +38,16 @@ flags.DEFINE_integer('seed', 0, 'Other seeds are other people.', lower_bound=0)
 flags.DEFINE_enum('kind', 'clip', ('clip', 'pictures'), 'What to write.')
 
 
-def _write(folder, name, frames, points):
+def _write(folder, name, frames, points, seal):
   times = np.arange(len(frames)) / _FPS
   if FLAGS.kind == 'clip':
-    with video.VideoWriter(folder / f'{name}.mp4', _FPS) as writer:
+    with video.VideoWriter(folder / f'{name}.mp4', _FPS, seal=seal) as writer:
       for frame in frames:
         writer.write(frame)
   else:
     (folder / name).mkdir(exist_ok=True)
     for n, frame in enumerate(frames):
-      image.write_png(folder / name / f'{n:04}.png', frame)
+      image.write_png(folder / name / f'{n:04}.png', frame, seal)
   files.save_landmarks(folder / f'{name}.landmarks.npz', points, times)
 
 
@@ -64,14 +70,17 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
   except OSError as error:
     raise UserError(f'--output={folder}: {error.strerror}') from error
+  _marks.check_flags()
+  facts = {'kind': SYNTHETIC_HEAD, 'seed': FLAGS.seed}
+  marks = _marks.sign_drawn(facts, ALGORITHMIC)
   rows = []
   for person in tqdm.trange(FLAGS.num_identities, unit='head', desc='draw'):
     frames, points = _draw(person)
-    _write(folder, f'{person:04}', frames, points)
+    _write(folder, f'{person:04}', frames, points, marks.seal)
     if len(rows) < _SHEET_ROWS:
       picks = np.linspace(0, len(frames) - 1, _SHEET_COLUMNS).round()
       rows.append([frames[int(n)] for n in np.unique(picks)])
-  image.write_png(folder / 'sheet.png', image.contact_sheet(rows))
+  image.write_png(folder / 'sheet.png', image.contact_sheet(rows), marks.seal)
   print(f'{folder}: {FLAGS.num_identities} people')
 
 

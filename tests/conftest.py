@@ -6,6 +6,7 @@ process of its own sees a plain machine with one CPU device.
 
 import os
 import pathlib
+import tempfile
 
 import pytest
 from absl import flags
@@ -33,6 +34,9 @@ def _simulate_devices():
 os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(ROOT / '.jax_cache'))
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+# No test signs with the key of whoever runs it.
+_HOME = tempfile.TemporaryDirectory(prefix='flaxheads-home-')
+os.environ['FLAXHEADS_HOME'] = os.path.join(_HOME.name, 'home')
 _simulate_devices()
 flags.FLAGS.mark_as_parsed()  # grain reads flags, and pytest parses none
 

@@ -4,10 +4,14 @@ import contextlib
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flaxheads.errors import UserError
+
+# Changes a written file in place, given the name that it will have: so that a
+# file is signed before anybody can see it.
+Seal = Callable[[Path, str], None]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
 
-from flaxheads.data.files import atomic_path
+from flaxheads.data.files import Seal, atomic_path
 from flaxheads.errors import UserError
 
 MAX_PIXELS = 100_000_000
@@ -123,11 +123,22 @@ def encode_png(image: np.ndarray) -> bytes:
   return file.getvalue()
 
 
-def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
-  """Writes uint8 [H, W, 3] as PNG; the file is complete or absent."""
+def write_png(
+  path: str | os.PathLike, image: np.ndarray, seal: Seal | None = None
+) -> None:
+  """Writes uint8 [H, W, 3] as PNG; the file is complete or absent.
+
+  Args:
+    path: its name.
+    image: the picture.
+    seal: called with the written file and the name it will have, before it
+      gets that name; say `flaxheads.provenance.marks.Marks.seal`.
+  """
   data = encode_png(image)
   with atomic_path(path) as temporary:
     temporary.write_bytes(data)
+    if seal:
+      seal(temporary, Path(path).name)
 
 
 def contact_sheet(

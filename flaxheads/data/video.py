@@ -1,7 +1,7 @@
 """Reading and writing video: the only module that does.
 
-Reading is a stream of upright RGB frames with their times, within limits on
-what an unknown file may cost. Writing makes H.264 in MP4 that browsers play.
+Reading is a stream of upright RGB frames with times, within limits on what an
+unknown file may cost. Writing makes H.264 in MP4 that browsers play.
 """
 
 import fractions
@@ -14,7 +14,7 @@ import av
 import numpy as np
 from absl import logging
 
-from flaxheads.data.files import atomic_path
+from flaxheads.data.files import Seal, atomic_path
 from flaxheads.data.frames import VideoFrame, regular, turn
 from flaxheads.errors import UserError, check_range
 
@@ -228,8 +228,7 @@ def read_video(
     size += image.nbytes
     if size > MAX_BYTES:
       raise UserError(
-        f'{path}: takes more than {MAX_BYTES >> 30} GiB decoded; read fewer'
-        ' frames (max_frames)'
+        f'{path}: more than {MAX_BYTES >> 30} GiB decoded; read fewer frames'
       )
     frames.append(image)
     times.append(time)
@@ -262,18 +261,26 @@ def _upright(frame: av.VideoFrame, size, stream) -> np.ndarray:
 class VideoWriter:
   """Writes H.264 (yuv420p, BT.709) in MP4: complete at the end, or absent.
 
-  Use as a context manager. Frames of odd size grow by one repeated row or
-  column, since 4:2:0 colour needs even sizes. If the body raises, nothing is
-  left behind and an earlier file of that name stays.
+  Use as a context manager. Frames of odd size grow by a repeated row or column,
+  since 4:2:0 colour needs even sizes. If the body raises, nothing is left
+  behind and an earlier file of that name stays.
   """
 
-  def __init__(self, path: str | os.PathLike, fps: float, *, crf: int = 18):
+  def __init__(
+    self,
+    path: str | os.PathLike,
+    fps: float,
+    *,
+    crf: int = 18,
+    seal: Seal | None = None,
+  ):
     """Makes a writer; the file is opened on entering the context.
 
     Args:
       path: name that ends in .mp4, in an existing folder.
       fps: frames per second.
       crf: quality of x264, 0 (lossless) to 51; 18 is visually clean.
+      seal: signs the complete file before it gets its name; see files.py.
     """
     self.path = Path(path)
     if self.path.suffix.lower() != '.mp4':
@@ -281,14 +288,14 @@ class VideoWriter:
     check_range('fps', fps, 0.1, MAX_FPS)
     check_range('crf', crf, 0, 51)
     self._rate = fractions.Fraction(fps).limit_denominator(1001)
-    self._crf = crf
+    self._crf, self._seal = crf, seal
     self._stream = self._shape = None
 
   def __enter__(self) -> 'VideoWriter':
     self._atomic = atomic_path(self.path)
-    temporary = self._atomic.__enter__()
+    self._temporary = self._atomic.__enter__()
     self._container = av.open(
-      str(temporary), 'w', options={'movflags': 'faststart'}
+      str(self._temporary), 'w', options={'movflags': 'faststart'}
     )
     return self
 
@@ -334,6 +341,8 @@ class VideoWriter:
           raise ValueError(f'{self.path}: no frame was written')
         self._container.mux(self._stream.encode())
       self._container.close()
+      if kind is None and self._seal:
+        self._seal(self._temporary, self.path.name)
     except BaseException as error:
       self._container.close()
       self._atomic.__exit__(type(error), error, error.__traceback__)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flaxheads.data.files import atomic_path
+from flaxheads.data.files import Seal, atomic_path
 from flaxheads.data.image import contact_sheet, read_image, write_png
 from flaxheads.evaluation import results
 from flaxheads.evaluation.protocol import NUM_SHOWN, REAL, Trial, shown_frame
@@ -167,7 +167,12 @@ def _shorten(name: str, length: int = 24) -> str:
 
 
 def write_report(
-  output: Path, trials: Sequence[Trial], rows, settings: dict, dropped=()
+  output: Path,
+  trials: Sequence[Trial],
+  rows,
+  settings: dict,
+  dropped=(),
+  seal: Seal | None = None,
 ) -> dict:
   """Writes report.json, table.md and comparison.png; each whole or not at all.
 
@@ -177,6 +182,7 @@ def write_report(
     rows: from protocol.evaluate.
     settings: JSON values to note; 'seed' is also the bootstrap's.
     dropped: dictionaries of sources that were left out, and why.
+    seal: signs comparison.png; see flaxheads/data/files.py.
 
   Returns:
     What report.json holds.
@@ -198,7 +204,9 @@ def write_report(
     'summary': summary,
     'rows': list(rows),
   }
-  write_png(output / 'comparison.png', make_comparison(trials, rows, output))
+  write_png(
+    output / 'comparison.png', make_comparison(trials, rows, output), seal
+  )
   people = 'person' if len(trials) == 1 else 'people'
   notes = f'{len(trials)} {people}. {NOTES}'
   _write_text(output / 'table.md', f'{make_table(summary)}\n{notes}\n')

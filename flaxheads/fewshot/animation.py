@@ -1,6 +1,7 @@
 """From a person and drivers to files: videos, side by side, contact sheet."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.data.files import atomic_path
@@ -16,14 +19,16 @@ from flaxheads.data.image import contact_sheet, write_png
 from flaxheads.data.sources import Driver
 from flaxheads.data.video import VideoWriter
 from flaxheads.errors import UserError
-from flaxheads.fewshot.person import Person, animate_batches
+from flaxheads.fewshot.person import Person, device_batches
 from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.provenance.marks import Marks, Stamp
 from flaxheads.training.sample import to_uint8
 
 SIDE_BY_SIDE = 'side_by_side.mp4'
 CONTACT_SHEET = 'contact_sheet.png'
 _SHEET_FRAMES = 8
 _DRAWN_AT_ONCE = 64
+_STAMPED_AT_ONCE = 16
 
 
 def resize(frame: np.ndarray, size: int) -> np.ndarray:
@@ -34,11 +39,22 @@ def resize(frame: np.ndarray, size: int) -> np.ndarray:
   return np.asarray(enlarged)
 
 
+@functools.partial(jax.jit, static_argnames='size')
+def _enlarge(frames, size):
+  """uint8 [B, S, S, 3] to [B, size, size, 3], on the device."""
+  if frames.shape[1] == size:
+    return frames
+  shape = (len(frames), size, size, 3)
+  sized = jax.image.resize(frames.astype(jnp.float32), shape, 'cubic')
+  return jnp.clip(jnp.round(sized), 0, 255).astype(jnp.uint8)
+
+
 def render(
   person: Person,
   driver: Driver,
   path: str | os.PathLike,
   size: int,
+  marks: Marks,
   progress: Callable[[Iterable], Iterable] = iter,
 ) -> np.ndarray:
   """Writes the animation of one driver as an mp4.
@@ -46,20 +62,26 @@ def render(
   Args:
     person: Person.
     driver: its points are in pixels of the person's image size.
-    path: of the mp4; it appears whole or not at all.
+    path: of the mp4; it appears whole, marked and signed, or not at all.
     size: side of the video in pixels; the model's picture is enlarged.
+    marks: what the file shall say of its origin.
     progress: wraps the frames, as tqdm does.
 
   Returns:
-    uint8 [F, S, S, 3], the frames at the model's own size.
+    uint8 [F, S, S, 3], the frames at the model's own size, not yet marked.
   """
-  frames = []
-  with VideoWriter(path, driver.fps) as writer:
-    batches = animate_batches(person, driver.points)
-    for frame in progress(frame for batch in batches for frame in batch):
-      writer.write(resize(frame, size))
-      frames.append(frame)
-  return np.stack(frames)
+  drawn, stamp = [], Stamp(marks)
+
+  def finished():
+    for frames, count in device_batches(person, driver.points):
+      marked = stamp(_enlarge(frames, size))
+      drawn.append(np.asarray(frames)[:count])
+      yield from np.asarray(marked)[:count]
+
+  with VideoWriter(path, driver.fps, seal=marks.seal) as writer:
+    for frame in progress(finished()):
+      writer.write(frame)
+  return np.concatenate(drawn)
 
 
 def driver_frames(driver: Driver, image_size: int) -> np.ndarray:
@@ -76,12 +98,21 @@ def driver_frames(driver: Driver, image_size: int) -> np.ndarray:
   return shown
 
 
+def write_marked_png(
+  path: str | os.PathLike, picture: np.ndarray, marks: Marks
+) -> None:
+  """Writes uint8 [H, W, 3] as PNG, with a mark over all of it, and signed."""
+  (marked,) = np.asarray(Stamp(marks)(picture[None]))
+  write_png(path, marked, marks.seal)
+
+
 def write_sheet(
   path: str | os.PathLike,
   person: Person,
   drivers: Sequence[Driver],
   rendered: Sequence[np.ndarray],
   size: int,
+  marks: Marks,
 ) -> None:
   """A picture of the portrait, and of eight moments of every driver."""
   rows, labels = [[resize(person.frame, size)]], ['portrait']
@@ -92,7 +123,7 @@ def write_sheet(
     rows.append([resize(own[i], size) for i in moments])
     rows.append([resize(frames[i], size) for i in moments])
     labels += [driver.name, 'portrait, moved']
-  write_png(path, contact_sheet(rows, labels))
+  write_marked_png(path, contact_sheet(rows, labels), marks)
 
 
 def write_side_by_side(
@@ -101,6 +132,7 @@ def write_side_by_side(
   drivers: Sequence[Driver],
   rendered: Sequence[np.ndarray],
   size: int,
+  marks: Marks,
 ) -> None:
   """A video: the portrait, then each driver above what it moves.
 
@@ -111,15 +143,16 @@ def write_side_by_side(
   seconds = max(len(d.points) / d.fps for d in drivers)
   own = [driver_frames(d, person.config.image_size) for d in drivers]
   portrait = resize(person.frame, size)
-  blank = np.full_like(portrait, 255)
-  with VideoWriter(path, fps) as writer:
+  blank, stamp = np.full_like(portrait, 255), Stamp(marks)
+  with VideoWriter(path, fps, seal=marks.seal) as writer:
     for i in range(max(1, round(seconds * fps))):
       columns = [np.concatenate([blank, portrait])]
       for driver, theirs, frames in zip(drivers, own, rendered, strict=True):
         k = min(int(i / fps * driver.fps), len(frames) - 1)
         column = [resize(theirs[k], size), resize(frames[k], size)]
         columns.append(np.concatenate(column))
-      writer.write(np.concatenate(columns, axis=1))
+      (marked,) = np.asarray(stamp(np.concatenate(columns, axis=1)[None]))
+      writer.write(marked)
 
 
 def write_report(path: str | os.PathLike, report: dict) -> None:
@@ -196,6 +229,7 @@ def write_folder(
   rendered: Sequence[np.ndarray],
   size: int,
   png_frames: bool,
+  marks: Marks,
 ) -> None:
   """Beside the videos: all side by side, a contact sheet, PNG frames.
 
@@ -206,13 +240,19 @@ def write_folder(
     rendered: from `render`, for each driver.
     size: side of a picture in the video, pixels.
     png_frames: whether to write every frame as well, at the model's size.
+    marks: what the files shall say of their origin.
   """
-  write_side_by_side(folder / SIDE_BY_SIDE, person, drivers, rendered, size)
-  write_sheet(folder / CONTACT_SHEET, person, drivers, rendered, 128)
+  write_side_by_side(
+    folder / SIDE_BY_SIDE, person, drivers, rendered, size, marks
+  )
+  write_sheet(folder / CONTACT_SHEET, person, drivers, rendered, 128, marks)
   if not png_frames:
     return
   for driver, frames in zip(drivers, rendered, strict=True):
     frame_folder = folder / driver.name
     frame_folder.mkdir()
-    for i, frame in enumerate(frames):
-      write_png(frame_folder / f'{i:06d}.png', frame)
+    stamp = Stamp(marks)
+    for start in range(0, len(frames), _STAMPED_AT_ONCE):
+      marked = np.asarray(stamp(frames[start : start + _STAMPED_AT_ONCE]))
+      for i, frame in enumerate(marked, start):
+        write_png(frame_folder / f'{i:06d}.png', frame, marks.seal)

@@ -130,7 +130,11 @@ def load_model(folder: str | None = None) -> Model:
   description, tree = folders.load(folder, KIND)
   experiment = configs.from_dict(description.get('config', {}))
   folders.check_tree(folder, tree, _expected(experiment.model))
-  info = {**description.get('info', {}), 'sha256': description['sha256']}
+  info = {
+    **description.get('info', {}),
+    'name': os.path.basename(os.path.realpath(os.path.expanduser(folder))),
+    'sha256': description['sha256'],
+  }
   return Model(experiment, tree['params'], tree['spectral'], info)
 
 

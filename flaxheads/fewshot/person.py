@@ -108,7 +108,10 @@ def feed_forward(model: Model, frames, points) -> Person:
 
 
 def _origin(model: Model) -> dict:
-  return {'model_sha256': model.info.get('sha256', '')}
+  return {
+    'model': model.info.get('name', ''),
+    'model_sha256': model.info.get('sha256', ''),
+  }
 
 
 @functools.lru_cache(maxsize=8)
@@ -122,6 +125,26 @@ def _renderer(networks: nets.Networks):
   return render
 
 
+def device_batches(person: Person, points):
+  """Draws the person, a batch at a time, and leaves it on the device.
+
+  Args:
+    person: Person.
+    points: float32 [F, 68, 2] in pixels of the person's picture.
+
+  Yields:
+    uint8 [16, S, S, 3] on the device, and how many of them count: one size of
+    batch compiles once, and the rest of the last one is to be thrown away.
+  """
+  render = _renderer(nets.build_networks(person.config))
+  points = np.asarray(points, np.float32)
+  for start in range(0, len(points), _BATCH):
+    part = points[start : start + _BATCH]
+    padded = np.concatenate([part, part[-1:].repeat(_BATCH - len(part), 0)])
+    frames = render(person.generator, person.adain_params, padded)
+    yield frames, len(part)
+
+
 def animate_batches(person: Person, points):
   """Draws the person, a batch at a time.
 
@@ -130,16 +153,11 @@ def animate_batches(person: Person, points):
     points: float32 [F, 68, 2] in pixels of the person's picture.
 
   Yields:
-    uint8 [b, S, S, 3], b frames in order, at most 16 at a time.
+    uint8 [b, S, S, 3], b frames in order, at most 16 at a time. They carry no
+    watermark: see `flaxheads.Marks`.
   """
-  render = _renderer(nets.build_networks(person.config))
-  points = np.asarray(points, np.float32)
-  for start in range(0, len(points), _BATCH):
-    part = points[start : start + _BATCH]
-    # One size of batch compiles once; the rest of the last is thrown away.
-    padded = np.concatenate([part, part[-1:].repeat(_BATCH - len(part), 0)])
-    frames = render(person.generator, person.adain_params, padded)
-    yield np.asarray(frames)[: len(part)]
+  for frames, count in device_batches(person, points):
+    yield np.asarray(frames)[:count]
 
 
 def animate(person: Person, points) -> np.ndarray:
@@ -150,7 +168,7 @@ def animate(person: Person, points) -> np.ndarray:
     points: float32 [F, 68, 2] in pixels of the person's picture.
 
   Returns:
-    uint8 [F, S, S, 3].
+    uint8 [F, S, S, 3], without a watermark: see `flaxheads.Marks`.
   """
   return np.concatenate(list(animate_batches(person, points)))
 

@@ -55,7 +55,7 @@ def main():
   _evaluate(real)
   commands.run(
     f'finetune --model={_FOLDER}/model --source={real}/portraits/mona_lisa.jpg '
-    f'--output={_FOLDER}/mona_lisa'
+    f'--confirm_rights --output={_FOLDER}/mona_lisa'
   )
   commands.run(
     f'animate --person={_FOLDER}/mona_lisa '

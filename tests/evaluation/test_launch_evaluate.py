@@ -11,6 +11,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from flaxheads.data import records
+from flaxheads.provenance import credentials, identity
 from tests.evaluation.faces import make_person
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -85,7 +86,11 @@ def test_baselines_on_records(data_dir, tmp_path):
   }  # fmt: skip
   assert report['settings']['num_shots'] == [1, 4]
   assert (output / 'table.md').read_text() in done.stdout
-  assert (output / 'comparison.png').exists()
+  signed = credentials.read(output / 'comparison.png', identity.trusted_roots())
+  assert (signed.state, signed.source_type) == (
+    'trusted',
+    credentials.COMPOSITE,
+  )
 
   # Again: the very same rows, times included, so nothing was done twice.
   assert _run(*command).returncode == 0

@@ -56,8 +56,13 @@ def call(name, *arguments) -> Done:
       owner = flags.FLAGS.find_module_defining_flag(flag)
       if '.' in flag or owner.startswith(ours):
         delattr(flags.FLAGS, flag)
+    # Modules that define flags for several commands define them once more.
+    for module in ('_marks', '_rights'):
+      if sys.modules.pop(f'launch.{module}', None):
+        delattr(sys.modules['launch'], module)
     sys.argv = argv
     flags.FLAGS.unparse_flags()
+    flags.FLAGS.set_gnu_getopt(False)
     flags.FLAGS.mark_as_parsed()
     logging.set_verbosity(logging.WARNING)
     flags.FLAGS['verbosity'].present = 0

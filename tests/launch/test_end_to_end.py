@@ -91,6 +91,7 @@ def house(tmp_path_factory, material):
       'finetune',
       f'--model={house.model}',
       f'--source={material / source}',
+      '--confirm_rights',
       '--num_steps=2',
       '--num_shots=1' if source == 'picture.png' else '--num_shots=3',
       f'--output={house.people / source}',
@@ -204,7 +205,8 @@ def test_several_drivers_fill_a_folder(house, tmp_path):
     drawn = flaxheads.animate(person, flaxheads.load_driver(path, SIZE).points)
     pictures = sorted((output / name).iterdir())
     kept = np.stack([read_image(picture) for picture in pictures])
-    assert np.abs(kept.astype(int) - drawn).max() <= 1
+    # But for the watermark, of 42.4 dB.
+    assert 1 < np.std(kept.astype(float) - drawn) < 2.2
     video = read_video(output / f'{name}.mp4')
     assert len(video.frames) == lengths[name]
     assert video.fps == pytest.approx(10 if name == 'turn' else 25)
@@ -241,6 +243,7 @@ def test_feed_forward_needs_no_person(house, tmp_path):
     'animate',
     f'--model={house.model}',
     f'--source={house.footage / "pictures"}',
+    '--confirm_rights',
     '--num_shots=2',
     f'--driver={house.footage / "nod.mp4"}',
     '--max_frames=5',

@@ -82,9 +82,11 @@ def _replace(path, tree):
 
 # (command, arguments, what the line says). {bad} and {good} stand for the
 # folders above, {out} for a name of nothing; --output=OUT is the default.
-FINETUNE = 'finetune --model={good}/model --num_steps=1 --output={out}'
+FINETUNE = (
+  'finetune --model={good}/model --num_steps=1 --output={out} --confirm_rights'
+)
 ANIMATE = 'animate --person={good}/person --output={out}'
-FORWARD = 'animate --model={good}/model --output={out}'
+FORWARD = 'animate --model={good}/model --output={out} --confirm_rights'
 EVALUATE = 'evaluate --detector=none --output={out}'
 # The processes of tests have eight devices.
 TRAIN = (
@@ -222,6 +224,34 @@ CASES = [
   (f'{PREPARE} --source={{bad}}/faceless', 'no videos below'),
   (f'{PREPARE} --dataset=faces', 'video_folder|synthetic_heads'),
   (f'{PREPARE} --dataset=synthetic_heads --num_identities=0', 'num_identities'),
+  (f'{ANIMATE} {VIDEO} --signing_cert={{bad}}/notes.txt', 'give both'),
+  (
+    f'{ANIMATE} {VIDEO} --signing_cert={{bad}}/notes.txt'
+    ' --signing_key={bad}/notes.txt',
+    'notes.txt: holds no certificate in PEM',
+  ),
+  (
+    f'{ANIMATE} {VIDEO} --signing_cert=x --signing_key=x'
+    ' --without_marks_i_will_label_it_myself',
+    'leaves nothing to sign',
+  ),
+  (
+    'finetune --model={good}/model --output={out} --source={good}/picture.png',
+    'picture.png: nobody can be asked',
+    '--confirm_rights',
+  ),
+  (
+    'animate --model={good}/model --output={out} --source={good}/picture.png '
+    + VIDEO,
+    'picture.png: nobody can be asked',
+    '--confirm_rights',
+  ),
+  ('verify', 'no file is given'),
+  ('verify {bad}/none.png', 'none.png: no such file or folder'),
+  ('verify {bad}/nothing', 'holds no picture or video'),
+  ('verify {good}/picture.png --trust={bad}/notes.txt', 'no certificate'),
+  ('verify {good}/picture.png --jsno', "Unknown command line flag 'jsno'"),
+  ('export {bad}/notes.txt', 'is not a flag'),
   ('render_heads', '--output is missing'),
   ('render_heads --output={out} --image_size=100', '--image_size=100'),
   ('render_heads --output={out} --num_identities=0', 'num_identities'),

@@ -20,13 +20,14 @@ from tests.launch.commands import PYTHON, ROOT, call, finish, start
     # say something on stderr that is not for the user.
     (
       'finetune',
-      '--model={}/model --source={}/video.mp4 --num_shots=7 --output={out}',
+      '--model={}/model --source={}/video.mp4 --num_shots=7 --output={out}'
+      ' --confirm_rights',
       '--num_shots=7',
     ),
     (
       'animate',
       '--model={}/model --source={}/picture.png --driver={}/group.png'
-      ' --output={out}',
+      ' --output={out} --confirm_rights',
       '--face',
     ),
     (
@@ -77,6 +78,7 @@ def test_interrupted_while_writing_leaves_nothing(
     *arguments,
     f'--model={things.model}',
     f'--source={things.picture}',
+    '--confirm_rights',
     f'--output={tmp_path / "out"}',
   )
   assert done.code == 130

@@ -1,0 +1,178 @@
+"""What a file says of its origin, and whether to believe it."""
+
+import dataclasses
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from flaxheads.data import image as images
+from flaxheads.data import video as videos
+from flaxheads.errors import UserError
+from flaxheads.provenance import credentials, detection
+from flaxheads.provenance.credentials import Credentials
+from flaxheads.provenance.detection import Detection
+
+SYNTHETIC, ALTERED, UNKNOWN = 'synthetic', 'altered', 'unknown'
+SYNTHETIC_HEAD = 'synthetic_head'  # `kind` in the facts of launch.render_heads
+MAX_FRAMES = 250  # that are averaged to find a watermark
+MAX_FILES = 10_000
+_EXTENSIONS = images.EXTENSIONS | videos.EXTENSIONS
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+  """What one file says.
+
+  Attributes:
+    file: its name.
+    verdict: 'synthetic', 'altered' or 'unknown'.
+    credentials: Credentials.
+    watermark: Detection, or None.
+    matches: whether the watermark says what the manifest says; None where one
+      of them says nothing.
+    problem: why the pixels could not be looked at, or ''.
+  """
+
+  file: str
+  verdict: str
+  credentials: Credentials
+  watermark: Detection | None
+  matches: bool | None
+  problem: str = ''
+
+  def as_json(self) -> dict:
+    """As launch.verify --json prints it."""
+    mark = self.watermark
+    found = {'found': mark is not None}
+    if mark:
+      found |= {
+        'payload': str(mark.payload),
+        'agreement': round(mark.agreement, 4),
+        'how': mark.how,
+        'false_positive_rate': detection.FALSE_POSITIVE_RATE,
+        'matches_manifest': self.matches,
+      }
+    remarks = (self.credentials.remark, self.problem)
+    return {
+      'file': self.file,
+      'verdict': self.verdict,
+      'credentials': self.credentials.state,
+      'watermark': found,
+      'signer': self.credentials.signer,
+      'facts': self.credentials.facts,
+      'remarks': [remark for remark in remarks if remark],
+    }
+
+  def in_words(self) -> str:
+    """A paragraph for people."""
+    given, mark = self.credentials, self.watermark
+    lines = [f'{self.file}: {self.verdict}']
+    signed = f' by {given.signer}' if given.signer else ''
+    remark = f'; {given.remark}' if given.remark else ''
+    lines.append(f'  credentials: {given.state}{signed}{remark}')
+    if mark:
+      said = {None: '', True: ', as signed', False: ', NOT what is signed'}
+      lines.append(
+        f'  watermark: {mark.payload} ({mark.how} picture)'
+        f'{said[self.matches]}; {mark.agreement:.0%} of its code bits, '
+        'by chance in one of '
+        f'{1 / detection.FALSE_POSITIVE_RATE:,.0f} files'
+      )
+    else:
+      lines.append(f'  watermark: {self.problem or "none found"}')
+    return '\n'.join(lines)
+
+
+def files_of(path: str | os.PathLike) -> list[Path]:
+  """A file itself; of a folder all pictures and videos below it, by name.
+
+  Raises:
+    UserError: there is none, or more than MAX_FILES.
+  """
+  path = Path(path).expanduser()
+  if not path.exists():
+    raise UserError(f'{path}: no such file or folder')
+  if not path.is_dir():
+    return [path]
+  below = (
+    p
+    for p in path.rglob('*')
+    if p.suffix.lower() in _EXTENSIONS
+    and not p.name.startswith('.')
+    and p.is_file()
+    and p.resolve().is_relative_to(path.resolve())
+  )
+  found = sorted(itertools.islice(below, MAX_FILES + 1))
+  if not found:
+    raise UserError(f'{path}: holds no picture or video')
+  if len(found) > MAX_FILES:
+    raise UserError(f'{path}: more than {MAX_FILES} files; give a smaller one')
+  return found
+
+
+def _frames(path: Path) -> Iterator:
+  if path.suffix.lower() in images.EXTENSIONS:
+    yield images.read_image(path)
+    return
+  for frame in videos.VideoReader(path, max_frames=MAX_FRAMES):
+    yield frame.image
+
+
+def examine(path: str | os.PathLike, roots: bytes = b'') -> Finding:
+  """Looks at the credentials and the pixels of a file.
+
+  Args:
+    path: a picture or a video.
+    roots: PEM of the certificates that are believed.
+
+  Raises:
+    UserError: the file cannot be opened.
+  """
+  path = Path(path)
+  given = credentials.read(path, roots)
+  mark, problem = None, ''
+  try:
+    mark = detection.detect(detection.average(_frames(path)))
+  except UserError as error:
+    problem = str(error)
+  said = given.facts.get('payload')
+  matches = None
+  if mark and said and given.intact:
+    matches = str(mark.payload) == said
+  verdict = _verdict(given, mark, matches)
+  return Finding(str(path), verdict, given, mark, matches, problem)
+
+
+def _verdict(given: Credentials, mark, matches) -> str:
+  if given.state == 'altered' or matches is False:
+    return ALTERED
+  made = given.source_type in credentials.SYNTHETIC_TYPES
+  return SYNTHETIC if mark or (given.intact and made) else UNKNOWN
+
+
+def shows_synthetic_heads(path: str | os.PathLike, roots: bytes) -> bool:
+  """Whether launch.render_heads of a trusted installation drew all of it.
+
+  Args:
+    path: a picture or video, or a folder of them.
+    roots: PEM of the certificates that are believed.
+  """
+  for file in files_of(path):
+    given = credentials.read(file, roots)
+    if given.state != 'trusted' or given.facts.get('kind') != SYNTHETIC_HEAD:
+      return False
+  return True
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+  """SHA-256 of a file; of a folder, of the digests of its files in order."""
+  digests = []
+  path = Path(path).expanduser()
+  for file in [path] if path.is_file() else files_of(path):
+    with open(file, 'rb') as opened:
+      digests.append(hashlib.file_digest(opened, 'sha256').hexdigest())
+  if path.is_file():
+    return digests[0]
+  return hashlib.sha256(''.join(digests).encode()).hexdigest()

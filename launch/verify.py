@@ -1,0 +1,44 @@
+r"""Says whether pictures and videos are synthetic, and whether they changed.
+
+  python -m launch.verify out/demo/animation
+  python -m launch.verify clip.mp4 picture.png --json
+
+For each file, and each picture and video in a folder: the verdict (synthetic,
+altered or unknown), its Content Credentials (trusted, untrusted, altered or
+absent) and the watermark in its pixels. Trusted are the credentials of this
+installation, of the certificates in its folder `trusted`, and of --trust.
+"""
+
+import json
+
+from absl import flags
+
+from flaxheads.errors import UserError
+from flaxheads.provenance import examine, identity
+from launch import app
+
+_JSON = flags.DEFINE_bool('json', False, 'JSON on stdout instead of words.')
+_TRUST = flags.DEFINE_string(
+  'trust', None, 'A PEM file of root certificates to believe as well.'
+)
+_FILES = app.take_files('what to verify: pictures, videos or folders')
+
+
+def main():
+  """Verifies."""
+  roots = identity.trusted_roots(_TRUST.value)
+  paths = [path for given in _FILES() for path in examine.files_of(given)]
+  if len(paths) > examine.MAX_FILES:
+    raise UserError(f'more than {examine.MAX_FILES} files; give fewer')
+  findings = []
+  with app.progress_bar(paths, 'verifying', unit=' files') as bar:
+    for path in bar:
+      findings.append(examine.examine(path, roots))
+      if not _JSON.value:
+        print(findings[-1].in_words(), flush=True)
+  if _JSON.value:
+    print(json.dumps([finding.as_json() for finding in findings], indent=2))
+
+
+if __name__ == '__main__':
+  app.run(main)
