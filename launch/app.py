@@ -75,14 +75,15 @@ def _parse_flags(argv):
     _refuse_unknown_field(error)
   except OSError as error:  # an override of a config that was not read
     _refuse_unread_config(error)
-  if len(rest) > 1 and not flags.FLAGS.is_gnu_getopt():
+  if len(rest) > 1 and _files is None:
     _refuse(f'{rest[1]!r} is not a flag; write --name=value')
-  _files[:] = rest[1:]
+  if _files is not None:
+    _files[:] = rest[1:]
   _check_configs_were_read()
   return rest
 
 
-_files: list[str] = []
+_files: list[str] | None = None  # of a command that takes some
 
 
 def take_files(what: str) -> Callable[[], list[str]]:
@@ -94,13 +95,13 @@ def take_files(what: str) -> Callable[[], list[str]]:
   Returns:
     A function that gives them after parsing.
   """
-  flags.FLAGS.set_gnu_getopt(True)
+  global _files
+  _files = files = []
 
   def given():
-    flags.FLAGS.set_gnu_getopt(False)
-    if not _files:
+    if not files:
       raise UserError(f'no file is given; name {what}')
-    return list(_files)
+    return list(files)
 
   return given
 

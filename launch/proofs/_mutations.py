@@ -36,7 +36,7 @@ _GENERATOR = 'flaxheads/models/generator.py'
 _LOSSES = 'flaxheads/training/losses.py'
 _INPUTS = 'flaxheads/models/inputs.py'
 _PERCEPTUAL = 'flaxheads/models/perceptual.py'
-_READ = 'flaxheads/data/pipeline.py'
+_READ = 'flaxheads/data/samples.py'
 _TABLE = 'flaxheads/training/identity_table.py'
 _KEEP = 'flaxheads/training/checkpoints.py'
 _WORKDIR = 'flaxheads/training/workdir.py'
@@ -216,8 +216,8 @@ MUTATIONS = (
     12,
     'the same frames of a video for ever',
     _READ,
-    '[self._seed, position, 1]',
-    '[self._seed, index, 1]',
+    '[self._seed, position, 1, self._part]',
+    '[self._seed, index, 1, self._part]',
   ),
   Mutation(
     13,

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from absl import flags, logging
 
+from launch import app
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -62,7 +64,7 @@ def call(name, *arguments) -> Done:
         delattr(sys.modules['launch'], module)
     sys.argv = argv
     flags.FLAGS.unparse_flags()
-    flags.FLAGS.set_gnu_getopt(False)
+    app._files = None
     flags.FLAGS.mark_as_parsed()
     logging.set_verbosity(logging.WARNING)
     flags.FLAGS['verbosity'].present = 0
