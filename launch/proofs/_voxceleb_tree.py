@@ -78,16 +78,16 @@ def _flipped(path, frames):
   path.write_bytes(data)
 
 
-# How a file is broken, and what the report must say of it.
+# How a file is broken, and what the report must say of it (a pattern).
 BREAKAGES = {
   'blank': (_blank, 'no face'),
-  'blurred': (_blurred, 'blurred'),
+  'blurred': (_blurred, 'blurred|no face'),
   'tiny': (_tiny, 'face too small'),
   'cropped': (_cropped, ''),
   'empty': (_empty, 'the file is empty'),
   'text': (_text, 'not a video'),
-  'truncated': (_truncated, 'not a video'),
-  'flipped': (_flipped, 'not a video'),
+  'truncated': (_truncated, 'not a video|no video stream'),
+  'flipped': (_flipped, 'not a video|no video stream'),
 }
 
 
