@@ -9,6 +9,10 @@ class UserError(ValueError):
   else that escapes is a defect of ours.
   """
 
+  def __init__(self, message: str):
+    """Args: message; line breaks, as names of files may hold, become spaces."""
+    super().__init__(' '.join(str(message).split()))
+
 
 class RunFailedError(RuntimeError):
   """Work that went wrong for a reason known to us, in one line.

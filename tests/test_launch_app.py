@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from flaxheads import errors
 from launch import proofs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -159,3 +160,8 @@ def test_list_proofs_reads_claims_without_importing(tmp_path):
 
 def test_every_proof_states_its_claim():
   assert all(proofs.list_proofs().values()), proofs.list_proofs()
+
+
+def test_a_message_is_one_line_whatever_the_file_is_called():
+  message = str(errors.UserError('new\nline.mp4: no face\r\n'))
+  assert message == 'new line.mp4: no face'

@@ -153,7 +153,7 @@ class VideoReader:
         f'{self.path}: not a video that can be read, or cut short; give MP4,'
         ' MOV, MKV, WebM, AVI or MPEG'
       ) from error
-    if not container.streams.video:
+    if not any(s.codec_context for s in container.streams.video[:1]):
       container.close()
       raise UserError(f'{self.path}: holds no video stream; give a video')
     return container

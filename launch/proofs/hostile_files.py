@@ -7,7 +7,6 @@ processes whose end and memory are watched.
 """
 
 import json
-import os
 import random
 import shutil
 import struct
@@ -177,7 +176,9 @@ for path in paths:
     said = 'refused' if len(str(error).splitlines()) == 1 else 'many lines'
   except Exception as error:
     said = f'{type(error).__name__}: {error}'
-  print(json.dumps(['ends', said]), flush=True)
+  status = pathlib.Path('/proc/self/status').read_text()
+  peak = int(status.split('VmHWM:')[1].split()[0]) << 10
+  print(json.dumps(['ends', said, peak]), flush=True)
 """
 
 
@@ -195,9 +196,9 @@ def _read_all(kind, paths):
     process.stdin.write(json.dumps([kind, *left]))
     process.stdin.close()
     lines = [json.loads(line) for line in process.stdout]
-    _, status, usage = os.wait4(process.pid, 0)
-    peak = max(peak, usage.ru_maxrss << 10)
-    ended = [said for what, said in lines if what == 'ends']
+    status = process.wait()
+    ended = [said for what, said, *_ in lines if what == 'ends']
+    peak = max([peak, *(line[2] for line in lines if line[0] == 'ends')])
     for said in ended:
       outcomes[said] = outcomes.get(said, 0) + 1
       if said not in ('read', 'refused'):
