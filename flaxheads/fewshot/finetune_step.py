@@ -24,7 +24,7 @@ from flaxheads.training import adversarial
 from flaxheads.training import networks as nets
 from flaxheads.training.content import build_content
 from flaxheads.training.state import adam
-from flaxheads.training.step import descend
+from flaxheads.training.step import descend, moving_average
 
 
 @flax.struct.dataclass
@@ -170,10 +170,7 @@ def finetune_step(
       optimizer,
       rates.discriminator_learning_rate,
     )
-  decay = rates.ema_decay
-  average = jax.tree.map(
-    lambda a, p: decay * a + (1 - decay) * p, state.average, generator
-  )
+  average = moving_average(state.average, generator, rates.ema_decay)
   new_state = FinetuneState(
     generator,
     average,

@@ -1,4 +1,4 @@
-"""Small prepared data sets, written in a moment."""
+"""Small data sets, prepared or not, written in a moment."""
 
 import pathlib
 
@@ -7,6 +7,15 @@ import tensorflow_datasets as tfds
 
 from flaxheads.data import records
 from flaxheads.data.preparation import report
+
+
+def touch(folder, *names) -> pathlib.Path:
+  """Makes files of one byte, with the folders above them; gives the folder."""
+  for name in names:
+    path = pathlib.Path(folder) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b'x')
+  return pathlib.Path(folder)
 
 
 def make_record(video, num_frames=4, size=16, identity=None):

@@ -4,12 +4,13 @@ import pytest
 
 from flaxheads.data import video_folder
 from flaxheads.errors import UserError
+from tests.data.prepared import touch
 
 
 @pytest.fixture
 def videos(tmp_path):
-  folder = tmp_path / 'videos'
-  for name in (
+  return touch(
+    tmp_path / 'videos',
     'anna/day1/a.mp4',
     'anna/day2/a.MOV',
     'ben/b.mp4',
@@ -17,11 +18,7 @@ def videos(tmp_path):
     'dora 1.mp4',
     'notes.txt',
     '.hidden.mp4',
-  ):
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b'x')
-  return folder
+  )
 
 
 def _options(source, **kwargs):

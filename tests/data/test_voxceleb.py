@@ -4,6 +4,7 @@ import pytest
 
 from flaxheads.data import voxceleb
 from flaxheads.errors import UserError
+from tests.data.prepared import touch
 
 _TEXT = """Identity  : \tid00012
 Reference : \t21Uxsk56VDQ
@@ -18,29 +19,18 @@ FRAME \tX \tY \tW \tH
 """
 
 
-def _touch(*paths):
-  for path in paths:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b'x')
-
-
 @pytest.fixture
 def tree(tmp_path):
-  _touch(
-    *(
-      tmp_path / name
-      for name in (
-        'dev/mp4/id00012/21Uxsk56VDQ/00001.mp4',
-        'dev/mp4/id00012/21Uxsk56VDQ/00002.mp4',
-        'dev/mp4/id00012/abc/00003.mp4',
-        'dev/mp4/id00015/xyz/00001.mp4',
-        'dev/mp4/id00015/empty/readme.txt',
-        'dev/mp4/other/xyz/00001.mp4',
-        'test/mp4/id00017/01dfn2spqyE/00001.mp4',
-      )
-    )
+  return touch(
+    tmp_path,
+    'dev/mp4/id00012/21Uxsk56VDQ/00001.mp4',
+    'dev/mp4/id00012/21Uxsk56VDQ/00002.mp4',
+    'dev/mp4/id00012/abc/00003.mp4',
+    'dev/mp4/id00015/xyz/00001.mp4',
+    'dev/mp4/id00015/empty/readme.txt',
+    'dev/mp4/other/xyz/00001.mp4',
+    'test/mp4/id00017/01dfn2spqyE/00001.mp4',
   )
-  return tmp_path
 
 
 def _list(tree):
@@ -82,13 +72,13 @@ def test_the_folder_mp4_may_be_left_out(tree):
 
 
 def test_an_identity_in_both_splits_is_refused(tree):
-  _touch(tree / 'test/mp4/id00015/xyz/00001.mp4')
+  touch(tree, 'test/mp4/id00015/xyz/00001.mp4')
   with pytest.raises(UserError, match='id00015 is below dev and below test'):
     _list(tree)
 
 
 def test_another_layout_is_refused(tmp_path):
-  _touch(tmp_path / 'id00012/abc/00001.mp4')
+  touch(tmp_path, 'id00012/abc/00001.mp4')
   with pytest.raises(UserError, match='--source: .* has no dev/mp4'):
     _list(tmp_path)
   with pytest.raises(UserError, match="'/nowhere' is not a folder"):
@@ -97,7 +87,7 @@ def test_another_layout_is_refused(tmp_path):
 
 def test_voxceleb1_has_the_people_of_verification_as_its_test_set(tmp_path):
   for number in (10001, 10269, 10270, 10309, 10310, 11251):
-    _touch(tmp_path / f'id{number}/abc/00001.mp4')
+    touch(tmp_path, f'id{number}/abc/00001.mp4')
   options = voxceleb.VoxCelebOptions(source=str(tmp_path))
   jobs = voxceleb.list_voxceleb1(options)
   test = [job.identity_id for job in jobs if job.split == 'test']

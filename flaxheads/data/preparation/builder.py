@@ -50,7 +50,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   Work in progress lies in a folder beside the data set, from which the same
   call goes on after an interruption; the data set appears when all is done.
-  `report.json`, `kept.jpg` and `dropped.jpg` in it say what was kept or
+  `report.json`, `kept.png` and `dropped.png` in it say what was kept or
   dropped, and why.
   """
 
@@ -144,9 +144,9 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   def _generate_examples(self, split):
     features = records.features()
     for shard in self._shards:
-      for outcome, record in shards.read_records(self.work_folder, shard):
-        if outcome.split == split:
-          yield outcome.video_id, features.deserialize_example_np(record)
+      kept = shards.read_records(self.work_folder, shard, split)
+      for outcome, record in kept:
+        yield outcome.video_id, features.deserialize_example_np(record)
 
   def _download_and_prepare(self, dl_manager, download_config):
     super()._download_and_prepare(dl_manager, download_config)

@@ -127,16 +127,25 @@ def read_outcomes(folder, shard: Shard) -> list[Outcome]:
   return [*map(decode_outcome, listed)]
 
 
-def read_records(folder, shard: Shard) -> Iterator[tuple[Outcome, bytes]]:
-  """(outcome, serialised record) of the kept videos of a finished shard."""
+def read_records(
+  folder, shard: Shard, split: str
+) -> Iterator[tuple[Outcome, bytes]]:
+  """(outcome, serialised record) of the kept videos of a split in a shard.
+
+  Args:
+    folder: of unfinished work.
+    shard: which; finished.
+    split: records of others are not read.
+  """
   kept = [o for o in read_outcomes(folder, shard) if o.num_frames]
-  if not kept:
+  if all(outcome.split != split for outcome in kept):
     return
   reader = array_record_module.ArrayRecordReader(
     os.fspath(_paths(folder, shard)[0])
   )
   try:
     for index, outcome in enumerate(kept):
-      yield outcome, reader.read([index])[0]
+      if outcome.split == split:
+        yield outcome, reader.read([index])[0]
   finally:
     reader.close()

@@ -13,6 +13,7 @@ from flaxheads.data import pipeline, records, video_folder
 from flaxheads.data.preparation import builder, report, shards
 from flaxheads.data.preparation.job import Outcome, Picture
 from flaxheads.errors import UserError
+from tests.data.prepared import touch
 
 SIZE = 32
 _JPEG = records.encode_jpeg(np.full((96, 96, 3), 128, np.uint8))
@@ -72,19 +73,15 @@ def fake(monkeypatch):
 
 @pytest.fixture
 def videos(tmp_path):
-  folder = tmp_path / 'videos'
-  for name in (
+  return touch(
+    tmp_path / 'videos',
     'anna/day1/a.mp4',
     'anna/day2/a.MOV',
     'ben/b.mp4',
     'carl.mp4',
     'broken1.mp4',
     'broken2.mp4',
-  ):
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b'x')
-  return folder
+  )
 
 
 def _options(source, **kwargs):
