@@ -53,6 +53,7 @@ def get_config() -> c.Config:
       discriminator_learning_rate=8e-4,
       face_weight=5.0,
       ema_decay=0.97,
+      blend=0.7,
       move_share=0.5,
     ),
   )

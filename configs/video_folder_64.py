@@ -18,6 +18,7 @@ def get_config() -> c.Config:
   config.augment = c.AugmentConfig()
   config.finetune.generator_learning_rate = 4e-4
   config.finetune.move_share = 0.0
+  config.finetune.blend = 1.0  # after so few clips the start draws others
   config.optimizer.generator_learning_rate = 5e-4
   config.optimizer.decay_steps = 900
   config.training.num_steps = 4500

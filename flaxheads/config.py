@@ -193,6 +193,7 @@ class FinetuneConfig:
   discriminator_learning_rate: float = 2e-4
   face_weight: float = 0.0  # of the content loss once more, in the face (ours)
   ema_decay: float = 0.0  # of G's parameters that the person gets (ours)
+  blend: float = 1.0  # share of these in the person; the rest: before (ours)
   move_share: float = 0.0  # of the steps, on pictures moved a little (ours)
   holdout_fraction: float = 0.125  # of the T frames, for early stopping
   check_every: int = 10  # steps between looks at the held-out frames
@@ -210,6 +211,7 @@ class FinetuneConfig:
       check_range(f'finetune.{name}', getattr(self, name), 1)
     check_range('finetune.face_weight', self.face_weight, 0, 1000)
     check_range('finetune.ema_decay', self.ema_decay, 0, 0.999999)
+    check_range('finetune.blend', self.blend, 0, 1)
     check_range('finetune.move_share', self.move_share, 0, 1)
     check_range('finetune.holdout_fraction', self.holdout_fraction, 0, 0.5)
 

@@ -14,6 +14,7 @@ import pytest
 from flax import traverse_util
 
 from configs import tiny
+from flaxheads.config import FinetuneConfig
 from flaxheads.data.pipeline import Batch
 from flaxheads.fewshot import Model
 from flaxheads.training import networks as nets
@@ -30,6 +31,9 @@ from flaxheads.training.step import make_train_step
 
 SIZE = 64
 EMBEDDING_SIZE = 16
+FINETUNING = FinetuneConfig(
+  batch_size=2, min_steps=4, max_steps=4, check_every=2, patience=9
+)
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -24,7 +24,7 @@ from flaxheads.training import adversarial
 from flaxheads.training import networks as nets
 from flaxheads.training.content import build_content
 from flaxheads.training.state import adam
-from flaxheads.training.step import descend, moving_average
+from flaxheads.training.step import descend
 
 
 @flax.struct.dataclass
@@ -34,7 +34,8 @@ class FinetuneState:
   Attributes:
     generator: {'generator': parameters of G without P, 'adain_params': psi',
       float32 [M]}.
-    average: exponential moving average of `generator`, which the person gets.
+    average: exponential moving average of `generator`.
+    initial: `generator` before the first step.
     discriminator: {'params': parameters of D, 'rows': w', float32 [N]}.
     vectors: of spectral normalisation, {'generator', 'discriminator'}.
     generator_optimizer: Adam's state for psi' and psi.
@@ -43,6 +44,7 @@ class FinetuneState:
 
   generator: dict
   average: dict
+  initial: dict
   discriminator: dict
   vectors: dict
   generator_optimizer: optax.OptState
@@ -72,11 +74,29 @@ def init_finetuning(model: Model, frames, points) -> FinetuneState:
   return FinetuneState(
     generator,
     generator,
+    generator,
     discriminator,
     vectors,
     optimizer.init(generator),
     optimizer.init(discriminator),
   )
+
+
+def drawing_params(state: FinetuneState, blend: float) -> dict:
+  """What the person draws with: between the start and the average.
+
+  Weights on the line between a model and its fine-tuned copy keep more of what
+  the model can do with inputs that the fine-tuning never saw (Wortsman et al.
+  2022, "Robust fine-tuning of zero-shot models"); here, other poses.
+
+  Args:
+    state: FinetuneState.
+    blend: in [0, 1]; 0 is the start, 1 the average.
+
+  Returns:
+    A tree like `state.generator`.
+  """
+  return optax.incremental_update(state.average, state.initial, blend)
 
 
 def _generate(networks, vectors, params, pictures):
@@ -170,10 +190,13 @@ def finetune_step(
       optimizer,
       rates.discriminator_learning_rate,
     )
-  average = moving_average(state.average, generator, rates.ema_decay)
+  average = optax.incremental_update(
+    generator, state.average, 1 - rates.ema_decay
+  )
   new_state = FinetuneState(
     generator,
     average,
+    state.initial,
     discriminator,
     vectors,
     generator_optimizer,
@@ -187,7 +210,7 @@ class Programs(NamedTuple):
 
   Attributes:
     step: returns (FinetuneState, GeneratorTerms).
-    held_out_loss: returns the content loss of the average, a scalar.
+    held_out_loss: returns the content loss of what the person draws, a scalar.
   """
 
   step: Callable
@@ -211,8 +234,10 @@ def _build_programs(experiment_json: str) -> Programs:
 
   @jax.jit
   def held_out_loss(state, content_params, frames, pictures):
-    fake = _generate(networks, state.vectors, state.average, pictures)
-    face_weight = experiment.finetune.face_weight
+    rates = experiment.finetune
+    params = drawing_params(state, rates.blend)
+    fake = _generate(networks, state.vectors, params, pictures)
+    face_weight = rates.face_weight
     loss = _content(content.apply, content_params, pictures, face_weight)
     return loss(fake, frames)
 

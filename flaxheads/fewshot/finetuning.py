@@ -13,7 +13,11 @@ import numpy as np
 
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError
-from flaxheads.fewshot.finetune_step import build_programs, init_finetuning
+from flaxheads.fewshot.finetune_step import (
+  build_programs,
+  drawing_params,
+  init_finetuning,
+)
 from flaxheads.fewshot.model import Model, fold
 from flaxheads.fewshot.moves import is_moved, move
 from flaxheads.fewshot.person import Person, feed_forward
@@ -139,20 +143,23 @@ def finetune(
       on_progress(Progress(step, num_steps, loss, best_step))
     if step - best_step >= config.patience * config.check_every:
       break
-  return _make_person(model, frames, points, best, best_step, best_loss)
+  params = drawing_params(best, config.blend)
+  vectors = best.vectors
+  return _make_person(
+    model, frames, points, params, vectors, best_step, best_loss
+  )
 
 
-def _make_person(model, frames, points, state, step, loss) -> Person:
+def _make_person(model, frames, points, params, vectors, step, loss) -> Person:
   person = feed_forward(model, frames, points)
   if step:
     folded = fold(
-      {'generator': state.average['generator']},
-      {'generator': state.vectors['generator']},
+      {'generator': params['generator']}, {'generator': vectors['generator']}
     )
     person = dataclasses.replace(
       person,
       generator=jax.tree.map(np.asarray, folded['generator']),
-      adain_params=np.asarray(state.average['adain_params']),
+      adain_params=np.asarray(params['adain_params']),
     )
   info = {
     **person.info,

@@ -61,11 +61,6 @@ def descend(params, optimizer_state, gradient, optimizer, learning_rate):
   return optax.apply_updates(params, updates), optimizer_state
 
 
-def moving_average(average, params, decay):
-  """The next exponential moving average of `params`, leaf by leaf."""
-  return jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, params)
-
-
 def _players(
   networks: Networks, vectors: dict, sample: Sample, remat: bool
 ) -> tuple[Callable, Callable]:
@@ -236,7 +231,7 @@ def train_step(
   # 4. The average that evaluation uses.
   decay = config.training.ema_decay
   decay = jnp.minimum(decay, (1.0 + state.step) / (10.0 + state.step))
-  ema = moving_average(state.ema, generator_params, decay)
+  ema = optax.incremental_update(generator_params, state.ema, 1 - decay)
   new_params = {**generator_params, 'discriminator': params}
   norms = Norms(
     optax.tree.norm(generator_gradient),

@@ -11,30 +11,9 @@ from flaxheads.config import FinetuneConfig
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.errors import UserError
 from flaxheads.fewshot import finetune_step, finetuning
-from flaxheads.landmarks.draw import around_landmarks
 from tests import tiny_game
+from tests.tiny_game import FINETUNING as SETTINGS
 from tests.tiny_game import quick_compiles  # noqa: F401
-
-SETTINGS = FinetuneConfig(
-  batch_size=2, min_steps=4, max_steps=4, check_every=2, patience=9
-)
-
-
-@pytest.fixture(scope='module')
-def model():
-  return tiny_game.make_model(tiny_game.make_config(discriminator_updates=1))
-
-
-@pytest.fixture(scope='module')
-def faces():
-  return tiny_game.make_faces(3)
-
-
-@pytest.fixture(scope='module')
-def programs(model):
-  """The compiled step and loss; all tests of this module share them."""
-  experiment = dataclasses.replace(model.experiment, finetune=SETTINGS)
-  return finetuning.build_programs(experiment)
 
 
 @pytest.fixture(scope='module')
@@ -66,7 +45,9 @@ def test_before_the_first_step_it_is_the_feed_forward_person(
 def test_the_state_before_the_first_step_draws_the_same(model, faces):
   # Not only what is kept: what is trained starts there as well.
   state = finetuning.init_finetuning(model, *faces)
-  person = finetuning._make_person(model, *faces, state, 1, 0.0)
+  person = finetuning._make_person(
+    model, *faces, state.generator, state.vectors, 1, 0.0
+  )
   other = fewshot.feed_forward(model, *faces)
   tiny_game.assert_trees_equal(person.generator, other.generator)
   np.testing.assert_array_equal(person.adain_params, other.adain_params)
@@ -88,94 +69,22 @@ def test_the_person_moved_and_has_neither_e_nor_p(model, faces, person):
   assert (kernels[0] != kernels[1]).any()
 
 
-def test_all_that_is_trained_moves(model, faces, programs):
-  before = finetuning.init_finetuning(model, *faces)
-  x = np.asarray(finetuning.to_float(faces[0][:2]))
-  y = np.asarray(finetuning.draw_landmarks(faces[1][:2], tiny_game.SIZE))
-  after, terms = programs.step(before, x, y)
-  assert terms.match == 0
-
-  def moved(old, new):
-    return bool((np.asarray(old) != np.asarray(new)).any())
-
-  groups = {
-    "psi'": (before.generator['adain_params'], after.generator['adain_params']),
-    "w'": (before.discriminator['rows'], after.discriminator['rows']),
-    'b': (
-      before.discriminator['params']['b'],
-      after.discriminator['params']['b'],
-    ),
-  }
-  for name, (old, new) in groups.items():
-    assert moved(old, new), name
-  for old, new in (
-    (before.generator['generator'], after.generator['generator']),
-    (before.discriminator['params'], after.discriminator['params']),
-  ):
-    changes = jax.tree.map(moved, old, new)
-    for path, change in jax.tree_util.tree_leaves_with_path(changes):
-      if path[-1].key == 'kernel':
-        assert change, jax.tree_util.keystr(path)
-
-
-def test_the_person_gets_the_average(model, faces, programs):
-  experiment = dataclasses.replace(
-    model.experiment, finetune=dataclasses.replace(SETTINGS, ema_decay=0.75)
+def _psi(model, faces, **settings):
+  settings = dataclasses.replace(
+    SETTINGS, min_steps=1, max_steps=1, holdout_fraction=0.0, **settings
   )
-  state = finetuning.init_finetuning(model, *faces)
-  x = np.asarray(finetuning.to_float(faces[0][:2]))
-  y = np.asarray(finetuning.draw_landmarks(faces[1][:2], tiny_game.SIZE))
-  plain, _ = programs.step(state, x, y)
-  after, _ = finetuning.build_programs(experiment).step(state, x, y)
-  tiny_game.assert_trees_equal(plain.average, plain.generator)
-
-  def mixed(average, start, end):
-    np.testing.assert_allclose(average, 0.75 * start + 0.25 * end, atol=1e-6)
-
-  jax.tree.map(mixed, after.average, state.generator, after.generator)
-  person = finetuning._make_person(model, *faces, after, 1, 0.0)
-  np.testing.assert_array_equal(
-    person.adain_params, after.average['adain_params']
-  )
+  return fewshot.finetune(model, *faces, settings).adain_params
 
 
-def test_face_weight_counts_the_face_once_more(model, faces, programs):
-  settings = dataclasses.replace(SETTINGS, face_weight=3.0)
-  experiment = dataclasses.replace(model.experiment, finetune=settings)
-  weighed = finetuning.build_programs(experiment)
-  state = finetuning.init_finetuning(model, *faces)
-  x = np.asarray(finetuning.to_float(faces[0][:2]))
-  y = np.asarray(finetuning.draw_landmarks(faces[1][:2], tiny_game.SIZE))
-  face = np.asarray(around_landmarks(y))
-  assert face.min() == 0 and face.max() == 1 and 0.05 < face.mean() < 0.9
-  fake = x + 0.1 * (1 - np.ceil(face))  # wrong outside the face alone
-
-  def more(frames):
-    plain, other = (
-      float(p.held_out_loss(state, frames, y)) for p in (programs, weighed)
-    )
-    return other - plain
-
-  np.testing.assert_allclose(more(x), more(fake), rtol=1e-5)
-  assert more(x) > 0 and abs(more(x) - more(x + 0.1 * face)) > 1e-3
-
-
-def test_learning_rates_are_those_of_finetuning(model, faces, programs):
-  # Adam's first update of a weight is the rate, but for epsilon.
-  before = finetuning.init_finetuning(model, *faces)
-  x = np.asarray(finetuning.to_float(faces[0][:2]))
-  y = np.asarray(finetuning.draw_landmarks(faces[1][:2], tiny_game.SIZE))
-  after, _ = programs.step(before, x, y)
-  for old, new, rate in (
-    (before.generator, after.generator, SETTINGS.generator_learning_rate),
-    (
-      before.discriminator,
-      after.discriminator,
-      SETTINGS.discriminator_learning_rate,
-    ),
-  ):
-    steps = jax.tree.map(lambda a, b: np.abs(np.asarray(b) - a).max(), old, new)
-    assert 0.5 * rate < max(jax.tree.leaves(steps)) < 1.01 * rate
+def test_the_person_gets_the_average_blended_with_the_start(model, faces):
+  start = fewshot.feed_forward(model, *faces).adain_params
+  end = _psi(model, faces)
+  average = _psi(model, faces, ema_decay=0.75)
+  blended = _psi(model, faces, blend=0.6)
+  assert np.mean(start != end) > 0.5
+  for found, share in ((average, 0.25), (blended, 0.6)):
+    wanted = (1 - share) * start + share * end
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
 class _Recorder:
