@@ -1,4 +1,4 @@
-"""A run of two processes is the run of one, and goes on as one."""
+"""On any number of processes and devices a run is the run of one."""
 
 import socket
 
@@ -13,7 +13,7 @@ from tests.tiny_game import quick_compiles, worst_layer  # noqa: F401
 NUM_VIDEOS = 4
 SMALL = (
   '--config=configs/tiny.py',
-  '--config.training.batch_size=4',
+  '--config.training.batch_size=8',
   '--config.training.discriminator_updates=1',
   '--config.training.checkpoint_every=1',
   '--config.training.keep_checkpoints=9',
@@ -140,6 +140,16 @@ def test_two_processes_go_on_as_one(data_dir, together, alone):
   workdir, _ = together
   _train_alone(data_dir, workdir, 1, '--config.training.num_steps=5')
   _assert_same(_state(alone, 5), _state(workdir, 5), _state(alone, 3), 0.05)
+
+
+def test_eight_devices_go_on_as_four_and_as_one(data_dir, alone, tmp_path):
+  run = tmp_path / 'run'
+  for num_devices, until in ((8, 2), (4, 4), (1, 5)):
+    steps = f'--config.training.num_steps={until}'
+    _train_alone(data_dir, run, num_devices, steps)
+  for step, before, tolerance in ((1, 2, 1e-4), (4, 2, 0.02), (5, 4, 0.05)):
+    ours, theirs = _state(alone, step), _state(run, step)
+    _assert_same(ours, theirs, _state(alone, before), tolerance)
 
 
 @pytest.mark.parametrize(
