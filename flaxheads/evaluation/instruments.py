@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flaxheads.errors import UserError
-from flaxheads.weights import store, tensors
+
+# Flax and all that needs it are imported late: a run without these networks
+# does without them.
 
 # Which networks each flag takes, the usual one first, and what it measures.
 KINDS = {
@@ -96,6 +98,8 @@ def marked_name(metric: str, network) -> str:
 
 def _find(kind: str) -> str | None:
   """Path of weights that were fetched or converted before."""
+  from flaxheads.weights import store
+
   for name in KINDS[kind][0]:
     if store.default_path(name).is_file():
       return str(store.default_path(name))
@@ -104,6 +108,8 @@ def _find(kind: str) -> str | None:
 
 def _name_of(kind: str, path: str) -> str:
   """Which network a file of weights is of; its metadata say it."""
+  from flaxheads.weights import tensors
+
   names, _ = KINDS[kind]
   found = tensors.read_metadata(path).get('network')
   if found not in names:
@@ -138,7 +144,6 @@ def load_network(kind: str, value: str = ''):
       f'No {measures}: there are no weights; python -m launch.weights'
       f' --fetch={names[0]} gets them.'
     )
-  # Late: a run without these networks needs no Flax.
   from flaxheads.metrics import networks
 
   if value == RANDOM:
@@ -174,6 +179,6 @@ def make_critic(model, digest: str) -> tuple[Critic | None, str]:
       'No realism score: the model was trained without L_MCH, so that its'
       ' discriminator knows no embeddings.'
     )
-  from flaxheads import fewshot  # late, as above
+  from flaxheads import fewshot
 
   return Critic(digest, *fewshot.make_judge(model)), ''

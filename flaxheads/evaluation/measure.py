@@ -11,7 +11,6 @@ from flaxheads.evaluation.trials import Trial
 from flaxheads.metrics import identity, landmark_error
 from flaxheads.metrics import image as image_metrics
 from flaxheads.metrics.flicker import flicker
-from flaxheads.metrics.lpips import lpips
 
 
 class Target(NamedTuple):
@@ -100,6 +99,8 @@ def _compare(frames, truth: Truth, instruments) -> dict:
     'psnr_face': results.mean_or_none(inside),
   }
   if instruments.lpips:
+    from flaxheads.metrics.lpips import lpips  # late: it needs Flax
+
     name = marked_name('lpips', instruments.lpips)
     values[name] = float(lpips(instruments.lpips, drawn, real).mean())
   return values

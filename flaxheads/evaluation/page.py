@@ -10,15 +10,16 @@ from flaxheads.evaluation.tables import Table
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #20222a; margin: 2rem auto;
-  max-width: 75rem; padding: 0 1rem; }
+  max-width: 82rem; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; display: block;
   overflow-x: auto; }
-th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap; }
+th, td { padding: .25rem .45rem; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 2px solid #20222a; }
 tr.block td { border-top: 1px solid #c8ccd4; }
 .warning { background: #fff3d6; border-left: 4px solid #c77700;
   padding: .5rem 1rem; }
+small { color: #6a6f79; font-size: .75em; }
 ul, figcaption { color: #50545c; font-size: .9rem; }
 img { max-width: 100%; image-rendering: auto; }
 figure { margin: 1.5rem 0; }
@@ -34,8 +35,12 @@ def data_uri(path: Path, mime: str) -> str:
 
 
 def _table(table: Table) -> str:
+  def cell(text):
+    mean, bracket, interval = html.escape(text).partition(' [')
+    return f'{mean} <small>[{interval}</small>' if bracket else mean
+
   def row(cells, tag, kind=''):
-    inside = ''.join(f'<{tag}>{html.escape(c)}</{tag}>' for c in cells)
+    inside = ''.join(f'<{tag}>{cell(text)}</{tag}>' for text in cells)
     return f'<tr{kind}>{inside}</tr>'
 
   lines, before = [], None

@@ -15,6 +15,7 @@ from flaxheads.evaluation.summary import summarise
 from flaxheads.evaluation.trials import Trial
 
 NUM_SHOWN = 6  # people in a comparison picture
+_LEAST_SHOWN = 128  # pixels; smaller pictures have their pixels repeated
 COMPARISON = 'comparison.png'
 CROSS_COMPARISON = 'comparison_cross.png'
 INTERVALS = (
@@ -92,11 +93,16 @@ def make_comparison(
       for method in methods:
         row = by_place.get((trial.name, t, method))
         pictures.append(_drawn(row, store) if row else None)
-      sheet.append(pictures)
+      sheet.append([None if p is None else _enlarge(p) for p in pictures])
       labels.append(f'T={t} {_shorten(trial.name)}')
   second = 'driver' if cross else 'ground truth'
   titles = [tables.method_title(method) for method in methods]
   return contact_sheet(sheet, labels, ['source', second, *titles])
+
+
+def _enlarge(picture: np.ndarray) -> np.ndarray:
+  times = max(1, _LEAST_SHOWN // picture.shape[0])
+  return picture.repeat(times, 0).repeat(times, 1)
 
 
 def _shorten(name: str, length: int = 24) -> str:

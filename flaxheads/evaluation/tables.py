@@ -185,13 +185,12 @@ def make_tables(summary: Sequence[dict], cross_summary=()) -> list[Table]:
     ('Self-reenactment, further metrics', summary, further, False),
     ('Cross-reenactment', cross_summary, crossed, True),
   ]
-  return [
-    Table(
-      title,
-      ['Method (T)', *map(_header, columns)],
-      _body(given, columns),
-      _notes(columns, cross),
-    )
-    for title, given, columns, cross in tables
-    if columns
-  ]
+  made, said = [], set()
+  for title, given, columns, cross in tables:
+    if not columns:
+      continue
+    notes = [note for note in _notes(columns, cross) if note not in said]
+    said.update(notes)
+    header = ['Method (T)', *map(_header, columns)]
+    made.append(Table(title, header, _body(given, columns), notes))
+  return made
