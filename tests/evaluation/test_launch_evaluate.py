@@ -3,11 +3,7 @@
 import base64
 import itertools
 import json
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,21 +12,10 @@ import tensorflow_datasets as tfds
 from flaxheads.data import records
 from flaxheads.provenance import credentials, identity
 from tests.evaluation.faces import make_person
+from tests.launch.commands import call, finish, start
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SIZE = 32
 METHODS = ('nearest', 'warp')
-
-
-def _run(*arguments, **environment):
-  return subprocess.run(
-    [sys.executable, '-m', 'launch.evaluate', *arguments],
-    capture_output=True,
-    text=True,
-    cwd=ROOT,
-    env={**os.environ, **environment},
-    check=False,
-  )
 
 
 class TinyHeads(tfds.core.GeneratorBasedBuilder):
@@ -84,9 +69,9 @@ def _command(data_dir, output):
 def done(data_dir, tmp_path_factory):
   """The output folder of an evaluation, and what it printed."""
   output = tmp_path_factory.mktemp('evaluation') / 'a' / 'b'
-  done = _run(*_command(data_dir, output))
-  assert done.returncode == 0, done.stderr
-  return output, done.stdout
+  done = finish(start('evaluate', *_command(data_dir, output)))
+  assert done.code == 0, done.err
+  return output, done.out
 
 
 def _report(output):
@@ -151,12 +136,14 @@ def test_again_nothing_is_done_twice_and_answers_are_counted(
   ]
   path = tmp_path / 'answers.json'
   path.write_text(json.dumps({'answers': answers}))
-  again = _run(*_command(data_dir, output), f'--study_answers={path}')
-  assert again.returncode == 0, again.stderr
+  again = call(
+    'evaluate', *_command(data_dir, output), f'--study_answers={path}'
+  )
+  assert again.code == 0, again.err
   # The very same rows, times included.
   assert _report(output)['rows'] == rows
   assert (output / 'results.jsonl').read_text() == lines
-  assert f'{len(questions)} answers of 1 participants' in again.stdout
+  assert f'{len(questions)} answers of 1 participants' in again.out
   found = {
     (entry['num_shots'], entry['method']): entry['user']['mean']
     for entry in _report(output)['summary']
@@ -164,30 +151,33 @@ def test_again_nothing_is_done_twice_and_answers_are_counted(
   }
   assert found[1, 'nearest'] == found[4, 'nearest'] == 1
   assert 0 <= found[1, 'warp'] < 1
-  assert '| Nearest frame (1) |' in again.stdout and 'USER ↓' in again.stdout
+  assert '| Nearest frame (1) |' in again.out and 'USER ↓' in again.out
   foreign = [{**answers[0], 'triplet': 'a' * 16}]
   path.write_text(json.dumps({'answers': foreign}))
-  refused = _run(*_command(data_dir, output), f'--study_answers={path}')
-  assert refused.returncode == 2
-  assert 'not of this evaluation' in refused.stderr
-  assert 'Traceback' not in refused.stderr
+  refused = call(
+    'evaluate', *_command(data_dir, output), f'--study_answers={path}'
+  )
+  assert refused.code == 2
+  assert 'not of this evaluation' in refused.err
+  assert 'Traceback' not in refused.err
 
 
 def test_too_many_shots_are_refused(data_dir, tmp_path):
   output = tmp_path / 'c'
-  refused = _run(*_command(data_dir, output), '--num_shots=11')
-  assert refused.returncode == 2
-  assert 'ask for at most 10' in refused.stderr
-  assert 'Traceback' not in refused.stderr
+  refused = call('evaluate', *_command(data_dir, output), '--num_shots=11')
+  assert refused.code == 2
+  assert 'ask for at most 10' in refused.err
+  assert 'Traceback' not in refused.err
   assert not output.exists()
 
 
 def test_random_weights_are_marked_in_every_file(data_dir, tmp_path):
-  done = _run(
+  done = call(
+    'evaluate',
     *_command(data_dir, tmp_path), '--lpips=random', '--num_shots=1',
     '--methods=nearest', '--study_triplets=0', '--nocross',
   )  # fmt: skip
-  assert done.returncode == 0, done.stderr
+  assert done.code == 0, done.err
   report = _report(tmp_path)
   assert report['warnings'] and 'random weights' in report['warnings'][0]
   for name in ('report.json', 'results.jsonl'):
@@ -232,8 +222,8 @@ def test_random_weights_are_marked_in_every_file(data_dir, tmp_path):
 )  # fmt: skip
 def test_mistakes_are_one_line_and_leave_nothing(arguments, message, tmp_path):
   output = tmp_path / 'out'
-  done = _run(*[a.replace('OUT', str(output)) for a in arguments])
-  assert done.returncode == 2, done.stderr
-  assert message in done.stderr
-  assert 'Traceback' not in done.stderr
+  done = call('evaluate', *[a.replace('OUT', str(output)) for a in arguments])
+  assert done.code == 2, done.err
+  assert message in done.err
+  assert 'Traceback' not in done.err
   assert not output.exists()
