@@ -77,19 +77,6 @@ def test_no_method_sees_a_held_out_frame(how, tmp_path):
     np.testing.assert_array_equal(drivers, trial.points[trial.test])
 
 
-def test_trials_keep_only_the_frames_they_need():
-  trial = trials.make_trial(make_person(num_frames=200), (1, 8), 'halves', 5)
-  assert len(trial.frames) <= 1 + 8 + 5
-  person = make_person(num_frames=200)
-  expected = splits.split_clip(200, 'halves', 5).test
-  np.testing.assert_array_equal(
-    trial.frames[trial.test], person.frames[expected]
-  )
-  np.testing.assert_array_equal(
-    trial.points[trial.test], person.points[expected]
-  )
-
-
 def test_rows_measure_the_right_pictures(tmp_path):
   everybody = _trials()
   rows = _evaluate(everybody, [Method('copy', Copying())], SHOTS, tmp_path)
@@ -335,17 +322,3 @@ def test_wrong_names_and_numbers_are_refused(names, shots, tmp_path):
   methods = [Method(name, Copying()) for name in names]
   with pytest.raises(UserError):
     _evaluate(_trials(1), methods, shots, tmp_path)
-
-
-def test_wrong_people_are_refused():
-  ann = make_person('ann')
-  with pytest.raises(UserError, match='no people'):
-    trials.make_trials([], (1,), 'halves')
-  with pytest.raises(UserError, match="'ann' names two"):
-    trials.make_trials([ann, ann], (1,), 'halves')
-  with pytest.raises(UserError, match='num_shots: empty'):
-    trials.make_trials([ann], (), 'halves')
-  with pytest.raises(UserError, match='ann has 10; ask for at most 10'):
-    trials.make_trials([ann], (1, 32), 'halves')
-  with pytest.raises(UserError, match='bob: 1 frame'):
-    trials.make_trials([make_person('bob', 1)], (1,), 'halves')
