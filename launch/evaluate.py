@@ -210,8 +210,8 @@ def _remarks(model, measured_with, num_people, scores) -> report.Remarks:
     absent.append('No cross-reenactment: there is but one person.')
   if scores.num_answers:
     absent.append(
-      f'USER: {scores.num_answers} answers of {scores.num_participants}'
-      ' participants.'
+      f'USER: {scores.num_answers} answers; participants:'
+      f' {scores.num_participants}.'
     )
   else:
     absent.append(

@@ -143,7 +143,7 @@ def test_again_nothing_is_done_twice_and_answers_are_counted(
   # The very same rows, times included.
   assert _report(output)['rows'] == rows
   assert (output / 'results.jsonl').read_text() == lines
-  assert f'{len(questions)} answers of 1 participants' in again.out
+  assert f'{len(questions)} answers; participants: 1.' in again.out
   found = {
     (entry['num_shots'], entry['method']): entry['user']['mean']
     for entry in _report(output)['summary']
