@@ -3,6 +3,7 @@
 SHELL := bash
 VENV := .venv
 TORCH := .venv-torch
+BROWSER := .venv-browser
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.stamp
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --quiet
@@ -21,7 +22,7 @@ USABLE := import sys, ensurepip, venv; \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test parity lint format proof clean
+.PHONY: help setup demo test parity browser lint format proof clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile \
@@ -88,6 +89,19 @@ $(TORCH)/.stamp: tests/parity/requirements.txt | $(STAMP)
 parity: $(TORCH)/.stamp  ## networks and metrics against PyTorch's, with figures
 	@$(TORCH)/bin/python -m pytest tests/parity -s $(ARGS)
 
+# Playwright beside what .venv has; Chromium is the machine's own.
+$(BROWSER)/.stamp: tests/browser/requirements.txt | $(STAMP)
+	@$(PYTHON) -m venv --clear $(BROWSER)
+	@$(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$($(BROWSER)/bin/python -c \
+	    'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+	@$(BROWSER)/bin/python -m pip install --disable-pip-version-check --quiet \
+	  -r tests/browser/requirements.txt
+	@touch $@
+
+browser: $(BROWSER)/.stamp  ## pages in a headless Chromium; skipped without one
+	@$(BROWSER)/bin/python -m pytest tests/browser -rs $(ARGS)
+
 lint: $(STAMP)  ## style, as a merge needs it
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
@@ -100,6 +114,6 @@ proof: $(STAMP)  ## shows one claim of the README: NAME=..., none lists them
 	@$(PYTHON) -m launch.proof --name="$$NAME"
 
 clean:  ## removes what make has made: environment, caches, out/demo
-	rm -rf $(VENV) $(TORCH) $(DEMO) .jax_cache .ruff_cache .pytest_cache build \
+	rm -rf $(VENV) $(TORCH) $(BROWSER) $(DEMO) .jax_cache .ruff_cache .pytest_cache build \
 	  flaxheads.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

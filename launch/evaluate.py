@@ -4,9 +4,10 @@ python -m launch.evaluate --model=MODEL --source=CLIPS --output=out/evaluation
 python -m launch.evaluate --model=MODEL --dataset=video_folder --data_dir=data \
   --split=test --max_people=50 --output=out/evaluation
 
-Leaves report.json, table.md and comparison.png in the output folder. The same
-command again goes on where an interrupted one stopped. The picture is signed as
-made of real and synthetic ones; it carries no watermark.
+Leaves report.html, report.json, table.md, pictures and the user study in the
+output folder; docs/evaluation.md says what the numbers mean. The same command
+again goes on where an interrupted one stopped. Pictures are signed as made of
+real and synthetic ones; they carry no watermark.
 """
 
 import dataclasses
@@ -16,8 +17,20 @@ from pathlib import Path
 from absl import flags
 
 from flaxheads.config import FinetuneConfig
+from flaxheads.data.files import locked
 from flaxheads.errors import UserError, check_choice, check_range
-from flaxheads.evaluation import methods, people, protocol, report, splits
+from flaxheads.evaluation import (
+  instruments,
+  methods,
+  people,
+  protocol,
+  report,
+  results,
+  splits,
+  study,
+  study_page,
+  trials,
+)
 from flaxheads.provenance.credentials import COMPOSITE
 from launch import _marks, app
 
@@ -48,6 +61,25 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_string(
   'detector', 'mediapipe', 'Measures the landmark error; none: leave it out.'
+)
+for _kind, (_names, _measures) in instruments.KINDS.items():
+  flags.DEFINE_string(
+    _kind,
+    '',
+    f'Measures {_measures}: weights of {" or ".join(_names)} as launch.weights'
+    ' writes them; empty: from where it puts them; none: leave it out; random:'
+    ' random weights, whose numbers mean nothing.',
+  )
+flags.DEFINE_bool(
+  'cross', True, 'Also drive each person by the landmarks of the next one.'
+)
+flags.DEFINE_integer(
+  'study_triplets', 120, 'Questions of the user study, study.html; 0: none.'
+)
+flags.DEFINE_multi_string(
+  'study_answers',
+  [],
+  'Answers that study.html saved, for the USER column; repeatable.',
 )
 flags.DEFINE_string('output', None, 'Folder for the report.')
 flags.DEFINE_integer('seed', 0, 'Of splits, fine-tuning and intervals.')
@@ -83,6 +115,7 @@ def _check_flags():
   check_range('--max_people', FLAGS.max_people, 1)
   check_range('--num_test_frames', FLAGS.num_test_frames, 1)
   check_range('--seed', FLAGS.seed, 0)
+  check_range('--study_triplets', FLAGS.study_triplets, 0, 2000)
   if FLAGS.image_size is not None:
     check_range('--image_size', FLAGS.image_size, 16, 1024)
 
@@ -107,10 +140,23 @@ def _load_model():
 
 def _make_detection():
   if FLAGS.detector == 'none':
-    return None
+    return None, 'No NME, AKD and frames without a face: --detector=none.'
   from flaxheads.landmarks.detect import make_detector
 
-  return protocol.Detection(FLAGS.detector, make_detector(FLAGS.detector))
+  detector = make_detector(FLAGS.detector)
+  return instruments.Detection(FLAGS.detector, detector), ''
+
+
+def _make_instruments(model, digest) -> instruments.Instruments:
+  made = {
+    'detection': _make_detection(),
+    'critic': instruments.make_critic(model, digest),
+  }
+  for kind in instruments.KINDS:
+    made[kind] = instruments.load_network(kind, FLAGS[kind].value)
+  absent = tuple(why for _, why in made.values() if why)
+  parts = {name: part for name, (part, _) in made.items()}
+  return instruments.Instruments(**parts, absent=absent)
 
 
 def _find_people(image_size, dropped):
@@ -133,49 +179,117 @@ def _finetune_config(model):
 
 def _settings(finetune, **others):
   names = """model dataset data_dir split source methods split_clip
-             num_test_frames detector seed""".split()
+             num_test_frames detector inception arcface lpips seed""".split()
   finetune = finetune and dataclasses.asdict(finetune)
   return {**{n: FLAGS[n].value for n in names}, 'finetune': finetune, **others}
+
+
+def _load_people(num_shots, image_size):
+  """Everybody's trial, and who was left out."""
+  dropped = []
+  found = _find_people(image_size, dropped)
+  with app.progress_bar(found, 'loading', unit=' people') as bar:
+    made = trials.make_trials(
+      bar, num_shots, FLAGS.split_clip, FLAGS.num_test_frames, FLAGS.seed
+    )
+  for item in dropped:
+    print(f'left out: {item["reason"]}')
+  return made, dropped
+
+
+def _remarks(model, measured_with, num_people, scores) -> report.Remarks:
+  warnings, absent = measured_with.warnings, [*measured_with.absent]
+  if 'ft' in FLAGS.methods:
+    files = dataclasses.asdict(model.experiment.perceptual)
+    if missing := [name for name, file in files.items() if not file]:
+      warnings.append(
+        f'Ours-FT: fine-tuned without {" and ".join(missing)}, which the paper'
+        ' has for the content loss'
+      )
+  if FLAGS.cross and num_people < 2:
+    absent.append('No cross-reenactment: there is but one person.')
+  if scores.num_answers:
+    absent.append(
+      f'USER: {scores.num_answers} answers; participants:'
+      f' {scores.num_participants}.'
+    )
+  else:
+    absent.append(
+      'No USER: nobody was asked yet; study.html asks, and --study_answers'
+      ' brings its answers here.'
+    )
+  return report.Remarks(warnings, absent)
+
+
+def _write_study(output, rounds, people_trials, store, seal) -> str:
+  """Writes the page; says so, or why there is none."""
+  if not FLAGS.study_triplets:
+    return ''
+  if not rounds:
+    return f'no user study: nobody has {study.MIN_TEST_FRAMES} held-out frames'
+  chosen = study.choose(rounds, FLAGS.study_triplets)
+  path = output / study_page.STUDY
+  study_page.write_study(path, chosen, people_trials, store, seal)
+  return f'{path}: {sum(map(len, chosen))} questions for users'
 
 
 def main():
   num_shots = _parse_num_shots()
   _check_flags()
   _marks.check_flags()
+  paths = [Path(p).expanduser() for p in FLAGS.study_answers]
+  answers = {path: study.read_answers(path) for path in paths}
   output = Path(FLAGS.output).expanduser()
   model, digest = _load_model()
   finetune = _finetune_config(model)
   image_size = model.config.image_size if model else FLAGS.image_size or 256
-  detection = _make_detection()
-
-  dropped = []
-  found = _find_people(image_size, dropped)
-  with app.progress_bar(found, 'loading', unit=' people') as bar:
-    trials = protocol.make_trials(
-      bar, num_shots, FLAGS.split_clip, FLAGS.num_test_frames, FLAGS.seed
-    )
-  for item in dropped:
-    print(f'left out: {item["reason"]}')
-
-  rows = protocol.evaluate(
-    trials,
-    methods.make_methods(FLAGS.methods, model, finetune, FLAGS.seed, digest),
-    num_shots,
-    output,
-    detection,
-    functools.partial(app.progress_bar, desc='evaluating', unit=' results'),
+  measured_with = _make_instruments(model, digest)
+  everybody, dropped = _load_people(num_shots, image_size)
+  made = methods.make_methods(
+    FLAGS.methods, model, finetune, FLAGS.seed, digest
   )
+  cross = FLAGS.cross and len(everybody) > 1
+  facts = {'kind': 'evaluation', 'model_sha256': digest or ''}
+  seal = _marks.sign_drawn(facts, COMPOSITE).seal
   settings = _settings(
     finetune,
     num_shots=num_shots,
     image_size=image_size,
+    cross=cross,
+    instruments=measured_with.identify(),
     model_sha256=digest or None,
   )
-  facts = {'kind': 'evaluation', 'model_sha256': digest or ''}
-  seal = _marks.sign_drawn(facts, COMPOSITE).seal
-  report.write_report(output, trials, rows, settings, dropped, seal)
+
+  store = results.Store(output)
+  with locked(output):
+    rows = protocol.evaluate(
+      everybody,
+      made,
+      num_shots,
+      store,
+      measured_with,
+      cross,
+      functools.partial(app.progress_bar, desc='evaluating', unit=' results'),
+    )
+    rounds = study.make_triplets(rows, everybody)
+    scores = study.score(answers, rounds)
+    remarks = _remarks(model, measured_with, len(everybody), scores)
+    report.write_report(
+      output,
+      everybody,
+      rows,
+      store,
+      settings,
+      remarks,
+      dropped,
+      scores.shares,
+      seal,
+    )
+    said = _write_study(output, rounds, everybody, store, seal)
   print((output / 'table.md').read_text(encoding='utf-8'))
-  print(f'{output}: report.json, table.md, comparison.png')
+  print(f'{output}: report.html, report.json, table.md, comparison.png')
+  if said:
+    print(said)
 
 
 if __name__ == '__main__':

@@ -12,6 +12,13 @@ from flaxheads.evaluation.protocol import Method
 BASELINES = {'nearest': nearest, 'warp': warp}
 MODEL_METHODS = ('ff', 'ft')  # feed-forward, fine-tuned
 NAMES = (*BASELINES, *MODEL_METHODS)
+# As the paper's Table 1 calls them.
+TITLES = {
+  'nearest': 'Nearest frame',
+  'warp': 'Landmark warp',
+  'ff': 'Ours-FF',
+  'ft': 'Ours-FT',
+}
 
 
 def check_names(names) -> None:

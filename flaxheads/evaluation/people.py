@@ -8,7 +8,7 @@ import numpy as np
 from flaxheads.data import image, records, video
 from flaxheads.data.clips import load_clip
 from flaxheads.errors import UserError
-from flaxheads.evaluation.protocol import Person
+from flaxheads.evaluation.trials import Person
 
 
 def from_records(source, image_size: int, max_people: int) -> Iterator[Person]:

@@ -1,56 +1,31 @@
-"""Self-reenactment of people never seen: T frames in, held-out frames out.
+"""People never seen: T frames in, held-out frames out, and what they measure.
 
 For each person, number of shots T and method: the method sees T support
 frames with their points and the points of the held-out frames, and what it
 draws is compared with the held-out frames themselves (Zakharov et al. 2019,
-section 4). A method is a callable, so that nothing here knows a network.
+section 4). In cross-reenactment it also sees the points of the next person's
+held-out frames, for which there is no true picture. A method is a callable, so
+that nothing here knows a network.
 """
 
 import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from flaxheads.data.image import write_png
 from flaxheads.errors import UserError, check_range
 from flaxheads.evaluation import results, splits
-from flaxheads.metrics import image as image_metrics
-from flaxheads.metrics import landmark_error
+from flaxheads.evaluation.instruments import NO_INSTRUMENTS, Instruments
+from flaxheads.evaluation.measure import Measured, Target, Truth, measure
+from flaxheads.evaluation.trials import Trial
 
 # Raise it when a change makes old results incomparable with new ones.
-VERSION = 1
-NUM_SHOWN = 6  # people in the comparison picture
-REAL = 'real'  # the detector on the real frames: the floor of its error
-
-
-class Person(NamedTuple):
-  """A clip of one person: uint8 [F, S, S, 3], float32 [F, 68, 2] pixels."""
-
-  name: str
-  frames: np.ndarray
-  points: np.ndarray
-
-
-class Trial(NamedTuple):
-  """The frames of a person that take part.
-
-  Attributes:
-    name: of the person.
-    frames: uint8 [N, S, S, 3].
-    points: float32 [N, 68, 2] in pixels.
-    support: for each T, int [T] indices into frames.
-    test: int indices into frames, none of them in a support.
-  """
-
-  name: str
-  frames: np.ndarray
-  points: np.ndarray
-  support: dict[int, np.ndarray]
-  test: np.ndarray
+VERSION = 2
+NUM_KEPT = 3  # drawn frames of a result, for the figure and the user study
+REAL = 'real'  # the real frames themselves: what the instruments say of them
 
 
 class Method(NamedTuple):
@@ -59,7 +34,8 @@ class Method(NamedTuple):
   Attributes:
     name: as in the table.
     render: takes support frames uint8 [T, S, S, 3], their points
-      [T, 68, 2] and driver points [F, 68, 2]; returns uint8 [F, S, S, 3].
+      [T, 68, 2] and driver points [F, 68, 2]; returns uint8 [F, S, S, 3]. A
+      frame depends on its own driver points alone.
     settings: whatever else its pictures depend on, as JSON values; a result
       is reused only under the same settings.
   """
@@ -69,70 +45,21 @@ class Method(NamedTuple):
   settings: dict[str, Any] = {}
 
 
-class Detection(NamedTuple):
-  """A landmark detector and the name that stands for it in results."""
-
-  name: str
-  detect: Callable[[np.ndarray], Sequence]
-
-
-def make_trial(
-  person: Person, num_shots, how, num_test_frames=32, seed=0
-) -> Trial:
-  """Splits a clip and keeps only the frames that take part.
-
-  Args:
-    person: the whole clip.
-    num_shots: each T.
-    how: 'halves' or 'spread'; see flaxheads.evaluation.splits.
-    num_test_frames: at most so many are held out.
-    seed: of the split.
-
-  Returns:
-    Trial.
-
-  Raises:
-    UserError: the clip is too short for the largest T.
-  """
-  if not num_shots:
-    raise UserError('num_shots: empty; at least one number is needed')
-  if len(person.frames) < 2:
-    raise UserError(
-      f'{person.name}: {len(person.frames)} frame cannot be both support'
-      ' and held out; a clip of at least 2 is needed'
-    )
-  split = splits.split_clip(len(person.frames), how, num_test_frames, seed)
-  support = {t: splits.choose_support(split, t, person.name) for t in num_shots}
-  used = np.unique(np.concatenate([split.test, *support.values()]))
-  return Trial(
-    person.name,
-    person.frames[used],
-    person.points[used].astype(np.float32),
-    {t: np.searchsorted(used, index) for t, index in support.items()},
-    np.searchsorted(used, split.test),
-  )
+def kept_frames(trial: Trial) -> np.ndarray:
+  """Which of the held-out frames are kept as drawn, int [NUM_KEPT or less]."""
+  count = min(NUM_KEPT, len(trial.test))
+  return splits.spread_evenly(np.arange(len(trial.test)), count)
 
 
-def make_trials(people: Iterable[Person], *args, **kwargs) -> list[Trial]:
-  """`make_trial` for everybody; refuses an empty set and twin names."""
-  trials = [make_trial(person, *args, **kwargs) for person in people]
-  if not trials:
-    raise UserError('no people to evaluate; check the dataset or the source')
-  names = [trial.name for trial in trials]
-  twins = sorted({name for name in names if names.count(name) > 1})
-  if twins:
-    raise UserError(f'{twins[0]!r} names two people; names must differ')
-  return trials
-
-
-def fingerprint(trial, num_shots, method, detection) -> str:
+def fingerprint(trial, num_shots, method, target, instruments) -> str:
   """Hash of all that a result depends on: frames, points and settings."""
   what = {
     'version': VERSION,
     'num_shots': num_shots,
     'method': method.name,
     'settings': method.settings,
-    'detector': detection.name if detection else None,
+    'instruments': instruments.identify(),
+    'driven': target.driver is not None,
   }
   digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
   support = trial.support[num_shots] if num_shots else trial.test
@@ -140,131 +67,99 @@ def fingerprint(trial, num_shots, method, detection) -> str:
     digest.update(str(trial.frames[index].shape).encode())
     digest.update(trial.frames[index].tobytes())
     digest.update(trial.points[index].tobytes())
+  digest.update(target.points.tobytes())
   return digest.hexdigest()
 
 
-def measure(frames, trial: Trial, detection: Detection | None) -> dict:
-  """Compares drawn frames with the held-out ones.
-
-  Args:
-    frames: uint8 [F, S, S, 3], one for each held-out frame of the trial.
-    trial: whose truth counts.
-    detection: None leaves the landmark error out.
-
-  Returns:
-    psnr, psnr_face (dB, means over frames), ssim, nme (a fraction of the
-    inter-ocular distance), failure_rate; None where there is no value.
-  """
-  truth, points = trial.frames[trial.test], trial.points[trial.test]
-  if frames.shape != truth.shape or frames.dtype != np.uint8:
-    raise ValueError(
-      f'drawn frames are {frames.dtype} {frames.shape}, not uint8 {truth.shape}'
-    )
-  drawn, real = map(image_metrics.to_unit_range, (frames, truth))
-  mask = landmark_error.face_mask(points, truth.shape[1])
-  inside = np.asarray(image_metrics.psnr(drawn, real, mask))
-  values = {
-    'psnr': float(image_metrics.psnr(drawn, real).mean()),
-    'ssim': float(image_metrics.ssim(drawn, real).mean()),
-    'psnr_face': results.mean_or_none(inside),
-    'nme': None,
-    'failure_rate': None,
-  }
-  if detection:
-    found = landmark_error.detected_landmark_error(
-      frames, points, detection.detect
-    )
-    values['nme'] = results.mean_or_none(found.errors)
-    values['failure_rate'] = found.failure_rate
-  return values
-
-
 class _Job(NamedTuple):
+  """What is drawn at once: a person, T and method, by all their drivers."""
+
   trial: Trial
   num_shots: int
   method: Method
-  fingerprint: str
-  picture: Path | None  # where to keep the frame of the comparison picture
+  targets: list[Target]
 
 
-def _list_jobs(trials, methods, num_shots, output, detection):
-  real = Method(REAL, lambda *_: None)
+def _targets(trials, i, cross) -> list[Target]:
+  trial = trials[i]
+  targets = [Target(trial.points[trial.test])]
+  if cross:
+    driver = trials[(i + 1) % len(trials)]
+    targets.append(Target(driver.points[driver.test], driver.name))
+  return targets
+
+
+def _list_jobs(trials, methods, num_shots, cross) -> list[_Job]:
+  real, jobs = Method(REAL, lambda *_: None), []
   for i, trial in enumerate(trials):
-    wanted = [(t, method) for t in num_shots for method in methods]
-    if detection:
-      wanted.insert(0, (0, real))
-    for t, method in wanted:
-      key = fingerprint(trial, t, method, detection)
-      shown = i < NUM_SHOWN and method is not real
-      picture = output / 'frames' / f'{key[:20]}.png' if shown else None
-      yield _Job(trial, t, method, key, picture)
+    targets = _targets(trials, i, cross)
+    jobs.append(_Job(trial, 0, real, targets[:1]))
+    jobs += [
+      _Job(trial, t, method, targets) for t in num_shots for method in methods
+    ]
+  return jobs
 
 
-def shown_frame(trial: Trial) -> int:
-  """Which held-out frame stands in the comparison picture."""
-  return len(trial.test) // 2
-
-
-def _run(job: _Job, detection) -> dict:
-  trial, t = job.trial, job.num_shots
-  start = time.perf_counter()
+def _draw(job: _Job, targets) -> list[np.ndarray]:
+  """The frames of each target; a person is fine-tuned once for all."""
+  trial = job.trial
   if job.method.name == REAL:
-    frames = trial.frames[trial.test]
-  else:
-    support = trial.support[t]
-    frames = np.asarray(
-      job.method.render(
-        trial.frames[support],
-        trial.points[support],
-        trial.points[trial.test],
-      )
+    return [trial.frames[trial.test]]
+  support = trial.support[job.num_shots]
+  drivers = np.concatenate([target.points for target in targets])
+  frames = np.asarray(
+    job.method.render(trial.frames[support], trial.points[support], drivers)
+  )
+  if len(frames) != len(drivers):
+    raise ValueError(
+      f'{job.method.name} drew {len(frames)} frames for {len(drivers)} drivers'
     )
-  seconds = time.perf_counter() - start
+  ends = np.cumsum([len(target.points) for target in targets])
+  return np.split(frames, ends[:-1])
+
+
+def _keep(store, job, target, key, frames, measured: Measured, seconds) -> dict:
   row = {
-    'person': trial.name,
-    'num_shots': t,
+    'person': job.trial.name,
+    'driver': target.driver,
+    'num_shots': job.num_shots,
     'method': job.method.name,
-    **measure(frames, trial, detection),
-    'num_test_frames': len(trial.test),
+    **measured.values,
+    'num_test_frames': len(frames),
     'seconds': round(seconds, 3),
-    'fingerprint': job.fingerprint,
+    'fingerprint': key,
   }
-  if job.picture:
-    row['picture'] = str(Path('frames') / job.picture.name)
-    job.picture.parent.mkdir(parents=True, exist_ok=True)
-    write_png(job.picture, frames[shown_frame(trial)])
-  return row
+  # Of another's motion as many frames as of one's own.
+  kept = kept_frames(job.trial).clip(max=len(frames) - 1)
+  arrays = {**measured.arrays, 'frames': frames[kept]}
+  return store.add(row, arrays)
 
 
-def evaluate(
-  trials: Sequence[Trial],
-  methods: Sequence[Method],
-  num_shots: Sequence[int],
-  output: Path,
-  detection: Detection | None = None,
-  progress: Callable[[list], Iterable] = iter,
-) -> list[dict]:
-  """Draws and measures everything, and keeps each result as it is made.
+def _run(job: _Job, truth: Truth, instruments, store) -> list[dict]:
+  """The rows of a job; what is missing in the store is drawn and measured."""
+  keys = [
+    fingerprint(job.trial, job.num_shots, job.method, target, instruments)
+    for target in job.targets
+  ]
+  rows = {key: store.find(key) for key in keys}
+  missing = [
+    (t, k) for t, k in zip(job.targets, keys, strict=True) if not rows[k]
+  ]
+  if missing:
+    start = time.perf_counter()
+    drawn = _draw(job, [target for target, _ in missing])
+    seconds = (time.perf_counter() - start) / len(missing)
+    support = job.trial.support.get(job.num_shots, job.trial.test)
+    for (target, key), frames in zip(missing, drawn, strict=True):
+      measured = measure(frames, truth, target, support, instruments)
+      rows[key] = _keep(store, job, target, key, frames, measured, seconds)
+  return [
+    {**rows[key], 'person': job.trial.name, 'driver': target.driver}
+    for target, key in zip(job.targets, keys, strict=True)
+  ]
 
-  Results go to `results.jsonl` in the output folder. What is already there
-  with the same fingerprint is not made again, so an interrupted evaluation
-  goes on where it stopped.
 
-  Args:
-    trials: from `make_trials`, made for these `num_shots`.
-    methods: names must differ.
-    num_shots: each T.
-    output: a folder; made if missing.
-    detection: for the landmark error; None leaves it out.
-    progress: wraps the list of jobs, as tqdm does.
-
-  Returns:
-    A row for each person, T and method, and one for each person's real
-    frames (method 'real', T = 0) where there is a detector.
-
-  Raises:
-    UserError: twin or reserved names, or an output that is not a folder.
-  """
+def _check(trials, methods, num_shots, cross):
   names = [method.name for method in methods]
   if len(set(names)) < len(names) or REAL in names or not names:
     raise UserError(
@@ -273,14 +168,48 @@ def evaluate(
     )
   for t in num_shots:
     check_range('num_shots', t, 1)
-  output = Path(output)
-  store = results.Store(output)
-  rows = []
-  jobs = list(_list_jobs(trials, methods, num_shots, output, detection))
-  for job in progress(jobs):
-    row = store.find(job.fingerprint)
-    # A result without its picture counts as missing.
-    if row is None or (job.picture and not job.picture.exists()):
-      row = store.add(_run(job, detection))
-    rows.append(row)
+  if cross and len(trials) < 2:
+    raise UserError(
+      f'cross-reenactment: {len(trials)} person; at least 2 are needed'
+    )
+
+
+def evaluate(
+  trials: Sequence[Trial],
+  methods: Sequence[Method],
+  num_shots: Sequence[int],
+  store: results.Store,
+  instruments: Instruments = NO_INSTRUMENTS,
+  cross: bool = False,
+  progress: Callable[[list], Iterable] = iter,
+) -> list[dict]:
+  """Draws and measures everything, and keeps each result as it is made.
+
+  What the store already has with the same fingerprint is not made again, so an
+  interrupted evaluation goes on where it stopped.
+
+  Args:
+    trials: from `trials.make_trials`, made for these `num_shots`.
+    methods: names must differ.
+    num_shots: each T.
+    store: where results go.
+    instruments: what to measure with.
+    cross: whether each person is also driven by the next one, the last by the
+      first.
+    progress: wraps the list of jobs, as tqdm does.
+
+  Returns:
+    A row for each person, T and method, with 'driver' None; after it, with
+    `cross`, one with the driver's name. And one for each person's real frames
+    (method 'real', T = 0).
+
+  Raises:
+    UserError: twin or reserved names, or nobody else to be driven by.
+  """
+  _check(trials, methods, num_shots, cross)
+  rows, truth = [], None
+  for job in progress(_list_jobs(trials, methods, num_shots, cross)):
+    if truth is None or truth.trial is not job.trial:
+      truth = Truth(job.trial, instruments)
+    rows += _run(job, truth, instruments, store)
   return rows

@@ -1,221 +1,193 @@
-"""What an evaluation leaves: report.json, table.md and comparison.png."""
+"""What an evaluation leaves: report.json, table.md, pictures, report.html."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from flaxheads.data.files import Seal, atomic_path
-from flaxheads.data.image import contact_sheet, read_image, write_png
-from flaxheads.evaluation import results
-from flaxheads.evaluation.protocol import NUM_SHOWN, REAL, Trial, shown_frame
+from flaxheads.data.image import contact_sheet, write_png
+from flaxheads.evaluation import page, results, tables
+from flaxheads.evaluation.protocol import REAL, kept_frames
+from flaxheads.evaluation.summary import summarise
+from flaxheads.evaluation.trials import Trial
 
-
-class Metric(NamedTuple):
-  """How a number is named and written.
-
-  Attributes:
-    label: in the table, with its unit.
-    arrow: the better direction.
-    scale: the table's number over the stored one.
-    digits: behind the point.
-  """
-
-  label: str
-  arrow: str
-  scale: float
-  digits: int
-
-
-METRICS = {
-  'psnr': Metric('PSNR dB', '↑', 1, 2),
-  'ssim': Metric('SSIM', '↑', 1, 3),
-  'psnr_face': Metric('face PSNR dB', '↑', 1, 2),
-  'nme': Metric('NME %', '↓', 100, 2),
-  'failure_rate': Metric('no face %', '↓', 100, 1),
-}
-NOTES = (
-  'Means over people with their 95 % bootstrap intervals. Face PSNR counts'
-  ' the convex hull of the landmarks alone. NME is the mean distance of'
-  ' detected from asked landmarks over the distance of the outer eye'
-  ' corners, on frames where a face is found; the others are "no face".'
+NUM_SHOWN = 6  # people in a comparison picture
+_LEAST_SHOWN = 128  # pixels; smaller pictures have their pixels repeated
+COMPARISON = 'comparison.png'
+CROSS_COMPARISON = 'comparison_cross.png'
+INTERVALS = (
+  'Means over people with their 95 % bootstrap intervals (10,000 resamples of'
+  ' people).'
+)
+DRIVEN = (
+  'Cross-reenactment: each person is driven by the landmarks of the next one,'
+  ' as they are. There is no true frame, and the face shape of the driver comes'
+  ' along: so the authors say too.'
 )
 
 
-def summarise(rows: Sequence[dict], seed: int = 0) -> list[dict]:
-  """Statistics over people for each method and number of shots.
+class Remarks(NamedTuple):
+  """What a report says beside its numbers, in sentences.
 
-  Args:
-    rows: from protocol.evaluate.
-    seed: of the bootstrap; the same for all, so that methods are compared on
-      the same draws of people.
-
-  Returns:
-    One dictionary for each (T, method), in the order of the rows:
-    num_shots, method, and mean, low, high and count for each metric.
+  Attributes:
+    warnings: of networks with random or substitute weights.
+    absent: which metrics are missing, and why.
   """
-  groups = {}
-  for row in rows:
-    groups.setdefault((row['num_shots'], row['method']), []).append(row)
-  summary = []
-  for (num_shots, method), members in groups.items():
-    entry = {'num_shots': num_shots, 'method': method}
-    for metric in METRICS:
-      values = [row[metric] for row in members]
-      entry[metric] = results.bootstrap_mean(values, seed)._asdict()
-    summary.append(entry)
-  return summary
+
+  warnings: Sequence[str] = ()
+  absent: Sequence[str] = ()
 
 
-def _cell(metric: Metric, estimate: dict) -> str:
-  def write(value):
-    return f'{value * metric.scale:.{metric.digits}f}'
-
-  if estimate['mean'] is None:
-    return '–'
-  if estimate['low'] is None:
-    return write(estimate['mean'])
-  low, high = write(estimate['low']), write(estimate['high'])
-  return f'{write(estimate["mean"])} [{low}, {high}]'
+NO_REMARKS = Remarks()
 
 
-def make_table(summary: Sequence[dict]) -> str:
-  """Markdown: a row for each method, a group of columns for each T.
-
-  Args:
-    summary: from `summarise`.
-
-  Returns:
-    The table, and below it the detector's error on the real frames if it was
-    measured; ends with a newline.
-  """
-  cells, shots, methods, floor = {}, [], [], None
-  for entry in summary:
-    if entry['method'] == REAL:
-      floor = entry
-      continue
-    shots.append(entry['num_shots'])
-    methods.append(entry['method'])
-    cells[entry['num_shots'], entry['method']] = entry
-  shots, methods = sorted(set(shots)), list(dict.fromkeys(methods))
-  # Without a detector two columns would be empty.
-  shown = {
-    name: metric
-    for name, metric in METRICS.items()
-    if any(entry[name]['count'] for entry in cells.values())
-  }
-  header = ['method']
-  for t in shots:
-    header += [f'T={t} {m.label} {m.arrow}' for m in shown.values()]
-  lines = [header, ['---'] + ['---:'] * (len(header) - 1)]
-  for method in methods:
-    line = [method]
-    for t in shots:
-      entry = cells.get((t, method))
-      line += [
-        _cell(metric, entry[name]) if entry else '–'
-        for name, metric in shown.items()
-      ]
-    lines.append(line)
-  text = ''.join(f'| {" | ".join(line)} |\n' for line in lines)
-  if floor:
-    nme = _cell(METRICS['nme'], floor['nme'])
-    failures = _cell(METRICS['failure_rate'], floor['failure_rate'])
-    text += (
-      '\nThe detector on the real frames, a floor for every method: NME'
-      f' {nme} %, no face {failures} %.\n'
-    )
-  return text
+def shown_frame(trial: Trial) -> int:
+  """Which held-out frame stands in the comparison picture."""
+  kept = kept_frames(trial)
+  return int(kept[len(kept) // 2])
 
 
-def make_comparison(trials: Sequence[Trial], rows, folder: Path) -> np.ndarray:
-  """Contact sheet of the first people: a row for each person and T.
+def _drawn(row, store: results.Store) -> np.ndarray:
+  frames = store.arrays(row)['frames']
+  return frames[len(frames) // 2]
+
+
+def _driving_frame(trial: Trial, driver: Trial) -> np.ndarray:
+  last = len(driver.test) - 1
+  return driver.frames[driver.test[min(shown_frame(trial), last)]]
+
+
+def make_comparison(
+  trials: Sequence[Trial], rows, store: results.Store, cross=False
+) -> np.ndarray:
+  """The paper's figure for the first people: T after T, a row each.
 
   Args:
     trials: those that were evaluated.
-    rows: from protocol.evaluate, with the names of their pictures.
-    folder: that these names are relative to.
+    rows: from protocol.evaluate.
+    store: that holds the drawn frames.
+    cross: whether to show the rows with another's motion.
 
   Returns:
-    uint8 [H, W, 3]: a support frame, the real frame, each method's frame.
+    uint8 [H, W, 3]: a support frame; the true frame, or the driver's; and each
+    method's frame, in the order of the rows.
   """
-  drawn = {
-    (row['person'], row['num_shots'], row['method']): folder / row['picture']
-    for row in rows
-    if row.get('picture')
-  }
-  methods = list(dict.fromkeys(method for *_, method in drawn))
+  rows = [row for row in rows if row['method'] != REAL]
+  rows = [row for row in rows if (row['driver'] is not None) == cross]
+  by_place = {(r['person'], r['num_shots'], r['method']): r for r in rows}
+  methods = list(dict.fromkeys(row['method'] for row in rows))
+  by_name = {trial.name: trial for trial in trials}
+  drivers = {row['person']: row['driver'] for row in rows}
   sheet, labels = [], []
-  for trial in trials[:NUM_SHOWN]:
-    for t, support in trial.support.items():
+  for t in sorted({row['num_shots'] for row in rows}):
+    for trial in trials[:NUM_SHOWN]:
+      support = trial.support[t]
+      driver = by_name[drivers.get(trial.name) or trial.name]
       pictures = [
         trial.frames[support[len(support) // 2]],
-        trial.frames[trial.test[shown_frame(trial)]],
+        _driving_frame(trial, driver),
       ]
       for method in methods:
-        path = drawn.get((trial.name, t, method))
-        pictures.append(read_image(path) if path else None)
-      sheet.append(pictures)
-      labels.append(f'{_shorten(trial.name)} T={t}')
-  return contact_sheet(sheet, labels, ['support', 'real', *methods])
+        row = by_place.get((trial.name, t, method))
+        pictures.append(_drawn(row, store) if row else None)
+      sheet.append([None if p is None else _enlarge(p) for p in pictures])
+      labels.append(f'T={t} {_shorten(trial.name)}')
+  second = 'driver' if cross else 'ground truth'
+  titles = [tables.method_title(method) for method in methods]
+  return contact_sheet(sheet, labels, ['source', second, *titles])
+
+
+def _enlarge(picture: np.ndarray) -> np.ndarray:
+  times = max(1, _LEAST_SHOWN // picture.shape[0])
+  return picture.repeat(times, 0).repeat(times, 1)
 
 
 def _shorten(name: str, length: int = 24) -> str:
   return name if len(name) <= length else f'…{name[-length + 1 :]}'
 
 
+def _describe(trial: Trial) -> dict:
+  return {
+    'name': trial.name,
+    'num_test_frames': len(trial.test),
+    'image_size': trial.frames.shape[1],
+  }
+
+
+def _markdown(report: dict, made: list[tables.Table]) -> str:
+  people = 'person' if report['num_people'] == 1 else 'people'
+  parts = [f'> **Warning.** {text}\n' for text in report['warnings']]
+  parts += [table.to_markdown() for table in made]
+  parts.append(
+    f'{report["num_people"]} {people}. {" ".join(report["notes"])}\n'
+  )
+  return '\n'.join(parts)
+
+
 def write_report(
   output: Path,
   trials: Sequence[Trial],
-  rows,
+  rows: Sequence[dict],
+  store: results.Store,
   settings: dict,
+  remarks: Remarks = NO_REMARKS,
   dropped=(),
+  user_scores: Mapping | None = None,
   seal: Seal | None = None,
 ) -> dict:
-  """Writes report.json, table.md and comparison.png; each whole or not at all.
+  """Writes all files of a report; each whole or not at all.
 
   Args:
-    output: the folder that protocol.evaluate wrote to.
+    output: the folder.
     trials: those that were evaluated.
     rows: from protocol.evaluate.
+    store: where these lie.
     settings: JSON values to note; 'seed' is also the bootstrap's.
+    remarks: what to say beside.
     dropped: dictionaries of sources that were left out, and why.
-    seal: signs comparison.png; see flaxheads/data/files.py.
+    user_scores: of `study.score`, for the USER column.
+    seal: signs the pictures; see flaxheads/data/files.py.
 
   Returns:
     What report.json holds.
   """
-  output = Path(output)
-  summary = summarise(rows, settings.get('seed', 0))
+  output, seed = Path(output), settings.get('seed', 0)
+  own = [row for row in rows if row['driver'] is None]
+  real = [row for row in own if row['method'] == REAL]
+  crossed = [row for row in rows if row['driver'] is not None]
+  summary = summarise(own, seed, store.arrays, user_scores)
+  cross = summarise([*crossed, *real], seed, store.arrays) if crossed else []
+  notes = [INTERVALS, *([DRIVEN] if crossed else []), *remarks.absent]
   report = {
     'settings': settings,
+    'warnings': list(remarks.warnings),
+    'notes': notes,
     'num_people': len(trials),
-    'people': [
-      {
-        'name': trial.name,
-        'num_test_frames': len(trial.test),
-        'image_size': trial.frames.shape[1],
-      }
-      for trial in trials
-    ],
+    'people': [_describe(trial) for trial in trials],
     'dropped': list(dropped),
     'summary': summary,
-    'rows': list(rows),
+    'cross_summary': cross,
+    'rows': own,
+    'cross_rows': crossed,
   }
-  write_png(
-    output / 'comparison.png', make_comparison(trials, rows, output), seal
-  )
-  people = 'person' if len(trials) == 1 else 'people'
-  notes = f'{len(trials)} {people}. {NOTES}'
-  _write_text(output / 'table.md', f'{make_table(summary)}\n{notes}\n')
+  figures = {COMPARISON: False, **({CROSS_COMPARISON: True} if crossed else {})}
+  for name, is_cross in figures.items():
+    picture = make_comparison(trials, rows, store, is_cross)
+    write_png(output / name, picture, seal)
+  made = tables.make_tables(summary, cross)
+  write_text(output / 'table.md', _markdown(report, made))
+  html = page.make_page(report, made, [output / name for name in figures])
+  write_text(output / 'report.html', html)
   # Last: where there is a report, the rest is there too.
   text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False)
-  _write_text(output / 'report.json', text + '\n')
+  write_text(output / 'report.json', text + '\n')
   return report
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+  """Writes a text file; it is complete or absent."""
   with atomic_path(path) as temporary:
     temporary.write_text(text, encoding='utf-8')

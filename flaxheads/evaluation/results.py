@@ -2,16 +2,26 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from flaxheads.data.files import atomic_path
 from flaxheads.errors import UserError
+
+NUM_RESAMPLES = 10_000
+LEVEL = 0.95  # of intervals
 
 
 class Store:
-  """Results as JSON lines in `results.jsonl`, found by fingerprint."""
+  """Results, found by fingerprint: numbers and arrays.
+
+  The numbers are JSON lines in `results.jsonl`; the arrays of each, features
+  and a few drawn frames, lie in `arrays/`, in an `.npz` file that is written
+  before its line, so that a line without it is no result.
+  """
 
   def __init__(self, folder: Path):
     """Reads what an earlier evaluation left.
@@ -22,8 +32,9 @@ class Store:
     Raises:
       UserError: `folder` is a file or cannot be made.
     """
+    self._arrays = folder / 'arrays'
     try:
-      folder.mkdir(parents=True, exist_ok=True)
+      self._arrays.mkdir(parents=True, exist_ok=True)
     except OSError as error:
       raise UserError(
         f'output: {folder} cannot be used as a folder ({error.strerror})'
@@ -40,13 +51,19 @@ class Store:
       except (ValueError, KeyError, TypeError):
         continue
 
-  def find(self, fingerprint: str) -> dict | None:
-    """The row with this fingerprint, or None."""
-    return self._rows.get(fingerprint)
+  def _file(self, fingerprint: str) -> Path:
+    return self._arrays / f'{fingerprint[:20]}.npz'
 
-  def add(self, row: dict) -> dict:
+  def find(self, fingerprint: str) -> dict | None:
+    """The row with this fingerprint; None where it or its arrays are lost."""
+    row = self._rows.get(fingerprint)
+    return row if row and zipfile.is_zipfile(self._file(fingerprint)) else None
+
+  def add(self, row: dict, arrays: dict[str, np.ndarray]) -> dict:
     """Appends a row, and is sure that the disk has it; returns the row."""
     line = json.dumps(row, allow_nan=False) + '\n'
+    with atomic_path(self._file(row['fingerprint'])) as temporary:
+      np.savez_compressed(temporary, **arrays)
     with self._path.open('a') as file:
       file.write('\n' + line if self._torn else line)
       file.flush()
@@ -54,6 +71,22 @@ class Store:
     self._torn = False
     self._rows[row['fingerprint']] = row
     return row
+
+  def arrays(self, row: dict) -> dict[str, np.ndarray]:
+    """The arrays that were added with a row.
+
+    Raises:
+      UserError: their file is damaged.
+    """
+    path = self._file(row['fingerprint'])
+    try:
+      with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+      raise UserError(
+        f'{path}: damaged ({error}); delete it and start again: this result'
+        ' alone is made anew'
+      ) from None
 
 
 class Estimate(NamedTuple):
@@ -79,16 +112,34 @@ def mean_or_none(values) -> float | None:
   return float(values.mean()) if len(values) else None
 
 
-def bootstrap_mean(
-  values, seed=0, num_resamples=10_000, level=0.95
-) -> Estimate:
-  """Mean with a percentile bootstrap interval (Efron 1979).
+def draw_people(count: int, seed=0, num_resamples=NUM_RESAMPLES) -> np.ndarray:
+  """Who is in each resample: int [R, count], drawn with replacement."""
+  rng = np.random.default_rng(seed)
+  return rng.integers(0, count, (num_resamples, count))
+
+
+def percentile_interval(values, level=LEVEL) -> tuple[float, float]:
+  """Ends of the percentile bootstrap interval (Efron 1979); NaN left out.
+
+  Args:
+    values: the estimate of each resample, float [R].
+    level: of the interval, in (0, 1).
+
+  Returns:
+    (low, high).
+  """
+  values = values[~np.isnan(values)]
+  low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+  return float(low), float(high)
+
+
+def bootstrap_mean(values, seed=0, num_resamples=NUM_RESAMPLES) -> Estimate:
+  """Mean with a percentile bootstrap interval over people.
 
   Args:
     values: one number a person; None and NaN are left out.
     seed: of numpy's generator.
     num_resamples: how often people are drawn anew, with replacement.
-    level: of the interval, in (0, 1).
 
   Returns:
     Estimate.
@@ -98,8 +149,5 @@ def bootstrap_mean(
   count = len(values)
   if count < 2:
     return Estimate(mean_or_none(values), None, None, count)
-  rng = np.random.default_rng(seed)
-  drawn = rng.integers(0, count, (num_resamples, count))
-  means = values[drawn].mean(1)
-  low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-  return Estimate(float(values.mean()), float(low), float(high), count)
+  means = values[draw_people(count, seed, num_resamples)].mean(1)
+  return Estimate(float(values.mean()), *percentile_interval(means), count)

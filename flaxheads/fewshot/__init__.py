@@ -1,6 +1,7 @@
 """Few-shot people: from a model and T pictures to an animated person."""
 
 from flaxheads.fewshot.finetuning import Progress, finetune
+from flaxheads.fewshot.judge import make_judge
 from flaxheads.fewshot.model import (
   Model,
   load_model,
@@ -26,6 +27,7 @@ __all__ = [
   'finetune',
   'load_model',
   'load_person',
+  'make_judge',
   'model_from_state',
   'save_model',
   'save_person',

@@ -6,7 +6,11 @@ import numpy as np
 from scipy import linalg
 
 from flaxheads.errors import UserError
-from flaxheads.metrics.statistics import FeatureStatistics
+from flaxheads.metrics.statistics import (
+  FeatureStatistics,
+  check_features,
+  feature_statistics,
+)
 
 
 class FrechetDistance(NamedTuple):
@@ -84,3 +88,35 @@ def frechet_distance(
   )
   small = min(a.count, b.count) <= len(a.mean)
   return FrechetDistance(max(float(value), 0.0), small)
+
+
+def feature_distance(a, b) -> FrechetDistance:
+  """`frechet_distance` of two sets of features that fit into memory.
+
+  Of N < D features the centred matrix itself, over the root of N - 1, is a
+  root of the covariance: the trace then needs no eigenvectors of [D, D], only
+  the singular values of [N, M], and is the same.
+
+  Args:
+    a: features of one set, float [N, D].
+    b: of the other, float [M, D].
+
+  Returns:
+    FrechetDistance.
+
+  Raises:
+    UserError: fewer than two pictures in a set, or other dimensions.
+  """
+  a, b = check_features('a', a), check_features('b', b)
+  if max(len(a), len(b)) >= a.shape[1] or min(len(a), len(b)) < 2:
+    return frechet_distance(feature_statistics(a), feature_statistics(b))
+  if a.shape[1] != b.shape[1]:
+    raise UserError(
+      f'features of {a.shape[1]} and {b.shape[1]} dimensions can not be'
+      ' compared'
+    )
+  roots = [(x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (a, b)]
+  difference = a.mean(0) - b.mean(0)
+  value = difference @ difference + sum(np.square(x).sum() for x in roots)
+  value -= 2 * linalg.svdvals(roots[0] @ roots[1].T).sum()
+  return FrechetDistance(max(float(value), 0.0), small_sample=True)

@@ -1,5 +1,8 @@
 """The kernel inception distance between two sets of pictures."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from flaxheads.errors import UserError
@@ -51,3 +54,93 @@ def kernel_distance(a, b) -> float:
   within = _kernel_sum_without_diagonal(a) / (n * (n - 1))
   within += _kernel_sum_without_diagonal(b) / (m * (m - 1))
   return within - 2 * _kernel_sum(a, b) / (n * m)
+
+
+class KernelSums(NamedTuple):
+  """What the KID keeps of two sets whose pictures come in P groups, say people.
+
+  Attributes:
+    within_a: float64 [P, P], sums of the kernel over pairs of pictures of the
+      first set, without those of a picture with itself.
+    within_b: the same of the second set.
+    between: float64 [P, P], over pairs of both sets.
+    sizes_a: int [P], pictures of each group in the first set.
+    sizes_b: in the second.
+  """
+
+  within_a: np.ndarray
+  within_b: np.ndarray
+  between: np.ndarray
+  sizes_a: np.ndarray
+  sizes_b: np.ndarray
+
+
+def _group_sums(a, b, sizes_a, sizes_b):
+  starts = np.concatenate([[0], np.cumsum(sizes_b)[:-1]])
+  sums, row = np.zeros((len(sizes_a), len(sizes_b))), 0
+  for group, size in enumerate(sizes_a):
+    kernel = (a[row : row + size] @ b.T / a.shape[1] + 1) ** 3
+    sums[group] = np.add.reduceat(kernel.sum(0), starts)
+    row += size
+  return sums
+
+
+def kernel_sums(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> KernelSums:
+  """Sums of the kernel of `kernel_distance` for each pair of groups.
+
+  Args:
+    a: features of each group in the first set, float [N_p, D], N_p >= 1.
+    b: of the same groups in the second.
+
+  Returns:
+    KernelSums.
+
+  Raises:
+    UserError: no group, another number of groups or dimensions, an empty
+      group, or numbers that are not finite.
+  """
+  if not a or len(a) != len(b):
+    raise UserError(f'{len(a)} and {len(b)} groups of features; as many needed')
+  a = [check_features('a', x) for x in a]
+  b = [check_features('b', x) for x in b]
+  if len({x.shape[1] for x in (*a, *b)}) > 1:
+    raise UserError('features of groups differ in their number of dimensions')
+  sizes_a, sizes_b = (np.array([len(x) for x in each]) for each in (a, b))
+  a, b = np.concatenate(a), np.concatenate(b)
+  sums = []
+  for x, sizes in ((a, sizes_a), (b, sizes_b)):
+    same = (np.square(x).sum(1) / x.shape[1] + 1) ** 3
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    diagonal = np.diag(np.add.reduceat(same, starts))
+    sums.append(_group_sums(x, x, sizes, sizes) - diagonal)
+  between = _group_sums(a, b, sizes_a, sizes_b)
+  return KernelSums(*sums, between, sizes_a, sizes_b)
+
+
+def resampled_kernel_distance(sums: KernelSums, counts) -> np.ndarray:
+  """The KID where each group counts as often as it was drawn.
+
+  A picture is never compared with itself, however often its group was drawn:
+  such pairs would push the KID of every resample upwards.
+
+  Args:
+    sums: of `kernel_sums`.
+    counts: int [R, P], how often each group is in each of R resamples; ones
+      for the sets as they are.
+
+  Returns:
+    float64 [R]; NaN where a resample has no two pictures.
+  """
+  counts = np.asarray(counts, np.float64)
+
+  def average(within, sizes):
+    pairs = np.square(counts @ sizes) - np.square(counts) @ sizes
+    total = np.einsum('rp,pq,rq->r', counts, within, counts, optimize=True)
+    return np.divide(
+      total, pairs, np.full(len(counts), np.nan), where=pairs > 0
+    )
+
+  cross = np.einsum('rp,pq,rq->r', counts, sums.between, counts, optimize=True)
+  cross = cross / (counts @ sums.sizes_a * (counts @ sums.sizes_b))
+  within = average(sums.within_a, sums.sizes_a)
+  return within + average(sums.within_b, sums.sizes_b) - 2 * cross

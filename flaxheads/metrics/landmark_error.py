@@ -66,47 +66,93 @@ class DetectedError(NamedTuple):
   errors: np.ndarray
 
 
-def detected_landmark_error(frames, truth, detector) -> DetectedError:
-  """Detects the face of every frame and compares it with the asked points.
+def detect_points(frames, detector) -> np.ndarray:
+  """Detects the largest face of every frame.
+
+  Args:
+    frames: uint8 [F, S, S, 3].
+    detector: takes uint8 [H, W, 3], returns faces with `.points` [68, 2],
+      largest first; see flaxheads.landmarks.detect.
+
+  Returns:
+    float64 [F, 68, 2] in pixels of the frames; NaN for a frame without a face.
+
+  Raises:
+    UserError: wrong shapes or types.
+  """
+  frames = np.asarray(frames)
+  if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
+    raise UserError(
+      f'frames: {frames.dtype} {frames.shape} given;'
+      ' uint8 [F, H, W, 3] is needed'
+    )
+  points = np.full((len(frames), layout.NUM_POINTS, 2), np.nan)
+  scale = max(1.0, DETECTION_SIZE / min(frames.shape[1:3]))
+  for i, frame in enumerate(frames):
+    faces = detector(_enlarge(frame, scale))
+    if faces:
+      points[i] = np.asarray(faces[0].points, np.float64) / scale
+  return points
+
+
+def detected_landmark_error(found, truth) -> DetectedError:
+  """Compares detected faces with the points that were asked for.
 
   For real clips `truth` is what a detector found in the real frames, so an
   error here is a disagreement of detections, and the error of the real frames
   themselves is the floor to compare with.
 
   Args:
-    frames: uint8 [F, S, S, 3].
+    found: float [F, 68, 2] of `detect_points`.
     truth: float [F, 68, 2] in pixels of the frames.
-    detector: takes uint8 [H, W, 3], returns faces with `.points` [68, 2],
-      largest first; see flaxheads.landmarks.detect.
 
   Returns:
-    DetectedError; the largest face of a frame counts.
+    DetectedError.
 
   Raises:
-    UserError: wrong shapes or types.
+    UserError: wrong shapes.
   """
-  frames = np.asarray(frames)
-  truth = _check_points('truth', truth)
-  if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
+  found, truth = _check_points('found', found), _check_points('truth', truth)
+  if len(found) != len(truth) or not len(found):
     raise UserError(
-      f'frames: {frames.dtype} {frames.shape} given;'
-      ' uint8 [F, H, W, 3] is needed'
-    )
-  if len(frames) != len(truth) or not len(frames):
-    raise UserError(
-      f'{len(frames)} frames for {len(truth)} sets of points;'
+      f'{len(found)} frames for {len(truth)} sets of points;'
       ' one set a frame is needed'
     )
-  errors = np.full(len(frames), np.nan)
-  scale = max(1.0, DETECTION_SIZE / min(frames.shape[1:3]))
-  for i, frame in enumerate(frames):
-    faces = detector(_enlarge(frame, scale))
-    if faces:
-      points = np.asarray(faces[0].points, np.float64) / scale
-      errors[i] = landmark_error(points, truth[i])
-  found = ~np.isnan(errors)
-  mean = float(errors[found].mean()) if found.any() else float('nan')
-  return DetectedError(mean, float(1 - found.mean()), errors)
+  errors = landmark_error(found, truth)
+  faces = ~np.isnan(errors)
+  mean = float(errors[faces].mean()) if faces.any() else float('nan')
+  return DetectedError(mean, float(1 - faces.mean()), errors)
+
+
+def keypoint_distance(found, found_in_truth, truth) -> np.ndarray:
+  """Distance of points detected in two pictures: AKD, before its mean.
+
+  Siarohin et al. 2019, "First Order Motion Model for Image Animation",
+  section 4.1, here divided by the distance of the outer eye corners. The same
+  detector looks at both pictures, so that its bias for a face, which is part
+  of `detected_landmark_error`, cancels.
+
+  Args:
+    found: float [F, 68, 2] of `detect_points` in drawn frames.
+    found_in_truth: the same in the true frames.
+    truth: float [F, 68, 2], the points of the true frames, for the scale.
+
+  Returns:
+    float64 [F]; NaN where either picture has no face.
+
+  Raises:
+    UserError: wrong or different shapes.
+  """
+  found = _check_points('found', found)
+  found_in_truth = _check_points('found_in_truth', found_in_truth)
+  truth = _check_points('truth', truth)
+  if not found.shape == found_in_truth.shape == truth.shape:
+    raise UserError(
+      f'found {found.shape}, found_in_truth {found_in_truth.shape} and truth'
+      f' {truth.shape} differ in shape'
+    )
+  distance = np.linalg.norm(found - found_in_truth, axis=-1)  # [F, 68]
+  return distance.mean(-1) / layout.inter_ocular_distance(truth)
 
 
 def _enlarge(frame, scale):

@@ -1,5 +1,6 @@
 """Pretrained networks as functions of frames in [0, 1], whatever the batch."""
 
+import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from flaxheads.weights import store
 # All calls run at this size, the last one filled up: one program is compiled,
 # and a frame's result does not depend on its neighbours.
 BATCH_SIZE = 16
+# Marks of MetricNetwork.
+UNVERIFIED, RANDOM = 'unverified weights', 'random weights'
 
 
 class MetricNetwork(NamedTuple):
@@ -26,11 +29,16 @@ class MetricNetwork(NamedTuple):
       to write beside every number made with them.
     apply: ([-1, 1] frames [BATCH_SIZE, H, W, 3], as many as the network
       takes) -> [BATCH_SIZE, ...].
+    mark: what stands beside the name of every number made with it: '',
+      'unverified weights' or 'random weights'.
+    digest: stands for the weights where results are looked up.
   """
 
   name: str
   warning: str
   apply: Callable
+  mark: str = ''
+  digest: str = ''
 
   def __call__(self, *frames):
     """Runs on any number of frames.
@@ -68,11 +76,18 @@ def _fill(x):
   return x.astype(np.float32)
 
 
-def _make(name, params, convention, warning) -> MetricNetwork:
+def _make(name, params, convention, warning, mark, digest) -> MetricNetwork:
   network = pretrained.make_network(name, convention)
   apply = jax.jit(network.apply)
   variables = {'params': jax.tree.map(jnp.asarray, params)}
-  return MetricNetwork(name, warning, lambda *frames: apply(variables, *frames))
+  return MetricNetwork(
+    name, warning, lambda *frames: apply(variables, *frames), mark, digest
+  )
+
+
+def _digest(path) -> str:
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def load_network(name: str, path: str | None = None) -> MetricNetwork:
@@ -91,14 +106,16 @@ def load_network(name: str, path: str | None = None) -> MetricNetwork:
   """
   path = path or store.find(name)
   weights = store.load(path, name, like=pretrained.shapes_of(name))
-  warning = ''
+  warning = mark = ''
   if weights.metadata.get('verified_by') != store.PUBLISHER:
     digest = weights.metadata.get('sha256', 'of no known hash')[:64]
     warning = (
       f'{name}: no publisher vouches for these weights, only the user'
       f' ({digest})'
     )
-  return _make(name, weights.params, weights.convention, warning)
+    mark = UNVERIFIED
+  digest = _digest(path)
+  return _make(name, weights.params, weights.convention, warning, mark, digest)
 
 
 def random_network(name: str, seed: int = 0) -> MetricNetwork:
@@ -119,6 +136,8 @@ def random_network(name: str, seed: int = 0) -> MetricNetwork:
     None,
     f'{name}: random weights; numbers made with them mean nothing outside of'
     ' this report',
+    RANDOM,
+    f'random {seed}',
   )
 
 

@@ -32,7 +32,7 @@ def _evaluate(real: Path) -> None:
   commands.run(
     f'evaluate --model={_FOLDER}/model {sources} --num_shots=1,8,32 '
     f'--methods=nearest,warp,ff,ft --split_clip=halves '
-    f'--output={_FOLDER}/evaluation'
+    f'--nocross --study_triplets=0 --output={_FOLDER}/evaluation'
   )
 
 

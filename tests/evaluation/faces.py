@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from flaxheads.evaluation.protocol import Person
+from flaxheads.evaluation.trials import Person
 
 
 def face_points(size, shift=(0.0, 0.0), mouth=0.0):

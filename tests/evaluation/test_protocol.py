@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from flaxheads.errors import UserError
-from flaxheads.evaluation import protocol, splits
-from flaxheads.evaluation.protocol import Detection, Method
+from flaxheads.evaluation import protocol, results, splits, trials
+from flaxheads.evaluation.instruments import Detection, Instruments
+from flaxheads.evaluation.protocol import Method
 from flaxheads.metrics import image as image_metrics
 from tests.evaluation.faces import make_person
 
@@ -32,7 +32,20 @@ class Copying:
 
 def _trials(num_people=2, how='halves', **kwargs):
   people = [make_person(f'p{i}', seed=i, **kwargs) for i in range(num_people)]
-  return protocol.make_trials(people, SHOTS, how, num_test_frames=5)
+  return trials.make_trials(people, SHOTS, how, num_test_frames=5)
+
+
+def _evaluate(people, methods, num_shots, folder, detection=None, **kwargs):
+  """The rows of the methods, without those of the real frames."""
+  rows = protocol.evaluate(
+    people,
+    methods,
+    num_shots,
+    results.Store(folder),
+    Instruments(detection),
+    **kwargs,
+  )
+  return [row for row in rows if row['method'] != protocol.REAL]
 
 
 def _blind(_):
@@ -48,11 +61,11 @@ def _find(rows, **wanted):
 @pytest.mark.parametrize('how', splits.SPLITS)
 def test_no_method_sees_a_held_out_frame(how, tmp_path):
   method = Copying()
-  trials = _trials(how=how)
-  protocol.evaluate(trials, [Method('copy', method)], SHOTS, tmp_path)
-  assert len(method.calls) == len(trials) * len(SHOTS)
+  everybody = _trials(how=how)
+  _evaluate(everybody, [Method('copy', method)], SHOTS, tmp_path)
+  assert len(method.calls) == len(everybody) * len(SHOTS)
   for i, (frames, points, drivers) in enumerate(method.calls):
-    trial = trials[i // len(SHOTS)]
+    trial = everybody[i // len(SHOTS)]
     person = make_person(trial.name, seed=i // len(SHOTS))
     held_out = trial.frames[trial.test]
     assert len(frames) == len(points) == SHOTS[i % len(SHOTS)]
@@ -64,59 +77,46 @@ def test_no_method_sees_a_held_out_frame(how, tmp_path):
     np.testing.assert_array_equal(drivers, trial.points[trial.test])
 
 
-def test_trials_keep_only_the_frames_they_need():
-  trial = protocol.make_trial(make_person(num_frames=200), (1, 8), 'halves', 5)
-  assert len(trial.frames) <= 1 + 8 + 5
-  person = make_person(num_frames=200)
-  expected = splits.split_clip(200, 'halves', 5).test
-  np.testing.assert_array_equal(
-    trial.frames[trial.test], person.frames[expected]
-  )
-  np.testing.assert_array_equal(
-    trial.points[trial.test], person.points[expected]
-  )
-
-
 def test_rows_measure_the_right_pictures(tmp_path):
-  trials = _trials()
-  rows = protocol.evaluate(trials, [Method('copy', Copying())], SHOTS, tmp_path)
+  everybody = _trials()
+  rows = _evaluate(everybody, [Method('copy', Copying())], SHOTS, tmp_path)
   assert [(r['person'], r['num_shots']) for r in rows] == [
     ('p0', 1), ('p0', 4), ('p1', 1), ('p1', 4),
   ]  # fmt: skip
-  trial = trials[1]
+  trial = everybody[1]
   real = trial.frames[trial.test] / 255
   copy = trial.frames[trial.support[4][0]] / 255
   expected = [-10 * np.log10(np.square(copy - r).mean()) for r in real]
   row = _find(rows, person='p1', num_shots=4)
   np.testing.assert_allclose(row['psnr'], np.mean(expected), rtol=1e-5)
-  assert row['nme'] is None and row['failure_rate'] is None
+  assert 'nme' not in row and 'failure_rate' not in row  # no detector
   assert row['num_test_frames'] == 5
 
 
 def test_a_perfect_method_has_perfect_scores(tmp_path):
-  trials = _trials(1)
-  truth = trials[0].frames[trials[0].test]
-  row = protocol.evaluate(
-    trials, [Method('oracle', lambda *_: truth)], (1,), tmp_path
+  everybody = _trials(1)
+  truth = everybody[0].frames[everybody[0].test]
+  row = _evaluate(
+    everybody, [Method('oracle', lambda *_: truth)], (1,), tmp_path
   )[0]
   assert row['psnr'] == row['psnr_face'] == image_metrics.MAX_PSNR
   np.testing.assert_allclose(row['ssim'], 1, atol=1e-6)
 
 
 def test_face_psnr_counts_the_face_alone(tmp_path):
-  trials = _trials(1)
-  truth = trials[0].frames[trials[0].test].copy()
+  everybody = _trials(1)
+  truth = everybody[0].frames[everybody[0].test].copy()
   truth[:, :4] = 255 - truth[:, :4]  # spoil the top, above the brows
-  row = protocol.evaluate(
-    trials, [Method('hat', lambda *_: truth)], (1,), tmp_path
-  )[0]
+  row = _evaluate(everybody, [Method('hat', lambda *_: truth)], (1,), tmp_path)[
+    0
+  ]
   assert row['psnr_face'] == image_metrics.MAX_PSNR
   assert row['psnr'] < 20
 
 
 def test_landmark_error_failures_and_floor(tmp_path):
-  trials = _trials(1)
-  points = trials[0].points[trials[0].test]
+  everybody = _trials(1)
+  points = everybody[0].points[everybody[0].test]
   iod = np.linalg.norm(points[0, 36] - points[0, 45])
   frames = np.zeros((5, 32, 32, 3), np.uint8)
   frames += (np.arange(5) * 40).astype(np.uint8)[:, None, None, None]
@@ -129,24 +129,100 @@ def test_landmark_error_failures_and_floor(tmp_path):
     return [] if i == 3 else [FakeFace(8 * (points[i] + (0, i)))]
 
   rows = protocol.evaluate(
-    trials,
+    everybody,
     [Method('grey', lambda *_: frames)],
     (1,),
-    tmp_path,
-    Detection('fake', detect),
+    results.Store(tmp_path),
+    Instruments(Detection('fake', detect)),
   )
   row = _find(rows, method='grey')
   np.testing.assert_allclose(row['failure_rate'], 1 / 5)
   np.testing.assert_allclose(row['nme'], np.mean([0, 1, 2, 4]) / iod, rtol=1e-4)
   real = _find(rows, method=protocol.REAL)
   assert (real['num_shots'], real['nme'], real['failure_rate']) == (0, None, 1)
+  assert row['akd'] is None  # the truth has no face to compare with
+
+
+def test_keypoint_distance_is_between_detections(tmp_path):
+  everybody = _trials(1)
+  trial = everybody[0]
+  points, truth = trial.points[trial.test], trial.frames[trial.test]
+  iod = np.linalg.norm(points[0, 36] - points[0, 45])
+  frames = np.zeros((5, 32, 32, 3), np.uint8)
+  frames += (np.arange(5) * 40).astype(np.uint8)[:, None, None, None]
+
+  def detect(picture):
+    if np.ptp(picture):  # a real frame, which one is told by its mean
+      means = np.abs(truth.mean((1, 2, 3)) - picture.mean())
+      if means.min() > 0.5 or means.argmin() == 2:
+        return []
+      return [FakeFace(8 * (points[means.argmin()] + (3, 0)))]
+    i = int(picture[0, 0, 0]) // 40
+    return [] if i == 1 else [FakeFace(8 * (points[i] + (3, i)))]
+
+  (row,) = _evaluate(
+    everybody,
+    [Method('grey', lambda *_: frames)],
+    (1,),
+    tmp_path,
+    Detection('fake', detect),
+  )
+  # Frame 1 has no face in the drawn one, frame 2 none in the true one.
+  np.testing.assert_allclose(row['akd'], np.mean([0, 3, 4]) / iod, rtol=1e-4)
+  asked = np.mean([np.hypot(3, i) for i in (0, 2, 3, 4)]) / iod
+  np.testing.assert_allclose(row['nme'], asked, rtol=1e-4)
+  np.testing.assert_allclose(row['failure_rate'], 1 / 5)
+
+
+def test_another_drives_the_same_person(tmp_path):
+  class Drawing(Copying):
+    """Answers with the driver's first number, as grey."""
+
+    def __call__(self, frames, points, drivers):
+      super().__call__(frames, points, drivers)
+      grey = drivers[:, 0, 0].astype(np.uint8)[:, None, None, None]
+      return np.broadcast_to(grey, (len(drivers), 32, 32, 3)).copy()
+
+  method, everybody = Drawing(), _trials(3)
+  rows = _evaluate(
+    everybody, [Method('grey', method)], (4,), tmp_path, cross=True
+  )
+  assert [(r['person'], r['driver']) for r in rows] == [
+    ('p0', None), ('p0', 'p1'), ('p1', None), ('p1', 'p2'),
+    ('p2', None), ('p2', 'p0'),
+  ]  # fmt: skip
+  # Drawn once, for both motions.
+  assert [len(drivers) for *_, drivers in method.calls] == [10, 10, 10]
+  crossed = _find(rows, person='p2', driver='p0')
+  assert 'psnr' not in crossed and 'ssim' not in crossed
+  kept = results.Store(tmp_path).arrays(crossed)['frames']
+  driver = everybody[0]
+  wanted = driver.points[driver.test[protocol.kept_frames(everybody[2])], 0, 0]
+  np.testing.assert_array_equal(kept[:, 0, 0, 0], wanted.astype(np.uint8))
+  # Without the others' motion, its own is not drawn again.
+  again = Drawing()
+  _evaluate(everybody, [Method('grey', again)], (4,), tmp_path)
+  assert not again.calls
+  # A new driver is all that is drawn.
+  _evaluate(everybody[:2], [Method('grey', again)], (4,), tmp_path, cross=True)
+  assert [len(drivers) for *_, drivers in again.calls] == [5]
+  with pytest.raises(UserError, match='at least 2 are needed'):
+    _evaluate(
+      everybody[:1], [Method('grey', again)], (4,), tmp_path, cross=True
+    )
+
+
+def test_a_method_that_draws_too_few_frames_is_a_defect(tmp_path):
+  few = Method('few', lambda frames, points, drivers: frames[:1])
+  with pytest.raises(ValueError, match='1 frames for 10 drivers'):
+    _evaluate(_trials(2), [few], (1,), tmp_path, cross=True)
 
 
 def test_a_second_run_repeats_nothing(tmp_path):
   first, second = Copying(), Copying()
-  trials = _trials()
-  rows = protocol.evaluate(trials, [Method('copy', first)], SHOTS, tmp_path)
-  again = protocol.evaluate(trials, [Method('copy', second)], SHOTS, tmp_path)
+  everybody = _trials()
+  rows = _evaluate(everybody, [Method('copy', first)], SHOTS, tmp_path)
+  again = _evaluate(everybody, [Method('copy', second)], SHOTS, tmp_path)
   assert len(first.calls) == 4 and not second.calls
   assert again == rows
 
@@ -158,14 +234,14 @@ def test_an_interrupted_run_goes_on(tmp_path):
         raise KeyboardInterrupt
       return super().__call__(*args)
 
-  trials = _trials()
+  everybody = _trials()
   with pytest.raises(KeyboardInterrupt):
-    protocol.evaluate(trials, [Method('copy', Interrupted())], SHOTS, tmp_path)
+    _evaluate(everybody, [Method('copy', Interrupted())], SHOTS, tmp_path)
   rest = Copying()
-  rows = protocol.evaluate(trials, [Method('copy', rest)], SHOTS, tmp_path)
+  rows = _evaluate(everybody, [Method('copy', rest)], SHOTS, tmp_path)
   assert len(rest.calls) == 1
-  fresh = protocol.evaluate(
-    trials, [Method('copy', Copying())], SHOTS, tmp_path / 'fresh'
+  fresh = _evaluate(
+    everybody, [Method('copy', Copying())], SHOTS, tmp_path / 'fresh'
   )
   for row, other in zip(rows, fresh, strict=True):
     assert {**row, 'seconds': 0} == {**other, 'seconds': 0}
@@ -177,11 +253,9 @@ def test_an_interrupted_run_goes_on(tmp_path):
 )
 def test_anything_that_matters_is_measured_again(change, tmp_path):
   person = make_person()
-  make = protocol.make_trial
+  make = trials.make_trial
   trial = make(person, (1,), 'halves', 5)
-  protocol.evaluate(
-    [trial], [Method('copy', Copying(), {'steps': 1})], (1,), tmp_path
-  )
+  _evaluate([trial], [Method('copy', Copying(), {'steps': 1})], (1,), tmp_path)
   name, settings, detection = 'copy', {'steps': 1}, None
   if change == 'settings':
     settings = {'steps': 2}
@@ -196,7 +270,7 @@ def test_anything_that_matters_is_measured_again(change, tmp_path):
   else:
     trial = make(person, (1,), 'halves', 4)
   method = Copying()
-  protocol.evaluate(
+  _evaluate(
     [trial], [Method(name, method, settings)], (1,), tmp_path, detection
   )
   assert len(method.calls) == 1
@@ -207,41 +281,36 @@ def test_more_shots_or_people_keep_the_old_results(tmp_path):
 
   def run(count, shots):
     method = Copying()
-    trials = protocol.make_trials(people[:count], shots, 'halves', 5)
-    protocol.evaluate(trials, [Method('copy', method)], shots, tmp_path)
+    everybody = trials.make_trials(people[:count], shots, 'halves', 5)
+    _evaluate(everybody, [Method('copy', method)], shots, tmp_path)
     return len(method.calls)
 
   assert run(2, (1,)) == 2
   assert run(3, (1, 4)) == 1 + 3
 
 
-def test_the_shown_picture_is_kept_and_made_again_when_lost(tmp_path):
-  trials = _trials(1)
-  method = Copying()
+def test_a_few_frames_are_kept_and_made_again_when_lost(tmp_path):
+  everybody = _trials(1)
+  trial, method = everybody[0], Copying()
+  assert protocol.kept_frames(trial).tolist() == [0, 2, 4]
 
   def run():
-    rows = protocol.evaluate(trials, [Method('copy', method)], (4,), tmp_path)
-    return tmp_path / rows[0]['picture']
+    (row,) = _evaluate(everybody, [Method('copy', method)], (4,), tmp_path)
+    return results.Store(tmp_path).arrays(row)['frames']
 
-  picture = run()
-  expected = trials[0].frames[trials[0].support[4][0]]
-  np.testing.assert_array_equal(np.asarray(Image.open(picture)), expected)
-  picture.unlink()
-  assert run().exists() and len(method.calls) == 2
-
-
-def test_only_the_first_people_have_pictures(tmp_path):
-  trials = _trials(protocol.NUM_SHOWN + 2)
-  rows = protocol.evaluate(trials, [Method('copy', Copying())], (1,), tmp_path)
-  shown = [row['person'] for row in rows if 'picture' in row]
-  assert shown == [trial.name for trial in trials[: protocol.NUM_SHOWN]]
+  expected = trial.frames[trial.support[4][:1]].repeat(3, 0)
+  np.testing.assert_array_equal(run(), expected)
+  for path in (tmp_path / 'arrays').iterdir():
+    path.write_bytes(path.read_bytes()[:100])
+  np.testing.assert_array_equal(run(), expected)
+  assert len(method.calls) == 2
 
 
 def test_wrong_drawn_frames_are_a_defect(tmp_path):
-  trials = _trials(1)
-  short = Method('short', lambda frames, *_: frames)
+  everybody = _trials(1)
+  short = Method('short', lambda *_: np.zeros((5, 16, 16, 3), np.uint8))
   with pytest.raises(ValueError, match='drawn frames') as caught:
-    protocol.evaluate(trials, [short], (1,), tmp_path)
+    _evaluate(everybody, [short], (1,), tmp_path)
   assert not isinstance(caught.value, UserError)
 
 
@@ -251,21 +320,5 @@ def test_wrong_drawn_frames_are_a_defect(tmp_path):
 )  # fmt: skip
 def test_wrong_names_and_numbers_are_refused(names, shots, tmp_path):
   methods = [Method(name, Copying()) for name in names]
-  output = tmp_path / 'out'
   with pytest.raises(UserError):
-    protocol.evaluate(_trials(1), methods, shots, output)
-  assert not output.exists()
-
-
-def test_wrong_people_are_refused():
-  ann = make_person('ann')
-  with pytest.raises(UserError, match='no people'):
-    protocol.make_trials([], (1,), 'halves')
-  with pytest.raises(UserError, match="'ann' names two"):
-    protocol.make_trials([ann, ann], (1,), 'halves')
-  with pytest.raises(UserError, match='num_shots: empty'):
-    protocol.make_trials([ann], (), 'halves')
-  with pytest.raises(UserError, match='ann has 10; ask for at most 10'):
-    protocol.make_trials([ann], (1, 32), 'halves')
-  with pytest.raises(UserError, match='bob: 1 frame'):
-    protocol.make_trials([make_person('bob', 1)], (1,), 'halves')
+    _evaluate(_trials(1), methods, shots, tmp_path)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from flaxheads.data.clips import load_clip
-from flaxheads.evaluation import protocol
+from flaxheads.evaluation import protocol, results
 from flaxheads.evaluation.baselines.nearest import nearest
 from flaxheads.evaluation.baselines.warp import warp
-from flaxheads.evaluation.protocol import Detection, Method, Person
+from flaxheads.evaluation.instruments import Detection, Instruments
+from flaxheads.evaluation.protocol import Method
+from flaxheads.evaluation.trials import Person, make_trials
 from flaxheads.landmarks.detect import make_detector
 
 pytest.importorskip('mediapipe')
@@ -19,13 +21,13 @@ def rows(real_clips, tmp_path_factory):
   path = min((real_clips / 'clips').glob('grid_*.mp4'))
   clip = load_clip(path, 64, detector=detector, max_frames=75)
   person = Person(path.stem, clip.frames, clip.points)
-  trials = protocol.make_trials([person], (1, 8), 'halves', 6)
+  everybody = make_trials([person], (1, 8), 'halves', 6)
   made = protocol.evaluate(
-    trials,
+    everybody,
     [Method('nearest', nearest), Method('warp', warp)],
     (1, 8),
-    tmp_path_factory.mktemp('real'),
-    Detection('mediapipe', detector),
+    results.Store(tmp_path_factory.mktemp('real')),
+    Instruments(Detection('mediapipe', detector)),
   )
   return {(row['method'], row['num_shots']): row for row in made}
 
@@ -42,9 +44,15 @@ def test_detector_agrees_with_the_points_of_the_clip(rows):
 
 def test_warping_follows_the_driver_better_than_copying(rows):
   assert rows['warp', 1]['nme'] < rows['nearest', 1]['nme']
+  assert rows['warp', 1]['akd'] < rows['nearest', 1]['akd']
   assert rows['warp', 1]['psnr_face'] > rows['nearest', 1]['psnr_face']
 
 
 def test_more_support_brings_copies_nearer(rows):
   assert rows['nearest', 8]['nme'] <= rows['nearest', 1]['nme']
   assert np.all([row['ssim'] > 0.5 for row in rows.values()])
+
+
+def test_the_real_frames_agree_with_themselves(rows):
+  assert rows['real', 0]['akd'] == 0
+  assert 0 < rows['real', 0]['flicker'] < 0.1

@@ -11,22 +11,47 @@ from flaxheads.evaluation import results
 
 def test_rows_are_found_again(tmp_path):
   row = {'fingerprint': 'a1', 'psnr': 20.5, 'nme': None}
-  assert results.Store(tmp_path / 'new' / 'folder').add(row) == row
+  features = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+  arrays = {'inception': features}
+  assert results.Store(tmp_path / 'new' / 'folder').add(row, arrays) == row
   store = results.Store(tmp_path / 'new' / 'folder')
   assert store.find('a1') == row
   assert store.find('a2') is None
+  np.testing.assert_array_equal(store.arrays(row)['inception'], features)
+
+
+def test_a_row_without_its_arrays_is_lost(tmp_path):
+  store = results.Store(tmp_path)
+  row = store.add({'fingerprint': 'a1'}, {'x': np.zeros(9)})
+  (path,) = (tmp_path / 'arrays').iterdir()
+  content = bytearray(path.read_bytes())
+  content[60] ^= 255
+  path.write_bytes(content)
+  with pytest.raises(UserError, match='damaged .* delete it'):
+    store.arrays(row)
+  path.write_bytes(content[:50])  # torn
+  assert store.find('a1') is None
+  path.unlink()
+  assert store.find('a1') is None
+
+
+def test_arrays_are_never_unpickled(tmp_path):
+  store = results.Store(tmp_path)
+  row = store.add({'fingerprint': 'a1'}, {'x': np.array([{}], object)})
+  with pytest.raises(UserError, match='damaged'):
+    store.arrays(row)
 
 
 def test_half_a_line_is_forgotten_and_the_next_is_whole(tmp_path):
   store = results.Store(tmp_path)
-  store.add({'fingerprint': 'a', 'psnr': 1.0})
+  store.add({'fingerprint': 'a', 'psnr': 1.0}, {})
   path = tmp_path / 'results.jsonl'
   with path.open('a') as file:
     file.write('{"fingerprint": "b", "ps')
   store = results.Store(tmp_path)
   assert store.find('b') is None
-  store.add({'fingerprint': 'c', 'psnr': 3.0})
-  store.add({'fingerprint': 'd', 'psnr': 4.0})
+  store.add({'fingerprint': 'c', 'psnr': 3.0}, {})
+  store.add({'fingerprint': 'd', 'psnr': 4.0}, {})
   again = results.Store(tmp_path)
   assert [bool(again.find(key)) for key in 'abcd'] == [True, False, True, True]
 
@@ -39,8 +64,8 @@ def test_foreign_lines_are_passed_over(tmp_path):
 def test_nan_never_reaches_the_file(tmp_path):
   store = results.Store(tmp_path)
   with pytest.raises(ValueError):
-    store.add({'fingerprint': 'a', 'psnr': float('nan')})
-  store.add({'fingerprint': 'b', 'psnr': 1.0})
+    store.add({'fingerprint': 'a', 'psnr': float('nan')}, {})
+  store.add({'fingerprint': 'b', 'psnr': 1.0}, {})
   lines = (tmp_path / 'results.jsonl').read_text().splitlines()
   assert [json.loads(line)['fingerprint'] for line in lines] == ['b']
 

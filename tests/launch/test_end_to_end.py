@@ -274,13 +274,44 @@ def test_evaluation_measures_the_model(house, tmp_path):
     f'--output={output}',
   )
   report = _report(output)
-  assert {(row['num_shots'], row['method']) for row in report['rows']} == {
+  rows = [row for row in report['rows'] if row['method'] != 'real']
+  assert {(row['num_shots'], row['method']) for row in rows} == {
     (t, method) for t in (1, 2) for method in ('nearest', 'ff', 'ft')
   }
-  assert all(0 < row['psnr'] < 60 for row in report['rows'])
-  assert all(row['num_test_frames'] == 3 for row in report['rows'])
+  assert all(0 < row['psnr'] < 60 for row in rows)
+  assert all(row['num_test_frames'] == 3 for row in rows)
+  assert len({row['realism'] for row in report['rows']}) > 3
+  assert any('without vgg19 and vggface' in w for w in report['warnings'])
+  assert any('one person' in note for note in report['notes'])
   # The model's own settings, but for those that flags name.
   settings = report['settings']['finetune']
   assert (settings['max_steps'], settings['check_every']) == (2, 2)
   assert (output / 'table.md').read_text() in done.out
   assert read_image(output / 'comparison.png').size
+
+
+def test_evaluation_does_not_depend_on_the_number_of_devices(house, tmp_path):
+  def command(output):
+    return (
+      'evaluate',
+      f'--model={house.model}',
+      f'--source={house.footage / "nod.mp4"}',
+      '--num_shots=2',
+      '--methods=ff',
+      '--lpips=random',
+      '--num_test_frames=3',
+      '--detector=none',
+      f'--output={output}',
+    )
+
+  eight, one = tmp_path / 'eight', tmp_path / 'one'
+  _done(*command(eight))
+  (done,), _ = call_all(command(one))
+  assert done.code == 0, done.err
+  rows, others = (_report(output)['rows'] for output in (eight, one))
+  assert [row['method'] for row in rows] == ['real', 'ff']
+  for row, other in zip(rows, others, strict=True):
+    numbers = {k: v for k, v in row.items() if isinstance(v, float)}
+    assert {'psnr', 'ssim', 'lpips_random_weights', 'realism'} <= set(numbers)
+    for name in set(numbers) - {'seconds'}:
+      assert other[name] == pytest.approx(numbers[name], rel=1e-3, abs=1e-5)

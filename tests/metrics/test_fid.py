@@ -204,3 +204,62 @@ def test_kid_is_unbiased_where_fid_is_not():
   assert abs(np.mean(kids)) < 3 * error
   assert np.mean(biased) > 10 * error
   assert np.mean(fids) > 0.3
+
+
+def test_few_features_need_no_covariance():
+  a, b = _features(7, 1, 30), _features(9, 2, 30)
+  found = fid.feature_distance(a, b)
+  assert found.value == pytest.approx(_distance(a, b).value, rel=1e-9)
+  assert found.small_sample
+  # Enough of them, and it is the same formula.
+  c, d = _features(90, 1), _features(70, 2)
+  assert fid.feature_distance(c, d) == _distance(c, d)
+  for other in (a[:1], _features(9, 2, 29)):
+    with pytest.raises(UserError):
+      fid.feature_distance(a, other)
+
+
+def test_kernel_sums_of_groups_are_the_kid_of_all():
+  rng = np.random.default_rng(0)
+  sizes = (3, 1, 4)
+  a = [rng.normal(size=(n, D)) for n in sizes]
+  b = [rng.normal(size=(n, D)) + 1 for n in (2, 5, 1)]
+  sums = kid.kernel_sums(a, b)
+  everybody = kid.resampled_kernel_distance(sums, np.ones((1, 3)))
+  wanted = kid.kernel_distance(np.concatenate(a), np.concatenate(b))
+  np.testing.assert_allclose(everybody, [wanted], rtol=1e-12)
+  # Without the second group it is the KID of the others.
+  without = kid.resampled_kernel_distance(sums, [[1, 0, 1]])
+  wanted = kid.kernel_distance(
+    np.concatenate([a[0], a[2]]), np.concatenate([b[0], b[2]])
+  )
+  np.testing.assert_allclose(without, [wanted], rtol=1e-12)
+
+
+def test_a_picture_that_is_drawn_twice_is_not_compared_with_itself():
+  rng = np.random.default_rng(1)
+  a, b = ([rng.normal(size=(n, D)) for n in (3, 2)] for _ in range(2))
+  found = kid.resampled_kernel_distance(kid.kernel_sums(a, b), [[2, 1]])
+
+  def within(groups):
+    drawn = [(i, x) for i, x in enumerate(np.concatenate(groups))]
+    drawn += drawn[:3]
+    pairs = [
+      (x @ y / D + 1) ** 3
+      for (i, x), (j, y) in itertools.product(drawn, drawn)
+      if i != j
+    ]
+    return np.mean(pairs)
+
+  drawn = [np.concatenate([*groups, groups[0]]) for groups in (a, b)]
+  between = np.mean((drawn[0] @ drawn[1].T / D + 1) ** 3)
+  np.testing.assert_allclose(found, within(a) + within(b) - 2 * between)
+
+
+def test_wrong_groups_are_refused():
+  x = np.ones((2, D))
+  for a, b in (([], []), ([x], [x, x]), ([x], [x[:, 1:]]), ([x[:0]], [x])):
+    with pytest.raises(UserError):
+      kid.kernel_sums(a, b)
+  alone = kid.kernel_sums([x[:1]], [x[:1]])
+  assert np.isnan(kid.resampled_kernel_distance(alone, [[1]])).all()

@@ -61,6 +61,11 @@ def _marked_frames(num_frames, size):
   return frames
 
 
+def _detected(frames, truth, detector):
+  found = landmark_error.detect_points(frames, detector)
+  return landmark_error.detected_landmark_error(found, truth)
+
+
 def test_small_frames_are_enlarged_and_points_scaled_back():
   truth = np.stack([_face(), _face((30, 30))])
   seen = []
@@ -69,9 +74,7 @@ def test_small_frames_are_enlarged_and_points_scaled_back():
     seen.append(picture.shape)
     return [FakeFace(4 * (truth[picture[0, 0, 0] // 10] + (0, 2)))]
 
-  found = landmark_error.detected_landmark_error(
-    _marked_frames(2, 64), truth, detector
-  )
+  found = _detected(_marked_frames(2, 64), truth, detector)
   assert seen == [(256, 256, 3)] * 2
   np.testing.assert_allclose(found.errors, [2 / 20] * 2)
   np.testing.assert_allclose(found.mean, 2 / 20)
@@ -86,7 +89,7 @@ def test_large_frames_stay_as_they_are():
     np.testing.assert_array_equal(picture, frames[0])
     return [FakeFace(truth[0])]
 
-  found = landmark_error.detected_landmark_error(frames, truth, detector)
+  found = _detected(frames, truth, detector)
   assert found.mean == 0
 
 
@@ -98,16 +101,14 @@ def test_failures_are_counted_and_left_out_of_the_mean():
     [FakeFace(4 * (truth[0] + (0, 3)))],
     [],
   ])  # fmt: skip
-  found = landmark_error.detected_landmark_error(
-    _marked_frames(4, 64), truth, lambda _: next(answers)
-  )
+  found = _detected(_marked_frames(4, 64), truth, lambda _: next(answers))
   np.testing.assert_allclose(found.errors, [np.nan, 1 / 20, 3 / 20, np.nan])
   np.testing.assert_allclose(found.mean, 2 / 20)  # the largest faces
   assert found.failure_rate == 0.5
 
 
 def test_no_face_at_all_has_no_mean():
-  found = landmark_error.detected_landmark_error(
+  found = _detected(
     _marked_frames(3, 64), np.stack([_face()] * 3), lambda _: []
   )
   assert np.isnan(found.mean)
@@ -125,7 +126,22 @@ def test_no_face_at_all_has_no_mean():
 def test_wrong_frames_are_refused(frames, num_points, message):
   truth = np.stack([_face()] * num_points)
   with pytest.raises(UserError, match=message):
-    landmark_error.detected_landmark_error(frames, truth, lambda _: [])
+    _detected(frames, truth, lambda _: [])
+
+
+def test_keypoint_distance_does_not_know_the_detectors_bias():
+  truth = np.stack([_face(), _face(), _face()])
+  found_in_truth = truth + (5, 0)  # the detector is off on this face
+  found = found_in_truth + (0, 2)
+  found[1] = np.nan
+  found_in_truth[2] = np.nan
+  distance = landmark_error.keypoint_distance(found, found_in_truth, truth)
+  np.testing.assert_allclose(distance, [2 / 20, np.nan, np.nan])
+  asked = landmark_error.detected_landmark_error(found, truth)
+  np.testing.assert_allclose(asked.errors[0], np.hypot(5, 2) / 20)
+  np.testing.assert_allclose(asked.failure_rate, 1 / 3)
+  with pytest.raises(UserError, match='differ in shape'):
+    landmark_error.keypoint_distance(found[:2], found_in_truth, truth)
 
 
 def _square(low, high):

@@ -1,0 +1,180 @@
+"""Drawn frames against what was asked for, with all instruments at once."""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from flaxheads.evaluation import results
+from flaxheads.evaluation.instruments import Instruments, marked_name
+from flaxheads.evaluation.trials import Trial
+from flaxheads.metrics import identity, landmark_error
+from flaxheads.metrics import image as image_metrics
+from flaxheads.metrics.flicker import flicker
+
+
+class Target(NamedTuple):
+  """What a method was asked for.
+
+  Attributes:
+    points: float32 [F, 68, 2] in pixels, the landmarks that drive.
+    driver: whose they are; None: the person's own.
+  """
+
+  points: np.ndarray
+  driver: str | None = None
+
+
+class Measured(NamedTuple):
+  """Numbers for the table, and arrays for what needs many people.
+
+  Attributes:
+    values: by metric; None where there is no value.
+    arrays: 'inception' (by its marked name), float32 [F, 2048].
+  """
+
+  values: dict[str, float | None]
+  arrays: dict[str, np.ndarray]
+
+
+def embed_faces(frames, points, arcface) -> np.ndarray:
+  """ArcFace embeddings.
+
+  Args:
+    frames: uint8 [F, S, S, 3].
+    points: float [F, 68, 2] in pixels; NaN where no face was found.
+    arcface: MetricNetwork.
+
+  Returns:
+    float32 [F, 512]; NaN where no face was found.
+  """
+  found = np.isfinite(points).all((1, 2))
+  embeddings = np.full((len(frames), 512), np.nan, np.float32)
+  if found.any():
+    aligned = identity.align(frames[found], points[found])
+    embeddings[found] = arcface(aligned)
+  return embeddings
+
+
+class Truth:
+  """A person's real frames as the instruments see them, each looked at once."""
+
+  def __init__(self, trial: Trial, instruments: Instruments):
+    self.trial = trial
+    self._instruments = instruments
+
+  @functools.cached_property
+  def found(self) -> np.ndarray:
+    """Detected points of all frames, NaN where there is no face [N, 68, 2]."""
+    detector = self._instruments.detection.detect
+    return landmark_error.detect_points(self.trial.frames, detector)
+
+  @functools.cached_property
+  def faces(self) -> np.ndarray:
+    """Embeddings of all frames [N, 512]."""
+    detected = self._instruments.detection is not None
+    points = self.found if detected else self.trial.points
+    return embed_faces(self.trial.frames, points, self._instruments.arcface)
+
+  @functools.cached_property
+  def judged_as(self):
+    """What stands for the person before the critic."""
+    trial = self.trial
+    return self._instruments.critic.embed(
+      trial.frames[trial.test], trial.points[trial.test]
+    )
+
+
+def _compare(frames, truth: Truth, instruments) -> dict:
+  """The metrics that need the true frame of every drawn one."""
+  trial = truth.trial
+  drawn, real = map(
+    image_metrics.to_unit_range, (frames, trial.frames[trial.test])
+  )
+  mask = landmark_error.face_mask(trial.points[trial.test], frames.shape[1])
+  inside = np.asarray(image_metrics.psnr(drawn, real, mask))
+  values = {
+    'psnr': float(image_metrics.psnr(drawn, real).mean()),
+    'ssim': float(image_metrics.ssim(drawn, real).mean()),
+    'psnr_face': results.mean_or_none(inside),
+  }
+  if instruments.lpips:
+    from flaxheads.metrics.lpips import lpips  # late: it needs Flax
+
+    name = marked_name('lpips', instruments.lpips)
+    values[name] = float(lpips(instruments.lpips, drawn, real).mean())
+  return values
+
+
+def _similarity(faces, others) -> float | None:
+  """Mean CSIM over the pairs of which both have a face.
+
+  Args:
+    faces: float [F, 512], NaN where there is none.
+    others: float [F, 512] or [F, T, 512].
+  """
+  faces, others = np.broadcast_arrays(
+    faces.reshape(len(faces), *[1] * (others.ndim - 2), -1), others
+  )
+  both = np.isfinite(faces).all(-1) & np.isfinite(others).all(-1)
+  if not both.any():
+    return None
+  return float(identity.cosine_similarity(faces[both], others[both]).mean())
+
+
+def _similarity_to_truth(faces, truth: Truth, target: Target, support):
+  """To the true frame; of another's motion, to each of the support frames."""
+  if target.driver is None:
+    return _similarity(faces, truth.faces[truth.trial.test])
+  known = truth.faces[support]
+  return _similarity(faces, np.repeat(known[None], len(faces), 0))
+
+
+def measure(
+  frames, truth: Truth, target: Target, support, instruments: Instruments
+) -> Measured:
+  """Measures the frames of one result.
+
+  Args:
+    frames: uint8 [F, S, S, 3], one for each of the target's points.
+    truth: of the person who was drawn.
+    target: what was asked for; with a driver there is no true frame.
+    support: int [T], indices of the trial's frames that the method saw.
+    instruments: what there is.
+
+  Returns:
+    Measured. With the person's own motion: psnr, psnr_face (dB), ssim, lpips,
+    akd. Always: csim, flicker, realism, nme and failure_rate. Landmark
+    distances are fractions of the inter-ocular distance; see docs/evaluation.
+  """
+  trial, own = truth.trial, target.driver is None
+  shape = (len(target.points), *trial.frames.shape[1:])
+  if frames.shape != shape or frames.dtype != np.uint8:
+    raise ValueError(
+      f'drawn frames are {frames.dtype} {frames.shape}, not uint8 {shape}'
+    )
+  values = _compare(frames, truth, instruments) if own else {}
+  points = target.points
+  if instruments.detection:
+    points = landmark_error.detect_points(frames, instruments.detection.detect)
+    error = landmark_error.detected_landmark_error(points, target.points)
+    values['nme'] = results.mean_or_none(error.errors)
+    values['failure_rate'] = error.failure_rate
+    if own:
+      distances = landmark_error.keypoint_distance(
+        points, truth.found[trial.test], target.points
+      )
+      values['akd'] = results.mean_or_none(distances)
+  if instruments.arcface:
+    faces = embed_faces(frames, points, instruments.arcface)
+    name = marked_name('csim', instruments.arcface)
+    values[name] = _similarity_to_truth(faces, truth, target, support)
+  values['flicker'] = results.mean_or_none(flicker(frames, target.points))
+  if instruments.critic:
+    scores = instruments.critic.score(truth.judged_as, frames, target.points)
+    values['realism'] = float(np.mean(scores))
+  arrays = {}
+  if instruments.inception:
+    features = instruments.inception(image_metrics.to_unit_range(frames))
+    arrays[marked_name('inception', instruments.inception)] = features
+  return Measured(values, arrays)
