@@ -108,9 +108,9 @@ def test_rotation_is_found():
 
 
 def test_the_file_holds_what_the_renderer_says():
-  rest, moved = statistics.head_shapes(seed=3, num_people=64)
+  rest, moved = statistics.head_shapes(seed=3, num_people=24)
   known = face_shape.statistics()
-  assert np.abs(rest.mean(0) - known.mean).max() < 0.25
+  assert np.abs(rest.mean(0) - known.mean).max() < 0.5
 
   def share(offsets, basis):
     flat = offsets.reshape(len(offsets), -1)
