@@ -252,13 +252,13 @@ def _expected(config: ModelConfig, tree: dict):
   num_adain_params = networks.generator.num_adain_params
   size = config.image_size
   # How many pictures there were, and how large the portrait is, is free.
-  num_shots = np.shape(tree.get('support_points'))[:1] or (1,)
+  num_shots = max(1, *np.shape(tree.get('support_points'))[:1], 1)
   portrait = {}
-  if 'portrait' in tree:
-    image = tree['portrait'].get('image') if tree['portrait'] else None
-    sides = tuple(min(n, MAX_SIDE) for n in np.shape(image)[:2])
+  if isinstance(tree.get('portrait'), dict):
+    given = (*np.shape(tree['portrait'].get('image')), 1, 1)[:2]
+    sides = [min(max(n, 1), MAX_SIDE) for n in given]
     portrait['portrait'] = {
-      'image': jax.ShapeDtypeStruct((*(sides or (1, 1)), 3), np.uint8),
+      'image': jax.ShapeDtypeStruct((*sides, 3), np.uint8),
       'box': jax.ShapeDtypeStruct((3,), np.float32),
     }
   return {
@@ -266,5 +266,5 @@ def _expected(config: ModelConfig, tree: dict):
     'generator': without_projection(params['generator']),
     'adain_params': jax.ShapeDtypeStruct((num_adain_params,), np.float32),
     'frame': jax.ShapeDtypeStruct((size, size, 3), np.uint8),
-    'support_points': jax.ShapeDtypeStruct((*num_shots, 68, 2), np.float32),
+    'support_points': jax.ShapeDtypeStruct((num_shots, 68, 2), np.float32),
   }

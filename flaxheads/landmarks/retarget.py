@@ -15,6 +15,7 @@ from flaxheads.landmarks.crop import crop_box, points_to_crop
 # Eyes and mouth move in proportion to their own size, within these limits.
 _MIN_GAIN, _MAX_GAIN = 0.6, 1.6
 _MOUTH = np.array(layout.OUTER_LIPS + layout.INNER_LIPS)
+_MARGIN = 0.1  # of the crop, about a face that is pasted
 # (upper, lower) points that may touch, but not cross.
 _LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
 _LIPS = ((61, 67), (62, 66), (63, 65))
@@ -103,3 +104,21 @@ def place_on(points: np.ndarray, anchor: np.ndarray) -> np.ndarray:
   scale = scales[best] if scales[best] > 0 else 1.0
   placed = (points - middles[best]) * scale + anchor.mean(0)
   return placed.astype(np.float32)
+
+
+def keep_inside(points: np.ndarray, image_size: int) -> np.ndarray:
+  """Shifts frames back whose face would leave the crop, or reach its border.
+
+  Args:
+    points: float [F, 68, 2] in pixels of a crop of S x S.
+    image_size: S, pixels.
+
+  Returns:
+    float32 [F, 68, 2]; a face too large for it lies in the middle.
+  """
+  margin = _MARGIN * image_size
+  low, high = points.min(1), points.max(1)  # [F, 2]
+  least, most = margin - low, image_size - margin - high
+  middle = (least + most) / 2
+  shift = np.clip(0, np.minimum(least, middle), np.maximum(most, middle))
+  return (points + shift[:, None]).astype(np.float32)
