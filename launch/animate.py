@@ -211,7 +211,8 @@ def _report(path, person, drivers, retargeted, remarks, marks):
 def _animate(output, path, make_person):
   """One person, with all drivers."""
   person, remarks = make_person(path)
-  paste = casting.make_paste(person) if _PASTE_BACK.value else None
+  if _PASTE_BACK.value:
+    casting.check_portrait(person)
   drivers = _load_drivers(person.config.image_size)
   drivers, retargeted = _fit(person, drivers)
   marks = _make_marks(person)
@@ -224,6 +225,9 @@ def _animate(output, path, make_person):
       total=len(driver.points),
       unit=' frames',
     )
+    paste = None
+    if _PASTE_BACK.value:
+      paste = casting.make_paste(person, driver.points)
     return animation.render(
       person, driver, file, _SIZE.value, marks, bar, paste
     )

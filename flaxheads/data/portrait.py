@@ -1,5 +1,6 @@
 """The whole picture that a crop was taken from, to paste a head back into."""
 
+import collections
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,8 +33,8 @@ def read_portrait(clip: Clip) -> Portrait:
   if path.is_dir() or path.suffix.lower() in images.EXTENSIONS:
     image = images.read_image(list_pictures(path)[number])
   else:
-    for image, _ in VideoReader(path, max_frames=number + 1):
-      pass
+    reader = VideoReader(path, max_frames=number + 1)
+    image = collections.deque(reader, maxlen=1).pop().image
   return shrink(Portrait(image, clip.box))
 
 

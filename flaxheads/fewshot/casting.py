@@ -44,16 +44,26 @@ def fit_driver(
   return driver._replace(points=points)
 
 
-def make_paste(person: Person) -> Paste:
-  """What pastes a person's drawings into the portrait.
-
-  Raises:
-    UserError: the person has none.
-  """
+def check_portrait(person: Person) -> None:
+  """Raises UserError where a person cannot be pasted back."""
   if person.portrait is None:
     raise UserError(
       '--paste_back: this person was made without a portrait; make the person '
       'anew with launch.finetune'
     )
+
+
+def make_paste(person: Person, points: np.ndarray) -> Paste:
+  """What pastes a person's drawings into the portrait.
+
+  Args:
+    person: with a portrait.
+    points: float32 [F, 68, 2] in pixels, that the drawings are made from.
+
+  Raises:
+    UserError: the person has none.
+  """
+  check_portrait(person)
   (still,) = animate(person, np.asarray(person.points)[None])
-  return Paste(person.portrait, still)
+  points = np.concatenate([person.points[None], points])
+  return Paste(person.portrait, still, points)

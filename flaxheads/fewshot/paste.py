@@ -5,12 +5,35 @@ import numpy as np
 
 from flaxheads.data.portrait import Portrait
 
-# Shares of the crop's side. The crop shows the head with room around it, so
-# that the mask fades in the background and not in the face.
+# Shares of the crop's side, inside of which the mask has to fade.
 _BORDER = 0.02  # of nothing but the picture
 _FADE = 0.16  # from there to nothing but the drawing
 _BLUR = 0.1  # what is coarser is matched in colour
 _MAX_SHIFT = 48  # of 255, of a colour
+# A head with its hair, as an ellipse about the landmarks: half axes in halves
+# of their box, its middle above theirs. The mask is 1 in it and 0 beyond 1.4.
+_WIDE, _HIGH, _UP, _REACH = 1.35, 1.5, 0.3, 1.4
+_MASK_FRAMES = 64
+
+
+def _smooth(t):
+  """From 0 at 0 to 1 at 1, without a kink."""
+  t = np.clip(t, 0, 1)
+  return t * t * (3 - 2 * t)
+
+
+def _head_weight(points, x, y):
+  """1 wherever a head is in any frame, [len(y), len(x)]; shares of the side."""
+  chosen = np.linspace(0, len(points) - 1, min(len(points), _MASK_FRAMES))
+  nearest = np.full((len(y), len(x)), np.inf)
+  for face in points[np.unique(chosen.round().astype(int))]:
+    low, high = face.min(0), face.max(0)
+    half = np.maximum((high - low) / 2, 1e-3)
+    middle = (low + high) / 2 - (0, _UP * half[1])
+    across = (x - middle[0]) / (_WIDE * half[0])
+    down = (y - middle[1]) / (_HIGH * half[1])
+    nearest = np.minimum(nearest, np.hypot(across, down[:, None]))
+  return _smooth((_REACH - nearest) / (_REACH - 1))
 
 
 class Paste:
@@ -21,12 +44,14 @@ class Paste:
       bit to 1 where the drawing alone is seen.
   """
 
-  def __init__(self, portrait: Portrait, still: np.ndarray):
+  def __init__(self, portrait: Portrait, still: np.ndarray, points: np.ndarray):
     """Prepares mask and colours, which are the same for all frames.
 
     Args:
       portrait: the picture, and the square that the drawings show.
       still: uint8 [S, S, 3], the drawing of the portrait's own landmarks.
+      points: float [F, 68, 2] in pixels of the drawings: wherever the head
+        will be, and where the portrait has it.
     """
     self._image, self._box = portrait
     height, width = self._image.shape[:2]
@@ -34,7 +59,7 @@ class Paste:
     self._rows = slice(max(0, int(y0)), min(height, int(y0 + side) + 1))
     self._columns = slice(max(0, int(x0)), min(width, int(x0 + side) + 1))
     self._part = self._image[self._rows, self._columns].astype(np.float32)
-    self._weight = self._make_weight(height, width)
+    self._weight = self._make_weight(height, width, points / len(still))
     self._shift = self._match_colours(still)
 
   @property
@@ -52,8 +77,8 @@ class Paste:
     pasted[self._rows, self._columns] = mixed
     return pasted
 
-  def _make_weight(self, height, width):
-    """Rises from the sides of the square, but not where the picture ends."""
+  def _make_weight(self, height, width, points):
+    """About the head, and rising from those sides where the picture goes on."""
     x0, y0, side = self._box
     x = (np.arange(self._columns.start, self._columns.stop) + 0.5 - x0) / side
     y = (np.arange(self._rows.start, self._rows.stop) + 0.5 - y0) / side
@@ -61,12 +86,12 @@ class Paste:
     def rise(place, open_before, open_after):
       before = place if open_before else np.full_like(place, 1.0)
       after = 1 - place if open_after else np.full_like(place, 1.0)
-      t = np.clip((np.minimum(before, after) - _BORDER) / _FADE, 0, 1)
-      return t * t * (3 - 2 * t)
+      return _smooth((np.minimum(before, after) - _BORDER) / _FADE)
 
     across = rise(x, x0 > 0, x0 + side < width)
     down = rise(y, y0 > 0, y0 + side < height)
-    return (down[:, None] * across)[..., None].astype(np.float32)
+    heads = _head_weight(points, x, y)
+    return (heads * down[:, None] * across)[..., None].astype(np.float32)
 
   def _enlarge(self, drawing):
     """float32 [h, w, 3]: the drawing at the portrait's pixels."""
