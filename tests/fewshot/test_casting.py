@@ -54,7 +54,7 @@ def test_retargeting_is_for_others():
 def test_drivers_are_fitted_as_asked():
   points = np.stack([turned(yaw, 0.05 * yaw) for yaw in (0, 10, 20)])
   driver = Driver('d', points, None, 25.0, [])
-  me = person(turned(10, 0.5)[None] + 3)
+  me = person(turned(10, 0.5)[None] + (3, -6))
   plain = casting.fit_driver(me, driver, retargeted=False, pasted=False)
   assert plain.points is points
   pasted = casting.fit_driver(me, driver, retargeted=False, pasted=True)

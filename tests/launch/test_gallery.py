@@ -24,7 +24,7 @@ def talking(things, tmp_path_factory):
   ):
     template = silent.streams.video[0]
     pictures = output.add_stream_from_template(template)
-    sound = output.add_stream('flac', rate=44_100, layout='mono')
+    sound = output.add_stream('pcm_s16le', rate=44_100, layout='mono')
     time = np.arange(round(0.24 * 44_100)) / 44_100
     wave = 0.5 * np.sin(2 * np.pi * 440 * time) * (time > 0.1)
     piece = (wave * 32767).astype(np.int16)[None]
