@@ -111,7 +111,7 @@ def _crops(identity, motion, chosen, size):
   part = jax.tree.map(lambda field: np.asarray(field)[chosen], motion)
   frames = synthetic_heads.render_frames(identity, part, _RENDERED)
   frames = np.stack([crop_image(frame, box, size) for frame in frames])
-  return frames, points_to_crop(points, box, size)
+  return frames, points_to_crop(points[chosen], box, size)
 
 
 def _in_face(drawn, truth, points):

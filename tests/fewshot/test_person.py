@@ -78,14 +78,14 @@ def test_a_portrait_comes_back_and_a_forged_one_is_refused(tmp_path, person):
   loaded = fewshot.load_person(folder).portrait
   np.testing.assert_array_equal(loaded.image, image)
   assert loaded.box == portrait.box
-  for image, box, words in (
+  for forged_image, box, words in (
     (image, CropBox(500.0, 0.0, 20.0), 'do not belong together'),
     (image, CropBox(0.0, 0.0, -3.0), 'do not belong together'),
     (image[..., :2], portrait.box, 'shape'),
     (np.zeros((1, 4000, 3), np.uint8), portrait.box, 'shape'),
     (image.astype(np.float32), portrait.box, 'float32'),
   ):
-    forged = dataclasses.replace(person, portrait=Portrait(image, box))
+    forged = dataclasses.replace(person, portrait=Portrait(forged_image, box))
     fewshot.save_person(folder, forged)
     with pytest.raises(UserError, match=words):
       fewshot.load_person(folder)
