@@ -12,7 +12,9 @@ From a few pictures of a person to a video that moves as another one does:
   flaxheads.save_person('people/me', person)
 
   driver = flaxheads.load_driver('clip.mp4', size)
-  frames = flaxheads.animate(person, driver.points)  # uint8 [F, S, S, 3]
+  # Another person's motion on this one's face shape; leave out for one's own.
+  points = flaxheads.retarget(person.support_points, driver.points, size)
+  frames = flaxheads.animate(person, points)  # uint8 [F, S, S, 3]
   marks = flaxheads.default_marks(person.info.get('model_sha256', ''))
   stamp = flaxheads.Stamp(marks)  # watermark; seal signs
   with flaxheads.VideoWriter('me.mp4', driver.fps, seal=marks.seal) as writer:
@@ -54,6 +56,7 @@ _HOMES = {
     'save_model',
     'save_person',
   ),
+  'flaxheads.landmarks.retarget': ('retarget',),
   'flaxheads.provenance.marks': (
     'Marks',
     'Stamp',

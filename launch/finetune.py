@@ -1,25 +1,31 @@
-"""Makes a person from a handful of pictures.
+r"""Makes a person from a handful of pictures.
 
   python -m launch.finetune --source=photos/ --output=people/me
   python -m launch.finetune --source=clip.mp4 --num_shots=8 --output=people/me
+  python -m launch.finetune --source=photos/ann --source=photos/bob \
+      --output=people
 
 --source is a picture, a video, or a folder of either; you are asked whether
-you may animate who is shown. Without --model, the model that is shipped is
-fine-tuned; it has seen synthetic heads only.
+you may animate who is shown. It may be given several times, once for each
+person: then --output is a folder for all, with one below it for each. Where one
+fails the others are made all the same, and the exit code is 2. Without --model,
+the model that is shipped is fine-tuned; it has seen synthetic heads only.
 """
 
 import dataclasses
 import os
 import time
 
-from absl import flags
+from absl import flags, logging
 
 from flaxheads.config import FinetuneConfig
-from flaxheads.errors import check_range
-from launch import _rights, app
+from flaxheads.errors import UserError, check_range
+from launch import _rights, _several, app
 
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
-_SOURCE = flags.DEFINE_string('source', None, 'Pictures of one person.')
+_SOURCE = flags.DEFINE_multi_string(
+  'source', [], 'Pictures of one person; repeatable, for other people.'
+)
 _NUM_SHOTS = flags.DEFINE_integer(
   'num_shots', None, 'T, spread over the source; all that there are, up to 32.'
 )
@@ -41,6 +47,8 @@ def _check_flags():
   for flag in (_NUM_SHOTS, _NUM_STEPS):
     if flag.value is not None:
       check_range(f'--{flag.name}', flag.value, 1)
+  if _LANDMARKS.value and len(_SOURCE.value) > 1:
+    raise UserError('--landmarks belong to one --source; several are given')
 
 
 def _config(model):
@@ -54,28 +62,26 @@ def _config(model):
   )
 
 
-def main():
-  """Fine-tunes."""
-  _check_flags()
+def _finetune(model, config, source, output, rights):
+  """One person."""
   from flaxheads import fewshot
   from flaxheads.data.sources import load_support
-  from flaxheads.fewshot import folders
+  from flaxheads.fewshot import folders, suitability
   from flaxheads.fewshot.animation import write_report
   from flaxheads.fewshot.finetuning import num_finetuning_steps
   from flaxheads.provenance.examine import sha256_of
 
-  output = os.path.expanduser(_OUTPUT.value)
   folders.check_output(output, 'person')
-  model = fewshot.load_model(_MODEL.value)
-  config = _config(model)
-  rights = _rights.confirm(_SOURCE.value)
   support = load_support(
-    _SOURCE.value,
+    source,
     model.config.image_size,
     _NUM_SHOTS.value,
     face=_FACE.value,
     landmarks=_LANDMARKS.value,
   )
+  unsuitable = suitability.remarks(support, source)
+  for remark in unsuitable:
+    logging.warning('%s', remark)
   began = time.perf_counter()
   steps = num_finetuning_steps(len(support.frames), config)
   with app.progress_bar(total=steps, desc='fine-tuning', unit=' steps') as bar:
@@ -88,20 +94,43 @@ def main():
     person = fewshot.finetune(
       model, support.frames, support.points, config, _SEED.value, show
     )
-  source = {'source_sha256': sha256_of(_SOURCE.value), **rights}
-  person = dataclasses.replace(person, info={**person.info, **source})
+  info = {**person.info, 'source_sha256': sha256_of(source), **rights}
+  person = dataclasses.replace(person, info=info, portrait=support.portrait)
   fewshot.save_person(output, person)
   report = {
-    'source': _SOURCE.value,
+    'source': source,
     **person.info,
     'seconds': round(time.perf_counter() - began, 2),
-    'remarks': support.remarks,
+    'remarks': support.remarks + unsuitable,
   }
   write_report(os.path.join(output, folders.REPORT_FILE), report)
   print(
     f'{output}: a person from {len(support.frames)} frame(s); kept step '
     f'{person.info["steps"]} of fine-tuning'
   )
+
+
+def main():
+  """Fine-tunes."""
+  _check_flags()
+  from flaxheads import fewshot
+  from flaxheads.fewshot import folders
+
+  output = os.path.expanduser(_OUTPUT.value)
+  several = len(_SOURCE.value) > 1
+  if not several:
+    folders.check_output(output, 'person')
+  elif os.path.isfile(output):
+    raise UserError(f'--output={output}: is a file; give a folder for all')
+  model = fewshot.load_model(_MODEL.value)
+  config = _config(model)
+  rights = {path: _rights.confirm(path) for path in _SOURCE.value}
+
+  def make(name, path):
+    target = os.path.join(output, name) if several else output
+    _finetune(model, config, path, target, rights[path])
+
+  _several.each(_SOURCE.value, make)
 
 
 if __name__ == '__main__':

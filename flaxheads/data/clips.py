@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +168,7 @@ def _load_video(reader, image_size, detector, face, given, whole) -> Clip:
 
 def _load_pictures(path, image_size, detector, face, max_frames, given) -> Clip:
   """One picture, or those of a folder, each with a box of its own."""
-  paths = list(_pictures(path))[:max_frames]
+  paths = list_pictures(path)[:max_frames]
   _check_memory(str(path), len(paths), image_size)
   if given is not None:
     _check_count(given, len(paths), str(path), max_frames is None)
@@ -207,10 +206,10 @@ def _load_pictures(path, image_size, detector, face, max_frames, given) -> Clip:
   )
 
 
-def _pictures(path: Path) -> Iterator[Path]:
+def list_pictures(path: Path) -> list[Path]:
+  """A picture itself, or those of a folder by name, at least one."""
   if not path.is_dir():
-    yield path
-    return
+    return [path]
   found = sorted(
     p
     for p in path.iterdir()
@@ -222,7 +221,7 @@ def _pictures(path: Path) -> Iterator[Path]:
     raise UserError(
       f'{path}: the folder holds no picture; give PNG, JPEG or WebP files'
     )
-  yield from found
+  return found
 
 
 def _check_count(given, count: int, source: str, whole: bool):

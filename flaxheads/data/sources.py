@@ -9,6 +9,7 @@ import numpy as np
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
 from flaxheads.data.clips import Clip, describe_missing, load_clip
+from flaxheads.data.portrait import Portrait, read_portrait
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import crop_box, points_to_crop
 from flaxheads.landmarks.files import load_landmarks
@@ -24,11 +25,15 @@ class Support(NamedTuple):
     frames: uint8 [T, S, S, 3].
     points: float32 [T, 68, 2] in pixels.
     remarks: sentences for the user, on frames left out.
+    sides: float64 [T], the crops' sides in pixels of the source.
+    portrait: the whole picture of the first frame.
   """
 
   frames: np.ndarray
   points: np.ndarray
   remarks: list[str]
+  sides: np.ndarray
+  portrait: Portrait
 
 
 class Driver(NamedTuple):
@@ -40,6 +45,8 @@ class Driver(NamedTuple):
     frames: uint8 [F, S, S, 3] where there are pictures, else None.
     fps: frames per second.
     remarks: sentences for the user, on frames without a face.
+    sound: the video whose sound goes with it, if it is one.
+    start: of the points in that video, in seconds.
   """
 
   name: str
@@ -47,6 +54,8 @@ class Driver(NamedTuple):
   frames: np.ndarray | None
   fps: float
   remarks: list[str]
+  sound: Path | None = None
+  start: float = 0.0
 
 
 def _spread(count: int, wanted: int) -> np.ndarray:
@@ -110,7 +119,12 @@ def load_support(
     len(frames), num_shots or min(len(frames), DEFAULT_NUM_SHOTS)
   )
   remarks = [describe_missing(clip) for clip in clips if clip.missing]
-  return Support(frames[chosen], points[chosen], remarks)
+  sides = np.array([box.side for clip in clips for box in clip.boxes])
+  # The first of the chosen frames is the first of all.
+  portrait = read_portrait(clips[0])
+  return Support(
+    frames[chosen], points[chosen], remarks, sides[chosen], portrait
+  )
 
 
 def load_driver(
@@ -145,15 +159,17 @@ def load_driver(
     check_range('--max_frames', max_frames, 1)
   if path.suffix.lower() == '.npz':
     points, times, still = _from_landmarks(path, image_size, max_frames)
-    frames, remarks = None, []
+    frames, remarks, sound = None, [], None
   else:
     clip = load_clip(path, image_size, face=face, max_frames=max_frames)
     points, times, frames = clip.points, clip.times, clip.frames
     remarks = [describe_missing(clip)] if clip.missing else []
     still = path.is_dir() or path.suffix.lower() in images.EXTENSIONS
+    sound = None if still else path
   if still:
     times = times / STILL_FPS
-  return _regular(path, points, times, frames, fps, remarks)
+  driver = _regular(path, points, times, frames, fps, remarks)
+  return driver._replace(sound=sound, start=float(times[0]))
 
 
 def _from_landmarks(path, image_size, max_frames):

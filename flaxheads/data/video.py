@@ -1,4 +1,4 @@
-"""Reading and writing video: the only module that does.
+"""Reading and writing video: the only module that does, but for sound.py.
 
 Reading is a stream of upright RGB frames with times, within limits on what an
 unknown file may cost. Writing makes H.264 in MP4 that browsers play.
@@ -48,6 +48,24 @@ class Video(NamedTuple):
   times: np.ndarray
   fps: float
   truncated: bool
+
+
+def open_container(path: str | os.PathLike):
+  """Opens a file that need not be trusted and checks that it holds video."""
+  try:
+    container = av.open(
+      f'file:{path}',  # so that 'http:x.mp4' stays a name
+      options={'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'},
+    )
+  except (av.FFmpegError, ValueError, OSError) as error:
+    raise UserError(
+      f'{path}: not a video that can be read, or cut short; give MP4, MOV,'
+      ' MKV, WebM, AVI or MPEG'
+    ) from error
+  if not any(s.codec_context for s in container.streams.video[:1]):
+    container.close()
+    raise UserError(f'{path}: holds no video stream; give a video')
+  return container
 
 
 class VideoReader:
@@ -100,7 +118,7 @@ class VideoReader:
       raise UserError(f'{path}: {what or "no such file"}')
     if not self.path.stat().st_size:
       raise UserError(f'{path}: the file is empty; give a video')
-    with self._open() as container:
+    with open_container(self.path) as container:
       stream = container.streams.video[0]
       rate = stream.average_rate
       seconds = float(
@@ -140,28 +158,10 @@ class VideoReader:
         count + 1,
       )
 
-  def _open(self):
-    """Opens the container and checks that it has a video stream."""
-    try:
-      # The prefix keeps a name such as 'http:x.mp4' a name.
-      container = av.open(
-        f'file:{self.path}',
-        options={'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'},
-      )
-    except (av.FFmpegError, ValueError, OSError) as error:
-      raise UserError(
-        f'{self.path}: not a video that can be read, or cut short; give MP4,'
-        ' MOV, MKV, WebM, AVI or MPEG'
-      ) from error
-    if not any(s.codec_context for s in container.streams.video[:1]):
-      container.close()
-      raise UserError(f'{self.path}: holds no video stream; give a video')
-    return container
-
   def _decode(self) -> Iterator[VideoFrame]:
     """Every frame of the file, with rising times that start at 0."""
     self.truncated = False
-    with self._open() as container:
+    with open_container(self.path) as container:
       stream = container.streams.video[0]
       self._check_size(stream.codec_context.width, stream.codec_context.height)
       # The bitstream may announce another size than the container.

@@ -16,9 +16,11 @@ import numpy as np
 
 from flaxheads.data.files import atomic_path
 from flaxheads.data.image import contact_sheet, write_png
+from flaxheads.data.sound import add_sound
 from flaxheads.data.sources import Driver
 from flaxheads.data.video import VideoWriter
 from flaxheads.errors import UserError
+from flaxheads.fewshot.paste import Paste
 from flaxheads.fewshot.person import Person, device_batches
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.provenance.marks import Marks, Stamp
@@ -29,6 +31,7 @@ CONTACT_SHEET = 'contact_sheet.png'
 _SHEET_FRAMES = 8
 _DRAWN_AT_ONCE = 64
 _STAMPED_AT_ONCE = 16
+_PASTED_AT_ONCE = 4
 
 
 def resize(frame: np.ndarray, size: int) -> np.ndarray:
@@ -49,6 +52,25 @@ def _enlarge(frames, size):
   return jnp.clip(jnp.round(sized), 0, 255).astype(jnp.uint8)
 
 
+def _sealed(driver: Driver, seconds: float, marks: Marks):
+  """What is done to a finished video: the driver's sound, then a signature."""
+
+  def seal(path: Path, title: str) -> None:
+    if driver.sound:
+      add_sound(path, driver.sound, driver.start, seconds)
+    marks.seal(path, title)
+
+  return seal
+
+
+def _pasted(frames, paste):
+  """Whole pictures, a few at a time: they are large."""
+  for start in range(0, len(frames), _PASTED_AT_ONCE):
+    part = [paste(frame) for frame in frames[start : start + _PASTED_AT_ONCE]]
+    count = len(part)  # one size of batch compiles once
+    yield np.stack(part + part[-1:] * (_PASTED_AT_ONCE - count)), count
+
+
 def render(
   person: Person,
   driver: Driver,
@@ -56,6 +78,7 @@ def render(
   size: int,
   marks: Marks,
   progress: Callable[[Iterable], Iterable] = iter,
+  paste: Paste | None = None,
 ) -> np.ndarray:
   """Writes the animation of one driver as an mp4.
 
@@ -66,6 +89,8 @@ def render(
     size: side of the video in pixels; the model's picture is enlarged.
     marks: what the file shall say of its origin.
     progress: wraps the frames, as tqdm does.
+    paste: puts every frame into the person's portrait, of whose size the
+      video then is.
 
   Returns:
     uint8 [F, S, S, 3], the frames at the model's own size, not yet marked.
@@ -74,11 +99,15 @@ def render(
 
   def finished():
     for frames, count in device_batches(person, driver.points):
-      marked = stamp(_enlarge(frames, size))
       drawn.append(np.asarray(frames)[:count])
-      yield from np.asarray(marked)[:count]
+      if paste is None:
+        yield from np.asarray(stamp(_enlarge(frames, size)))[:count]
+        continue
+      for whole, number in _pasted(drawn[-1], paste):
+        yield from np.asarray(stamp(whole))[:number]
 
-  with VideoWriter(path, driver.fps, seal=marks.seal) as writer:
+  seal = _sealed(driver, len(driver.points) / driver.fps, marks)
+  with VideoWriter(path, driver.fps, seal=seal) as writer:
     for frame in progress(finished()):
       writer.write(frame)
   return np.concatenate(drawn)
@@ -136,16 +165,18 @@ def write_side_by_side(
 ) -> None:
   """A video: the portrait, then each driver above what it moves.
 
-  It runs at the first driver's rate and as long as the longest; shorter ones
-  stop at their last frame.
+  It runs at the first driver's rate, with its sound, and as long as the
+  longest; shorter ones stop at their last frame.
   """
   fps = drivers[0].fps
   seconds = max(len(d.points) / d.fps for d in drivers)
   own = [driver_frames(d, person.config.image_size) for d in drivers]
   portrait = resize(person.frame, size)
   blank, stamp = np.full_like(portrait, 255), Stamp(marks)
-  with VideoWriter(path, fps, seal=marks.seal) as writer:
-    for i in range(max(1, round(seconds * fps))):
+  count = max(1, round(seconds * fps))
+  seal = _sealed(drivers[0], count / fps, marks)
+  with VideoWriter(path, fps, seal=seal) as writer:
+    for i in range(count):
       columns = [np.concatenate([blank, portrait])]
       for driver, theirs, frames in zip(drivers, own, rendered, strict=True):
         k = min(int(i / fps * driver.fps), len(frames) - 1)

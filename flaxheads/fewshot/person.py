@@ -8,14 +8,18 @@ import numpy as np
 
 from flaxheads import config as configs
 from flaxheads.config import ModelConfig
+from flaxheads.data.portrait import MAX_SIDE, Portrait
+from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
 from flaxheads.fewshot.model import Model
+from flaxheads.landmarks.crop import CropBox
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.training import networks as nets
 from flaxheads.training.sample import to_float, to_uint8
 
 KIND = 'person'
 _BATCH = 16
+_MAX_CROP = 8  # times the portrait; see data/clips.py
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,16 +31,24 @@ class Person:
     generator: parameters of G without P, spectral normalisation folded in.
     adain_params: psi or psi', float32 [M].
     frame: uint8 [S, S, 3], the first of the pictures.
-    points: float32 [68, 2], its landmarks, in pixels.
+    support_points: float32 [T, 68, 2], the landmarks of all pictures, in
+      pixels: what is known of the face's shape.
     info: how the person came to be: method, num_shots, model, losses.
+    portrait: the whole picture of `frame`, to paste the moving head into.
   """
 
   config: ModelConfig
   generator: dict
   adain_params: np.ndarray
   frame: np.ndarray
-  points: np.ndarray
+  support_points: np.ndarray
   info: dict
+  portrait: Portrait | None = None
+
+  @property
+  def points(self) -> np.ndarray:
+    """float32 [68, 2], the landmarks of `frame`."""
+    return self.support_points[0]
 
 
 def without_projection(generator_params: dict) -> dict:
@@ -102,7 +114,7 @@ def feed_forward(model: Model, frames, points) -> Person:
     without_projection(model.normal['generator']),
     np.asarray(adain_params),
     np.asarray(frames[0]),
-    np.asarray(points[0], np.float32),
+    np.asarray(points, np.float32),
     {'method': 'feed-forward', 'num_shots': len(frames), **_origin(model)},
   )
 
@@ -183,9 +195,17 @@ def save_person(folder: str, person: Person) -> None:
       'generator': person.generator,
       'adain_params': person.adain_params,
       'frame': person.frame,
-      'points': person.points,
+      'support_points': person.support_points,
+      **_portrait_tree(person.portrait),
     },
   )
+
+
+def _portrait_tree(portrait: Portrait | None) -> dict:
+  if portrait is None:
+    return {}
+  box = np.array(portrait.box, np.float32)
+  return {'portrait': {'image': portrait.image, 'box': box}}
 
 
 def load_person(folder: str) -> Person:
@@ -196,27 +216,55 @@ def load_person(folder: str) -> Person:
   """
   description, tree = folders.load(folder, KIND)
   config = configs.from_dict(description.get('model', {}), ModelConfig)
-  folders.check_tree(folder, tree, _expected(config))
+  folders.check_tree(folder, tree, _expected(config, tree))
+  portrait = tree.get('portrait')
+  if portrait:
+    portrait = Portrait(portrait['image'], CropBox(*portrait['box'].tolist()))
+    _check_portrait(folder, portrait)
   return Person(
     config,
     tree['generator'],
     tree['adain_params'],
     tree['frame'],
-    tree['points'],
+    tree['support_points'],
     description.get('info', {}),
+    portrait,
   )
 
 
-def _expected(config: ModelConfig):
+def _check_portrait(folder: str, portrait: Portrait) -> None:
+  """Raises UserError where the box has nothing to do with the picture."""
+  height, width = portrait.image.shape[:2]
+  x0, y0, side = portrait.box
+  overlaps = -side < x0 < width and -side < y0 < height
+  if not (overlaps and 1 <= side <= _MAX_CROP * max(height, width)):
+    raise UserError(
+      f'{folder}: its portrait and the place of the face in it do not belong '
+      'together; make the person anew'
+    )
+
+
+def _expected(config: ModelConfig, tree: dict):
   networks = nets.build_networks(config)
   params = jax.eval_shape(
     lambda key: nets.init_params(networks, key), jax.random.key(0)
   )
   num_adain_params = networks.generator.num_adain_params
   size = config.image_size
+  # How many pictures there were, and how large the portrait is, is free.
+  num_shots = max(1, *np.shape(tree.get('support_points'))[:1], 1)
+  portrait = {}
+  if isinstance(tree.get('portrait'), dict):
+    given = (*np.shape(tree['portrait'].get('image')), 1, 1)[:2]
+    sides = [min(max(n, 1), MAX_SIDE) for n in given]
+    portrait['portrait'] = {
+      'image': jax.ShapeDtypeStruct((*sides, 3), np.uint8),
+      'box': jax.ShapeDtypeStruct((3,), np.float32),
+    }
   return {
+    **portrait,
     'generator': without_projection(params['generator']),
     'adain_params': jax.ShapeDtypeStruct((num_adain_params,), np.float32),
     'frame': jax.ShapeDtypeStruct((size, size, 3), np.uint8),
-    'points': jax.ShapeDtypeStruct((68, 2), np.float32),
+    'support_points': jax.ShapeDtypeStruct((num_shots, 68, 2), np.float32),
   }

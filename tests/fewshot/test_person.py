@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from flaxheads import fewshot
+from flaxheads.data.portrait import Portrait
 from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
+from flaxheads.landmarks.crop import CropBox
 from tests import tiny_game
 from tests.tiny_game import quick_compiles  # noqa: F401
 
@@ -57,7 +59,7 @@ def test_a_person_comes_back_exactly(saved, person, points):
   assert loaded.config == person.config
   assert loaded.info == person.info
   tiny_game.assert_trees_equal(loaded.generator, person.generator)
-  for name in ('adain_params', 'frame', 'points'):
+  for name in ('adain_params', 'frame', 'support_points'):
     mine, theirs = getattr(loaded, name), getattr(person, name)
     np.testing.assert_array_equal(mine, theirs)
     assert mine.dtype == theirs.dtype
@@ -66,6 +68,35 @@ def test_a_person_comes_back_exactly(saved, person, points):
   )
   assert sorted(os.listdir(saved)) == ['person.json', folders.TENSORS_FILE]
   assert os.listdir(saved.parent) == ['ada']
+
+
+def test_a_portrait_comes_back_and_a_forged_one_is_refused(tmp_path, person):
+  folder = str(tmp_path / 'ada')
+  image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+  portrait = Portrait(image, CropBox(5.0, -2.5, 20.0))
+  fewshot.save_person(folder, dataclasses.replace(person, portrait=portrait))
+  loaded = fewshot.load_person(folder).portrait
+  np.testing.assert_array_equal(loaded.image, image)
+  assert loaded.box == portrait.box
+  for forged_image, box, words in (
+    (image, CropBox(500.0, 0.0, 20.0), 'do not belong together'),
+    (image, CropBox(0.0, 0.0, -3.0), 'do not belong together'),
+    (image[..., :2], portrait.box, 'shape'),
+    (np.zeros((1, 4000, 3), np.uint8), portrait.box, 'shape'),
+    (image.astype(np.float32), portrait.box, 'float32'),
+  ):
+    forged = dataclasses.replace(person, portrait=Portrait(forged_image, box))
+    fewshot.save_person(folder, forged)
+    with pytest.raises(UserError, match=words):
+      fewshot.load_person(folder)
+
+
+def test_a_person_without_landmarks_is_refused(tmp_path, person):
+  none = np.zeros((0, 68, 2), np.float32)
+  none = dataclasses.replace(person, support_points=none)
+  fewshot.save_person(str(tmp_path / 'ada'), none)
+  with pytest.raises(UserError, match='support_points has shape'):
+    fewshot.load_person(str(tmp_path / 'ada'))
 
 
 def test_a_person_may_be_written_over(saved, person, model):

@@ -78,8 +78,9 @@ def things(tmp_path_factory) -> Things:
     generator,
     np.zeros(num_adain_params, np.float32),
     support.frames[0],
-    support.points[0],
+    support.points,
     {'method': 'feed-forward', 'num_shots': 1},
+    support.portrait,
   )
   flaxheads.save_person(things.person, person)
   return things

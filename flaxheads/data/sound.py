@@ -1,0 +1,134 @@
+"""The sound of a driver, put under the video that it moved."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from absl import logging
+
+from flaxheads.data.video import open_container
+
+RATE = 48_000  # samples a second; mono and stereo alike become stereo
+BITS_PER_SECOND = 160_000
+# Clocks of containers are coarse: what is off by less is no gap.
+_TOLERANCE = 0.02  # seconds
+
+
+def has_sound(path: str | os.PathLike) -> bool:
+  """Whether a video file has a sound stream that can be decoded."""
+  with open_container(path) as container:
+    return _sound_stream(container) is not None
+
+
+def add_sound(
+  path: Path, source: str | os.PathLike, start: float, seconds: float
+) -> None:
+  """Puts the sound of `source` under the silent mp4 `path`, in place.
+
+  The pictures are copied as they are; the sound is decoded and becomes AAC,
+  whatever it was. Where it lacks, there is silence; where it is damaged, it
+  ends, with a warning.
+
+  Args:
+    path: an mp4 with pictures alone, that starts at 0.
+    source: the video whose sound it is; one without sound changes nothing.
+    start: where the mp4 starts, in seconds after the first picture of `source`.
+    seconds: how long the mp4 lasts.
+
+  Raises:
+    UserError: `source` cannot be read.
+  """
+  if not has_sound(source):
+    return
+  mixed = path.with_name(f'{path.name}.sound.mp4')
+  try:
+    with (
+      av.open(str(path)) as silent,
+      av.open(str(mixed), 'w', options={'movflags': 'faststart'}) as output,
+    ):
+      pictures = silent.streams.video[0]
+      stream = output.add_stream_from_template(pictures)
+      voice = output.add_stream('aac', rate=RATE, layout='stereo')
+      voice.bit_rate = BITS_PER_SECOND
+      packets = _encoded(voice, _samples(source, start, seconds))
+      _interleave(output, stream, silent.demux(pictures), packets)
+    os.replace(mixed, path)
+  finally:
+    mixed.unlink(missing_ok=True)
+
+
+def _interleave(output, stream, pictures, sounds) -> None:
+  """Writes both in the order of time, as players that stream want it."""
+  sound = next(sounds, None)
+  for packet in pictures:
+    if packet.dts is None:  # the end
+      continue
+    while sound and sound.dts * sound.time_base <= packet.dts * (
+      packet.time_base
+    ):
+      output.mux(sound)
+      sound = next(sounds, None)
+    packet.stream = stream
+    output.mux(packet)
+  while sound:
+    output.mux(sound)
+    sound = next(sounds, None)
+
+
+def _encoded(stream, pieces) -> Iterator[av.Packet]:
+  written = 0
+  for piece in pieces:
+    frame = av.AudioFrame.from_ndarray(piece, format='fltp', layout='stereo')
+    frame.sample_rate, frame.pts = RATE, written
+    written += piece.shape[1]
+    yield from stream.encode(frame)
+  yield from stream.encode(None)
+
+
+def _sound_stream(container):
+  """The first sound stream, or None where there is none of a known codec."""
+  streams = container.streams.audio
+  return next((s for s in streams if s.codec_context), None)
+
+
+def _samples(source, start, seconds) -> Iterator[np.ndarray]:
+  """float32 [2, n] pieces that together last `seconds`; silence in gaps."""
+  position, end = 0, round(seconds * RATE)
+  for time, piece in _decoded(source):
+    first = round((time - start) * RATE)
+    if first >= end:
+      break
+    if first > position + _TOLERANCE * RATE:
+      yield from _silence(first - position)
+      position = first
+    late = max(0, position - first)  # what lies before the start, or twice
+    if late <= _TOLERANCE * RATE and position:
+      late = 0
+    piece = piece[:, late : late + end - position]
+    if piece.shape[1]:
+      yield np.ascontiguousarray(piece)
+      position += piece.shape[1]
+  yield from _silence(end - position)
+
+
+def _silence(count: int) -> Iterator[np.ndarray]:
+  for begin in range(0, count, RATE):
+    yield np.zeros((2, min(RATE, count - begin)), np.float32)
+
+
+def _decoded(source) -> Iterator[tuple[float, np.ndarray]]:
+  """Sound as float32 [2, n], with its time after the first picture."""
+  with open_container(source) as container:
+    first = next(container.decode(container.streams.video[0])).time or 0.0
+  resampler = av.AudioResampler(format='fltp', layout='stereo', rate=RATE)
+  with open_container(source) as container:
+    try:
+      for frame in container.decode(_sound_stream(container)):
+        time = frame.time
+        for part in resampler.resample(frame):
+          if time is not None:
+            yield time - first, part.to_ndarray()
+    except (av.FFmpegError, OSError, ValueError):
+      logging.warning('%s: its sound is damaged; it ends there', source)

@@ -1,0 +1,124 @@
+"""The motion of one face on the shape of another.
+
+Raw landmarks of a driver carry the driver's face with them: a narrow face
+driven by a broad one grows broad. Here a driver's points are moved by the
+difference between the two faces at rest, turned as the driver's head is in
+that frame. So every motion of the driver stays, also what no model of faces
+knows, and a face driven by its own points stays nearly as it is.
+"""
+
+import numpy as np
+
+from flaxheads.landmarks import face_shape, layout
+from flaxheads.landmarks.crop import crop_box, points_to_crop
+
+# Eyes and mouth move in proportion to their own size, within these limits.
+_MIN_GAIN, _MAX_GAIN = 0.6, 1.6
+_MOUTH = np.array(layout.OUTER_LIPS + layout.INNER_LIPS)
+_MARGIN = 0.1  # of the crop, about a face that is pasted
+# (upper, lower) points that may touch, but not cross.
+_LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
+_LIPS = ((61, 67), (62, 66), (63, 65))
+
+
+def retarget(
+  source_points: np.ndarray, driver_points: np.ndarray, image_size: int
+) -> np.ndarray:
+  """Gives a source the motion of a driver and keeps its own face shape.
+
+  Args:
+    source_points: float [T, 68, 2] in pixels: who is moved, in pictures of
+      any size and pose; the more, the better the shape is known.
+    driver_points: float [F, 68, 2] in pixels: the frames of one clip.
+    image_size: S, side of the crop to be drawn, pixels.
+
+  Returns:
+    float32 [F, 68, 2] in pixels of a crop of S x S, where that of a clip of
+    the source would be taken that moves so.
+
+  Raises:
+    ValueError: another shape, no frame, or numbers that are not finite.
+  """
+  source = face_shape.fit_shape(source_points)
+  driver = face_shape.fit_shape(driver_points)
+  motion = face_shape.fit_motion(driver_points, driver)
+  offsets = motion.offsets()
+  own = face_shape.project(source + _rescale(offsets, source, driver), motion)
+  theirs = face_shape.project(driver + offsets, motion)
+  moved = np.asarray(driver_points, np.float64) + (own - theirs) * (1, -1)
+  # y of the head in the picture, where y points down.
+  upwards = motion.rotation[:, :2, 1] * (1, -1)
+  moved = _keep_apart(moved, upwards)
+  return points_to_crop(moved, crop_box(moved), image_size)
+
+
+def _rescale(offsets, source, driver):
+  """Expressions [F, 68, 3] of the driver, as large as the source's parts."""
+
+  def gain(size):
+    return np.clip(size(source) / size(driver), _MIN_GAIN, _MAX_GAIN)
+
+  offsets = offsets.copy()
+  for eye in (layout.LEFT_EYE, layout.RIGHT_EYE):
+    upper, lower = list(eye[1:3]), list(eye[4:6])
+
+    def opening(rest, upper=upper, lower=lower):
+      return max(rest[upper, 1].mean() - rest[lower, 1].mean(), 0.1)
+
+    offsets[:, list(eye), 1] *= gain(opening)
+  offsets[:, _MOUTH, 0] *= gain(lambda rest: rest[54, 0] - rest[48, 0])
+  return offsets
+
+
+def _keep_apart(points, upwards):
+  """Lids and lips that would cross meet in their middle."""
+  for upper, lower in _LIDS + _LIPS:
+    gap = points[:, upper] - points[:, lower]  # [F, 2]
+    overlap = np.minimum((gap * upwards).sum(-1), 0)[:, None]
+    half = overlap * upwards / np.square(upwards).sum(-1, keepdims=True) / 2
+    points[:, upper] -= half
+    points[:, lower] += half
+  return points
+
+
+def place_on(points: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+  """Puts a moving head where a still one is: for pasting into its picture.
+
+  One scale and one shift for all frames, such that the frame that is most
+  like the anchor lies on it. The head moves from there.
+
+  Args:
+    points: float [F, 68, 2] in pixels.
+    anchor: float [68, 2] in pixels of the picture's crop.
+
+  Returns:
+    float32 [F, 68, 2] in pixels of that crop.
+  """
+  points = np.asarray(points, np.float64)
+  anchor = np.asarray(anchor, np.float64)
+  middles = points.mean(1, keepdims=True)
+  centred, wanted = points - middles, anchor - anchor.mean(0)
+  scales = (centred * wanted).sum((1, 2)) / np.square(centred).sum((1, 2))
+  apart = np.square(scales[:, None, None] * centred - wanted).sum((1, 2))
+  best = int(np.argmin(np.where(scales > 0, apart, np.inf)))
+  scale = scales[best] if scales[best] > 0 else 1.0
+  placed = (points - middles[best]) * scale + anchor.mean(0)
+  return placed.astype(np.float32)
+
+
+def keep_inside(points: np.ndarray, image_size: int) -> np.ndarray:
+  """Shifts frames back whose face would leave the crop, or reach its border.
+
+  Args:
+    points: float [F, 68, 2] in pixels of a crop of S x S.
+    image_size: S, pixels.
+
+  Returns:
+    float32 [F, 68, 2]; a face too large for it lies in the middle.
+  """
+  margin = _MARGIN * image_size
+  low, high = points.min(1), points.max(1)  # [F, 2]
+  least, most = margin - low, image_size - margin - high
+  middle = (least + most) / 2
+  shift = np.clip(0, np.minimum(least, middle), np.maximum(most, middle))
+  return (points + shift[:, None]).astype(np.float32)

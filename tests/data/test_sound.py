@@ -1,0 +1,108 @@
+"""The driver's sound under another video: in time, and nothing else changes."""
+
+import shutil
+
+import av
+import numpy as np
+import pytest
+
+from flaxheads.data.sound import add_sound, has_sound
+from flaxheads.data.video import VideoWriter, read_video
+from flaxheads.errors import UserError
+
+RATE = 44_100
+
+
+def write_silent(path, seconds, fps=25):
+  with VideoWriter(path, fps) as writer:
+    for i in range(round(seconds * fps)):
+      writer.write(np.full((64, 64, 3), 40 + i, np.uint8))
+
+
+def write_loud(path, seconds, beeps, codec='aac', late=0.0):
+  """A video with a beep of a tenth of a second at each of `beeps`."""
+  time = np.arange(round((seconds - late) * RATE)) / RATE + late
+  on = np.any([(time >= b) & (time < b + 0.1) for b in beeps], 0)
+  wave = (0.5 * np.sin(2 * np.pi * 440 * time) * on).astype(np.float32)
+  with av.open(str(path), 'w') as output:
+    pictures = output.add_stream('libx264', rate=10)
+    pictures.width = pictures.height = 64
+    pictures.pix_fmt = 'yuv420p'
+    sound = output.add_stream(codec, rate=RATE, layout='mono')
+    for _ in range(round(seconds * 10)):
+      frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))
+      output.mux(pictures.encode(frame))
+    output.mux(pictures.encode())
+    piece = av.AudioFrame.from_ndarray(wave[None], 'fltp', 'mono')
+    piece.sample_rate, piece.pts = RATE, round(late * RATE)
+    output.mux(sound.encode(piece))
+    output.mux(sound.encode())
+
+
+def hear(path):
+  """Times of the beeps' beginnings, and how long the sound lasts, seconds."""
+  with av.open(str(path)) as opened:
+    rate = opened.streams.audio[0].rate
+    frames = list(opened.decode(audio=0))
+  wave = np.concatenate([f.to_ndarray()[0] for f in frames])
+  loud = np.convolve(np.abs(wave), np.ones(400) / 400, 'same') > 0.1
+  starts = np.flatnonzero(np.diff(loud.astype(int)) == 1) / rate
+  return starts + float(frames[0].time), len(wave) / rate
+
+
+@pytest.fixture
+def silent(tmp_path):
+  path = tmp_path / 'silent.mp4'
+  write_silent(path, 2)
+  return path
+
+
+def test_sound_is_kept_in_time(tmp_path, silent):
+  write_loud(tmp_path / 'loud.mp4', 2, [0.5, 1.4])
+  before = read_video(silent)
+  add_sound(silent, tmp_path / 'loud.mp4', 0.0, 2.0)
+  starts, length = hear(silent)
+  np.testing.assert_allclose(starts, [0.5, 1.4], atol=0.03)
+  assert length == pytest.approx(2, abs=0.05)
+  after = read_video(silent)
+  np.testing.assert_array_equal(before.frames, after.frames)
+  np.testing.assert_allclose(before.times, after.times)
+  assert sorted(p.name for p in tmp_path.iterdir()) == [
+    'loud.mp4',
+    'silent.mp4',
+  ]
+
+
+def test_a_later_start_cuts_and_a_longer_video_falls_silent(tmp_path, silent):
+  write_loud(tmp_path / 'loud.mov', 1.5, [0.2, 1.0], 'pcm_s16le')
+  add_sound(silent, tmp_path / 'loud.mov', 0.6, 2.0)
+  starts, length = hear(silent)
+  np.testing.assert_allclose(starts, [0.4], atol=0.03)
+  assert length == pytest.approx(2, abs=0.05)
+
+
+def test_sound_that_begins_late_stays_late(tmp_path, silent):
+  write_loud(tmp_path / 'loud.mkv', 2, [1.2], 'flac', late=0.8)
+  add_sound(silent, tmp_path / 'loud.mkv', 0.0, 2.0)
+  np.testing.assert_allclose(hear(silent)[0], [1.2], atol=0.03)
+
+
+def test_no_sound_changes_nothing(tmp_path, silent):
+  write_silent(tmp_path / 'other.mp4', 1)
+  before = silent.read_bytes()
+  assert not has_sound(tmp_path / 'other.mp4')
+  add_sound(silent, tmp_path / 'other.mp4', 0.0, 2.0)
+  assert silent.read_bytes() == before
+
+
+def test_damaged_sound_ends(tmp_path, silent):
+  whole = tmp_path / 'loud.mkv'
+  write_loud(whole, 2, [0.3, 1.7], 'flac')
+  cut = tmp_path / 'cut.mkv'
+  cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
+  add_sound(silent, cut, 0.0, 2.0)
+  assert hear(silent)[1] == pytest.approx(2, abs=0.05)
+  shutil.copy(silent, tmp_path / 'again.mp4')
+  with pytest.raises(UserError, match='not a video'):
+    add_sound(silent, __file__, 0.0, 2.0)
+  assert silent.read_bytes() == (tmp_path / 'again.mp4').read_bytes()

@@ -1,0 +1,108 @@
+"""Who moves whom: when motion is retargeted, and what is told of pictures."""
+
+import types
+
+import numpy as np
+import pytest
+
+from flaxheads.data.sources import Driver, Support
+from flaxheads.errors import UserError
+from flaxheads.fewshot import casting, suitability
+from flaxheads.landmarks import face_shape
+from flaxheads.landmarks.retarget import keep_inside
+from tests.evaluation.faces import face_points
+
+SIZE = 64
+
+
+def turned(yaw, gap=0.0):
+  """The average face, turned by degrees: float32 [68, 2] in pixels."""
+  shape = face_shape.statistics().mean.copy()
+  shape[[57, 58, 56, 65, 66, 67], 1] -= gap
+  angle = np.radians(yaw)
+  rotation = np.array(
+    [
+      [np.cos(angle), 0, np.sin(angle)],
+      [0, 1, 0],
+      [-np.sin(angle), 0, np.cos(angle)],
+    ]
+  )
+  motion = face_shape.Motion(rotation[None], np.array([2.0]), None, None)
+  (points,) = face_shape.project(shape, motion) * (1, -1)
+  return (points + (32, 32)).astype(np.float32)
+
+
+def person(points, info=None):
+  config = types.SimpleNamespace(image_size=SIZE)
+  return types.SimpleNamespace(
+    config=config,
+    support_points=points,
+    points=points[0],
+    info=info or {},
+    portrait=None,
+  )
+
+
+def test_retargeting_is_for_others():
+  me = person(turned(0)[None], {'source_sha256': 'abc'})
+  assert casting.wants_retargeting('auto', me, 'abd')
+  assert not casting.wants_retargeting('auto', me, 'abc')
+  assert casting.wants_retargeting('always', me, 'abc')
+  assert not casting.wants_retargeting('never', me, 'abd')
+
+
+def test_drivers_are_fitted_as_asked():
+  points = np.stack([turned(yaw, 0.05 * yaw) for yaw in (0, 10, 20)])
+  driver = Driver('d', points, None, 25.0, [])
+  me = person(turned(10, 0.5)[None] + (3, -6))
+  plain = casting.fit_driver(me, driver, retargeted=False, pasted=False)
+  assert plain.points is points
+  pasted = casting.fit_driver(me, driver, retargeted=False, pasted=True)
+  nearest = np.abs(pasted.points - me.points).mean((1, 2)).min()
+  assert nearest < 0.01
+  moved = casting.fit_driver(me, driver, retargeted=True, pasted=False)
+  assert moved.points.shape == points.shape
+  assert moved._replace(points=points) == driver
+
+
+def test_a_face_that_leaves_comes_back():
+  inside = face_points(SIZE)[None]
+  np.testing.assert_array_equal(keep_inside(inside, SIZE), inside)
+  back = keep_inside(inside + (0, 40), SIZE)
+  assert back[..., 1].max() <= 0.9 * SIZE + 1e-3
+  np.testing.assert_allclose(back[..., 0], inside[..., 0])
+  large = keep_inside(inside * 3, SIZE)
+  middle = (large.min(1) + large.max(1)) / 2
+  np.testing.assert_allclose(middle, [[SIZE / 2, SIZE / 2]], atol=1e-3)
+
+
+def test_without_a_portrait_nothing_is_pasted():
+  with pytest.raises(UserError, match='made without a portrait'):
+    casting.check_portrait(person(turned(0)[None]))
+
+
+def support(yaws, side=200.0, noise=20, gap=1.0):
+  rng = np.random.default_rng(0)
+  frames = rng.integers(100, 101 + noise, (len(yaws), SIZE, SIZE, 3))
+  points = np.stack([turned(yaw, gap * i) for i, yaw in enumerate(yaws)])
+  sides = np.full(len(yaws), side)
+  return Support(frames.astype(np.uint8), points, [], sides, None)
+
+
+@pytest.mark.parametrize(
+  'given, words',
+  [
+    (support([0, 20]), []),
+    (support([0]), []),
+    (support([0, 20], side=40), ['too small, about 20 pixels']),
+    (support([40, 55]), ['no frontal view, the nearest is turned by']),
+    (support([5, 5, 5], noise=2, gap=0), ['the 3 pictures are too alike']),
+    (support([50, 50], side=30, noise=2, gap=0), ['small', 'view', 'alike']),
+  ],
+)
+def test_unsuitable_pictures_are_told(given, words):
+  told = suitability.remarks(given, 'photos')
+  assert len(told) == len(words)
+  for text, word in zip(told, words, strict=True):
+    assert text.startswith('photos: ') and word in text
+    assert '\n' not in text
