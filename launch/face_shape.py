@@ -1,28 +1,34 @@
 """Makes what flaxheads/landmarks knows of faces anew, from synthetic heads.
 
-python -m launch.face_shape --output=flaxheads/landmarks/face_shape.safetensors
+python -m launch.face_shape --output=flaxheads/landmarks/face_shape.json
 
 Needed only where the shape of the synthetic heads has changed.
 """
+
+import json
 
 from absl import flags
 
 from flaxheads.data.files import atomic_path
 from launch import app
 
-_OUTPUT = flags.DEFINE_string('output', None, 'The safetensors file to write.')
+_OUTPUT = flags.DEFINE_string('output', None, 'The JSON file to write.')
+
+_DIGITS = 4  # behind the point, of centimetres
 
 
 def main():
   """Samples people and writes their statistics."""
   app.check_given(_OUTPUT)
-  from safetensors.numpy import save_file
-
   from flaxheads.data.synthetic_heads import statistics
 
   arrays = statistics.shape_statistics()
+  lines = [
+    f'"{name}": {json.dumps(array.astype(float).round(_DIGITS).tolist())}'
+    for name, array in arrays.items()
+  ]
   with atomic_path(_OUTPUT.value) as temporary:
-    save_file(arrays, temporary)
+    temporary.write_text('{' + ',\n'.join(lines) + '}\n')
   print(f'{_OUTPUT.value}: from {statistics.NUM_PEOPLE} people')
 
 

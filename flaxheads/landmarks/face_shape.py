@@ -7,11 +7,11 @@ ahead. What the model does not know of a face goes into free offsets.
 """
 
 import functools
-import os
+import json
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from flaxheads.landmarks import layout
 
@@ -71,9 +71,10 @@ class Motion(NamedTuple):
 @functools.cache
 def statistics() -> Statistics:
   """Reads what lies beside this module."""
-  path = os.path.splitext(__file__)[0] + '.safetensors'
-  arrays = {k: v.astype(np.float64) for k, v in load_file(path).items()}
-  return Statistics(**arrays)
+  text = Path(__file__).with_suffix('.json').read_text(encoding='utf-8')
+  return Statistics(
+    **{name: np.array(rows, float) for name, rows in json.loads(text).items()}
+  )
 
 
 @functools.cache
