@@ -51,7 +51,6 @@ def get_config() -> c.Config:
       checkpoint_every=500,
     ),
     finetune=c.FinetuneConfig(
-      num_epochs=100,
       generator_learning_rate=4e-4,
       discriminator_learning_rate=8e-4,
       face_weight=5.0,
