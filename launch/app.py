@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 import flaxheads
 from flaxheads.errors import RunFailedError, RunPausedError, UserError
-from launch._interrupts import INTERRUPTED, say
+from launch._interrupts import INTERRUPTED, ended, say
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 GO_ON_LATER = 75  # EX_TEMPFAIL of sysexits.h
@@ -225,6 +225,7 @@ def run(main: Callable[[], None]) -> None:
       say(str(error))
       sys.exit(INTERRUPTED if error.by_user else GO_ON_LATER)
     except KeyboardInterrupt:
+      ended()
       say('interrupted')
       sys.exit(INTERRUPTED)
 

@@ -147,7 +147,8 @@ def test_eight_devices_go_on_as_four_and_as_one(data_dir, alone, tmp_path):
   for num_devices, until in ((8, 2), (4, 4), (1, 5)):
     steps = f'--config.training.num_steps={until}'
     _train_alone(data_dir, run, num_devices, steps)
-  for step, before, tolerance in ((1, 2, 1e-4), (4, 2, 0.02), (5, 4, 0.05)):
+  # Rounding grows from step to step: the last is measured against all of them.
+  for step, before, tolerance in ((1, 2, 1e-4), (4, 1, 0.02), (5, 1, 0.05)):
     ours, theirs = _state(alone, step), _state(run, step)
     _assert_same(ours, theirs, _state(alone, before), tolerance)
 

@@ -168,9 +168,18 @@ CASES = [
   (f'{ANIMATE} {VIDEO} --fps=0', '--fps: 0'),
   (f'{ANIMATE} {VIDEO} --max_frames=0', '--max_frames: 0'),
   (f'{ANIMATE} {VIDEO} --size=9', '--size: 9 is too small; at least 64'),
-  (f'{ANIMATE} {VIDEO} --person={{bad}}/lacking', 'adain_params is missing'),
-  (f'{ANIMATE} {VIDEO} --person={{bad}}/float_frame', 'not uint8'),
-  (f'{ANIMATE} {VIDEO} --person={{good}}/model', 'holds no person.json'),
+  (
+    f'animate --output={{out}} {VIDEO} --person={{bad}}/lacking',
+    'adain_params is missing',
+  ),
+  (
+    f'animate --output={{out}} {VIDEO} --person={{bad}}/float_frame',
+    'not uint8',
+  ),
+  (
+    f'animate --output={{out}} {VIDEO} --person={{good}}/model',
+    'holds no person.json',
+  ),
   (f'{ANIMATE} {VIDEO} --output={{bad}}/mixed', 'with other files in it'),
   (f'{ANIMATE} {VIDEO} --output={{bad}}/notes.txt', 'is a file'),
   (f'{ANIMATE} {VIDEO} --output={{good}}/person', 'with other files in it'),

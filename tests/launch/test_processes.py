@@ -113,19 +113,52 @@ def _run_python(program: str):
   )
 
 
-def test_an_interrupt_that_python_drops_comes_again():
-  done = _run_python("""
-import launch, time
+# A signal comes while this runs, and its KeyboardInterrupt is lost.
+DROPS = {
+  'by __del__': """
 class Drops:
   def __del__(self):
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
+Drops()
+""",
+  'by a bare except': """
 try:
-  Drops()
+  signal.raise_signal(signal.SIGINT)
+except:
+  pass
+""",
+}
+
+
+@pytest.mark.parametrize('how', list(DROPS))
+def test_an_interrupt_that_is_dropped_comes_again(how):
+  began = time.monotonic()
+  done = _run_python(f"""
+import launch, signal, time
+{DROPS[how]}
+try:
   time.sleep(60)
 except KeyboardInterrupt:
   print('came')
 """)
-  assert (done.returncode, done.stdout, done.stderr) == (0, 'came\n', '')
+  assert (done.stdout, done.stderr) == ('came\n', '')
+  assert time.monotonic() - began < 30
+
+
+def test_an_interrupt_comes_once_where_the_end_takes_time():
+  done = _run_python("""
+import signal, time
+from launch import app
+def main():
+  try:
+    signal.raise_signal(signal.SIGINT)
+  finally:
+    time.sleep(1)
+    print('tidied')
+app.run(main)
+""")
+  assert done.returncode == 130
+  assert (done.stdout, done.stderr) == ('tidied\n', '-c: interrupted\n')
 
 
 def test_an_interrupt_amid_imports_is_one_line():
