@@ -144,11 +144,10 @@ def test_two_processes_go_on_as_one(data_dir, together, alone):
 
 def test_eight_devices_go_on_as_four_and_as_one(data_dir, alone, tmp_path):
   run = tmp_path / 'run'
-  for num_devices, until in ((8, 2), (4, 4), (1, 5)):
+  for num_devices, until in ((8, 1), (4, 2), (1, 3)):
     steps = f'--config.training.num_steps={until}'
     _train_alone(data_dir, run, num_devices, steps)
-  # Rounding grows from step to step: the last is measured against all of them.
-  for step, before, tolerance in ((1, 2, 1e-4), (4, 1, 0.02), (5, 1, 0.05)):
+  for step, before, tolerance in ((1, 2, 1e-4), (3, 1, 0.01)):
     ours, theirs = _state(alone, step), _state(run, step)
     _assert_same(ours, theirs, _state(alone, before), tolerance)
 
