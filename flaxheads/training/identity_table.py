@@ -100,6 +100,11 @@ def update(
   indices = parallel.all_gather(video_index)  # [B]
   # The loss of the whole batch is the mean of the devices' losses.
   gradients = parallel.all_gather(gradients) / parallel.count()  # [B, N]
+  if len(indices) == 1:
+    # XLA writes a single row into a copy of the whole table, and two in place:
+    # the second one lies nowhere.
+    indices = jnp.pad(indices, (0, 1), constant_values=-1)
+    gradients = jnp.pad(gradients, ((0, 1), (0, 0)))
   same = indices[:, None] == indices[None, :]  # [B, B]
   gradients = same.astype(gradients.dtype) @ gradients
   first = jnp.argmax(same, axis=1) == jnp.arange(indices.shape[0])

@@ -1,9 +1,9 @@
 """A step costs the same with a thousand videos and with a million.
 
 Times, interleaved in one run on one device, a whole step of the tiniest
-experiment and the update of W alone, with tables of 1,000 and of 1,000,000
-rows: at most 1.1 times as long. And on eight simulated devices each holds an
-eighth of W and of its moments.
+experiment, which is short enough for the table to show, and the update of W
+alone, with tables of 1,000 and of 1,000,000 rows: at most 1.1 times as long.
+And on eight simulated devices each holds an eighth of W and of its moments.
 """
 
 import os
@@ -28,7 +28,8 @@ def _config():
   config = tiny.get_config()
   config.model.base_channels, config.model.max_channels = 8, 8
   config.data.num_support = 1
-  config.training.batch_size = 2
+  config.training.batch_size = 1
+  config.training.discriminator_updates = 1
   return config
 
 

@@ -139,3 +139,25 @@ def test_without_momentum_the_first_update_is_the_sign():
   rows = update(start, np.array([9], np.int32), gradient).rows
   moved = (np.asarray(rows[9]) - start.rows[9]) / SETTINGS['learning_rate']
   np.testing.assert_allclose(moved, [-1, 1, -1, 1, -0.999, 0], atol=1e-4)
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 3])
+def test_an_update_copies_no_table(batch_size):
+  num_rows, size = 10_000, 16
+  rows = jax.ShapeDtypeStruct((num_rows, size), np.float32)
+  updates = jax.ShapeDtypeStruct((num_rows,), np.int32)
+  table, split = IdentityTable(*[parallel.SHARDED] * 4), parallel.SHARDED
+  update = parallel.pmap(
+    functools.partial(identity_table.update, **SETTINGS),
+    parallel.make_mesh(1),
+    in_specs=(table, split, split),
+    out_specs=table,
+    donate_argnums=(0,),
+  )
+  compiled = update.lower(
+    IdentityTable(rows, rows, rows, updates),
+    jax.ShapeDtypeStruct((batch_size,), np.int32),
+    jax.ShapeDtypeStruct((batch_size, size), np.float32),
+  ).compile()
+  used = compiled.memory_analysis().temp_size_in_bytes
+  assert used < num_rows  # the smallest leaf has four bytes a row
