@@ -179,7 +179,8 @@ def _scan_all(job: Job, options: Options, detector, account) -> Iterator[Scan]:
 
 
 def _without(path, error):
-  return str(error).replace(path, '').lstrip(': ')
+  # A message has one line, whatever line breaks and tabs a name holds.
+  return str(error).replace(' '.join(path.split()), '').lstrip(': ')
 
 
 def _fetch(job: Job, folder: str) -> Job:

@@ -69,8 +69,10 @@ def add(tally: dict, outcome: Outcome, source: str = '') -> dict:
       known, key=lambda each: (each['num_frames'], each['video_id'])
     )
     return tally
-  # Reasons are grouped whatever numbers they hold: '3 frames', '5 frames'.
-  _count(tally['reasons'], re.sub(r'\d+(\.\d+)?', 'N', outcome.reason))
+  # Reasons are grouped whatever numbers they hold ('3 frames', '5 frames'), but
+  # MP4 remains MP4.
+  reason = re.sub(r'(?<![A-Z])\d+(\.\d+)?', 'N', outcome.reason)
+  _count(tally['reasons'], reason)
   tally['files'].append({'file': outcome.video_id, 'reason': outcome.reason})
   return tally
 

@@ -37,7 +37,7 @@ class FakeWorker:
     name = os.path.basename(job.paths[0])
     named = (job.video_id, job.identity_id, job.split)
     if name.startswith('broken'):
-      return b'', Outcome(*named, reason=f'{name[6]} frames are no video')
+      return b'', Outcome(*named, reason=f'{name[6]} frames: no MP4')
     shades = np.arange(10, dtype=np.uint8) * 10
     record = records.make_record(
       shades[:, None, None, None] * np.ones((1, SIZE, SIZE, 3), np.uint8),
@@ -107,10 +107,10 @@ def test_the_good_is_kept_and_the_bad_is_counted(videos, tmp_path, fake):
   made = report.read_report(folder)
   assert (made['kept'], made['dropped'], len(seen)) == (4, 2, 6)
   assert made['options']['test_identities'] == ['ben']
-  assert made['dropped_by_reason'] == {'N frames are no video': 2}
+  assert made['dropped_by_reason'] == {'N frames: no MP4': 2}
   assert made['dropped_files'] == [
-    {'file': 'broken1.mp4', 'reason': '1 frames are no video'},
-    {'file': 'broken2.mp4', 'reason': '2 frames are no video'},
+    {'file': 'broken1.mp4', 'reason': '1 frames: no MP4'},
+    {'file': 'broken2.mp4', 'reason': '2 frames: no MP4'},
   ]
   assert made['frames_left_out_by_reason'] == {'blurred': 8}
   assert (made['frames_read'], made['frames_looked_at']) == (40, 20)

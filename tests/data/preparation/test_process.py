@@ -110,6 +110,14 @@ def test_too_few_frames_are_dropped_with_the_reason(write_video):
   )
 
 
+def test_a_reason_does_not_repeat_an_odd_name(tmp_path):
+  path = tmp_path / 'new\nline  and\ttab.mp4'
+  path.write_text('this is not a video\n' * 50)
+  record, outcome = process(_job(path), OPTIONS, detect)
+  assert record is None
+  assert outcome.reason.startswith('not a video')
+
+
 def test_a_broken_detector_is_reported_and_does_not_raise(write_video):
   def broken(image):
     raise ZeroDivisionError
