@@ -30,6 +30,7 @@ def main():
     raise UserError('--config is missing; configs/ holds the presets')
   app.check_given(_TOPOLOGY)
   config = _CONFIG.value.validate()
+  app.log_info()
   from flaxheads.data.files import atomic_path
   from flaxheads.training import parallel
   from flaxheads.training.describe import describe_on

@@ -6,11 +6,13 @@ Arrays are global, so a table sharded over hosts is one array to a checkpoint.
 Every process runs the same program on its own devices; the first one writes.
 """
 
+import time
 from collections.abc import Callable
 
 import grain
 import jax
 import numpy as np
+from absl import logging
 from jax.experimental import multihost_utils, topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -173,7 +175,10 @@ def compile_for(function: Callable, arguments) -> tuple[Callable, float | None]:
   Returns:
     The program, and its FLOPs on each device where XLA counts them.
   """
+  logging.info('compiling the step: a minute, or many where it is large')
+  began = time.monotonic()
   compiled = function.lower(*arguments).compile()
+  logging.info('compiled in %.0f s', time.monotonic() - began)
   cost = compiled.cost_analysis() or {}
   return compiled, cost.get('flops')
 
