@@ -49,9 +49,11 @@ class StepMetrics(NamedTuple):
 def learning_rate_scale(step, config: OptimizerConfig, num_steps: int):
   """Linear warm-up, then 1, then a linear fall over the last steps."""
   step = step.astype(jnp.float32)
-  rise = (step + 1) / max(config.warmup_steps, 1)
-  fall = (num_steps - step) / max(config.decay_steps, 1)
-  return jnp.clip(jnp.minimum(rise, fall), 0.0, 1.0)
+  scale = jnp.minimum((step + 1) / max(config.warmup_steps, 1), 1.0)
+  if not config.decay_steps:
+    return scale  # free of num_steps: a longer run needs no compilation
+  fall = (num_steps - step) / config.decay_steps
+  return jnp.clip(jnp.minimum(scale, fall), 0.0, 1.0)
 
 
 def descend(params, optimizer_state, gradient, optimizer, learning_rate):

@@ -34,6 +34,8 @@ def call_all(*commands) -> tuple[list[Done], str]:
     capture_output=True,
     text=True,
     cwd=ROOT,
+    # Compiles in a third of the time.
+    env={**os.environ, 'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'},
   )
   assert process.returncode == 0, process.stderr
   return [Done(*done) for done in json.loads(process.stdout)], process.stderr

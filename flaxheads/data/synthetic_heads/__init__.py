@@ -10,7 +10,6 @@ import functools
 import os
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.data.synthetic_heads import points as _points
@@ -28,14 +27,54 @@ from flaxheads.errors import UserError
 
 IMAGE_SIZES = (64, 128, 256, 512)
 
-# Frames that one compiled call draws: a clip of any length is drawn in parts
-# of this many, so that its length never costs a compilation.
-_PART = 4
+_DRAWN_AT_ONCE = 4  # frames
+_MOVED_AT_ONCE = 64
 
 sample_identity = jax.jit(_sample_identity)
-sample_motion = functools.partial(
-  jax.jit, static_argnames=('num_frames', 'fps')
-)(_sample_motion)
+_motion_at = jax.jit(_sample_motion)
+
+
+def _in_parts(function, frames, size: int, num_threads: int = 1):
+  """Calls a compiled function with the frames of a clip, `size` at a time.
+
+  So a clip's length never costs a compilation.
+
+  Args:
+    function: takes a tree like `frames` with `size` frames, and returns a tree
+      of as many.
+    frames: a tree of [F, ...] arrays.
+    size: the last part repeats the last frame up to it.
+    num_threads: parts that run side by side.
+
+  Returns:
+    Trees of numpy arrays, put together: [F, ...].
+  """
+  frames = jax.tree.map(np.asarray, frames)
+  num_frames = len(jax.tree.leaves(frames)[0])
+
+  def make(first):
+    take = np.minimum(np.arange(first, first + size), num_frames - 1)
+    made = function(jax.tree.map(lambda f: f[take], frames))
+    return jax.tree.map(np.asarray, made)
+
+  with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
+    parts = list(pool.map(make, range(0, num_frames, size)))
+  return jax.tree.map(lambda *p: np.concatenate(p)[:num_frames], *parts)
+
+
+def sample_motion(key: jax.Array, num_frames: int, fps: float = 25.0) -> Motion:
+  """Draws the motion, the light and the camera of a clip.
+
+  Args:
+    key: a JAX random key.
+    num_frames: frames in the clip, F.
+    fps: frames a second.
+
+  Returns:
+    A Motion of [F] arrays, smooth in time. |yaw| stays below 45 degrees.
+  """
+  seconds = np.arange(num_frames, dtype=np.float32) / np.float32(fps)
+  return _in_parts(functools.partial(_motion_at, key), seconds, _MOVED_AT_ONCE)
 
 
 def _check_size(image_size):
@@ -63,19 +102,13 @@ def render_frames(
     UserError: another image_size.
   """
   _check_size(image_size)
-  num_frames = len(motion.yaw)
-  motion = jax.tree.map(np.asarray, motion)
-
-  def draw(first):
-    # The last part repeats the last frame up to the compiled length.
-    take = np.minimum(np.arange(first, first + _PART), num_frames - 1)
-    part = jax.tree.map(lambda m: m[take], motion)
-    return np.asarray(_render.render(identity, part, image_size))
-
   # XLA runs most of a picture's loops on one core, so parts run side by side.
-  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-    drawn = list(pool.map(draw, range(0, num_frames, _PART)))
-  return np.concatenate(drawn)[:num_frames]
+  return _in_parts(
+    lambda part: _render.render(identity, part, image_size),
+    motion,
+    _DRAWN_AT_ONCE,
+    os.cpu_count(),
+  )
 
 
 @jax.jit
@@ -101,8 +134,10 @@ def head_points(
   Returns:
     float32 [F, 68, 2], (x, y) in pixels.
   """
-  unit = _points_at_unit_size(identity, jax.tree.map(jnp.asarray, motion))
-  return np.asarray(unit) * np.float32(image_size)
+  unit = _in_parts(
+    functools.partial(_points_at_unit_size, identity), motion, _MOVED_AT_ONCE
+  )
+  return unit * np.float32(image_size)
 
 
 def make_clip(

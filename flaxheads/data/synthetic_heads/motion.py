@@ -78,18 +78,17 @@ def _speech(key, seconds):
   return jaw, pucker * talking
 
 
-def sample_motion(key: jax.Array, num_frames: int, fps: float = 25.0) -> Motion:
+def sample_motion(key: jax.Array, seconds: jax.Array) -> Motion:
   """Draws the motion, the light and the camera of a clip.
 
   Args:
     key: a JAX random key.
-    num_frames: frames in the clip, F.
-    fps: frames a second.
+    seconds: when there is a frame: float32 [F]. A frame depends on the key and
+      its own time alone.
 
   Returns:
     A Motion of [F] arrays, smooth in time. |yaw| stays below 45 degrees.
   """
-  seconds = jnp.arange(num_frames, dtype=jnp.float32) / fps
   keys = iter(jax.random.split(key, 40))
 
   def even(low, high):

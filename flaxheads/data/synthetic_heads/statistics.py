@@ -44,7 +44,7 @@ def head_shapes(seed: int, num_people: int):
   identities = jax.vmap(sample_identity)(
     jax.random.split(person_key, num_people)
   )
-  moving = jax.vmap(lambda k: jax.tree.map(jnp.ravel, sample_motion(k, 1)))(
+  moving = jax.vmap(lambda k: sample_motion(k, jnp.zeros(1)))(
     jax.random.split(motion_key, num_people)
   )
   moving = jax.tree.map(lambda field: field[:, 0], moving)
