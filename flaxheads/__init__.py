@@ -44,6 +44,7 @@ _HOMES = {
   'flaxheads.data.video': ('VideoWriter',),
   'flaxheads.errors': ('UserError',),
   'flaxheads.fewshot': (
+    'Examiner',
     'Model',
     'Person',
     'Progress',
@@ -53,6 +54,7 @@ _HOMES = {
     'finetune',
     'load_model',
     'load_person',
+    'make_examiner',
     'save_model',
     'save_person',
   ),

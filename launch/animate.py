@@ -185,9 +185,10 @@ def _fit(person, drivers):
 
 def _report(path, person, drivers, retargeted, remarks, marks):
   files = zip(_DRIVER.value, drivers, retargeted, strict=True)
+  info = {k: v for k, v in person.info.items() if k != 'curve'}  # it is long
   return {
     'person': path,
-    **person.info,
+    **info,
     'model_size': person.config.image_size,
     'pasted_back': _PASTE_BACK.value,
     'drivers': [

@@ -6,6 +6,7 @@ import logging as std_logging
 import os
 import sys
 import traceback
+import weakref
 from collections.abc import Callable
 
 from absl import app, flags, logging
@@ -174,6 +175,9 @@ def config_with_flags(name: str, config):
   return dataclasses.replace(config, **given)
 
 
+_bars = weakref.WeakSet()  # of progress
+
+
 def progress_bar(*args, **kwargs) -> tqdm:
   """A tqdm bar that stays away from short work and keeps logs short.
 
@@ -182,7 +186,22 @@ def progress_bar(*args, **kwargs) -> tqdm:
     **kwargs: of tqdm.
   """
   interval = 0.1 if sys.stderr.isatty() else 30
-  return tqdm(*args, **{'delay': 1, 'mininterval': interval, **kwargs})
+  bar = tqdm(*args, **{'delay': 1, 'mininterval': interval, **kwargs})
+  _bars.add(bar)
+  return bar
+
+
+def _run_with_bars(main: Callable[[], None]) -> None:
+  """Runs `main`, and ends the line of every bar that it has left open.
+
+  A bar around a loop that raised lives on in the traceback, and the message
+  would stand behind it.
+  """
+  try:
+    main()
+  finally:
+    for bar in list(_bars):
+      bar.close()
 
 
 class _Plain(std_logging.Handler):
@@ -242,7 +261,7 @@ def run(main: Callable[[], None]) -> None:
     del argv
     _keep_calm()
     try:
-      main()
+      _run_with_bars(main)
     except UserError as error:
       _refuse(str(error))
     except RunFailedError as error:

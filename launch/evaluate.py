@@ -247,7 +247,12 @@ def main():
   measured_with = _make_instruments(model, digest)
   everybody, dropped = _load_people(num_shots, image_size)
   made = methods.make_methods(
-    FLAGS.methods, model, finetune, FLAGS.seed, digest
+    FLAGS.methods,
+    model,
+    finetune,
+    FLAGS.seed,
+    digest,
+    model and instruments.make_examiner(model, measured_with),
   )
   cross = FLAGS.cross and len(everybody) > 1
   facts = {'kind': 'evaluation', 'model_sha256': digest or ''}

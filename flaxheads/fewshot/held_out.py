@@ -1,0 +1,196 @@
+"""What fine-tuning sees of the frames that it holds out, look after look.
+
+The content loss, whether the drawn face stands where it should, and whether it
+is still the same person. The two last are measured by what an Examiner brings.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from flaxheads.config import FinetuneConfig
+from flaxheads.metrics import landmark_error as landmarks
+
+# Of a face that is not found, or found elsewhere: it is off by the distance of
+# the eye corners.
+FAILED = 1.0
+# Below these the detector's and the embedding's own noise decides, not the
+# picture: a thousandfold improvement from a hundredth of a percent is none.
+_LANDMARK_FLOOR, _IDENTITY_FLOOR, _LOSS_FLOOR = 0.02, 0.05, 1e-6
+
+
+class Examiner(NamedTuple):
+  """What drawn frames are examined with.
+
+  Attributes:
+    detect: of flaxheads.landmarks.detect; None: no landmark error.
+    embed: takes frames uint8 [H, S, S, 3] and the points of their faces
+      float32 [H, 68, 2]; returns what says who it is, float [H, D]. None: no
+      identity.
+    detector: the name of `detect`.
+    identity: what the cosine of two such embeddings is called.
+    digest: stands for the weights of `embed` where results are looked up.
+  """
+
+  detect: Callable[[np.ndarray], Sequence] | None = None
+  embed: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+  detector: str | None = None
+  identity: str | None = None
+  digest: str | None = None
+
+  def identify(self) -> dict:
+    """What a choice by it depends on, as JSON values."""
+    return {
+      'detector': self.detector,
+      'identity': self.identity,
+      'weights': self.digest,
+    }
+
+
+NO_EXAMINER = Examiner()
+
+
+class Look(NamedTuple):
+  """One look at the held-out frames; None: not measured.
+
+  Attributes:
+    step: steps done.
+    loss: content loss.
+    landmark_error: mean over the frames, in inter-ocular distances; at most
+      FAILED, which a frame without a face counts.
+    no_face: share of the drawn frames without a face, in [0, 1].
+    identity: mean cosine with the true frames, in [-1, 1].
+  """
+
+  step: int
+  loss: float
+  landmark_error: float | None = None
+  no_face: float | None = None
+  identity: float | None = None
+
+
+class HeldOut:
+  """The held-out frames as the examiner sees them, each looked at once."""
+
+  def __init__(self, examiner: Examiner, frames, points):
+    """Examines the true frames.
+
+    Args:
+      examiner: Examiner.
+      frames: uint8 [H, S, S, 3].
+      points: float32 [H, 68, 2] in pixels.
+    """
+    self._examiner, self._points = examiner, points
+    self._wanted = self._faces = None
+    if examiner.detect:
+      # The same detector looks at both, so that its bias for a face cancels.
+      found = landmarks.detect_points(frames, examiner.detect)
+      self._wanted = np.where(np.isfinite(found), found, points)
+    if examiner.embed:
+      faces = _normalise(examiner.embed(frames, points))
+      self._faces = faces if np.isfinite(faces).all() else None
+
+  def examine(self, step: int, loss: float, drawn) -> Look:
+    """Examines drawn frames.
+
+    Args:
+      step: steps done.
+      loss: their content loss.
+      drawn: uint8 [H, S, S, 3], in the order of the true frames.
+    """
+    error = no_face = identity = None
+    if self._wanted is not None:
+      found = landmarks.detect_points(drawn, self._examiner.detect)
+      errors = landmarks.keypoint_distance(found, self._wanted, self._points)
+      missing = ~np.isfinite(errors)
+      errors = np.where(missing, FAILED, errors).clip(max=FAILED)
+      error, no_face = float(errors.mean()), float(missing.mean())
+    if self._faces is not None:
+      drawn_faces = _normalise(self._examiner.embed(drawn, self._points))
+      cosines = (drawn_faces * self._faces).sum(-1)  # [H]
+      # What cannot be embedded is like nobody.
+      identity = float(np.nan_to_num(cosines, nan=0.0).mean())
+    return Look(step, loss, error, no_face, identity)
+
+
+def _normalise(embeddings) -> np.ndarray:
+  embeddings = np.asarray(embeddings, np.float64)
+  with np.errstate(divide='ignore', invalid='ignore'):
+    lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
+    return embeddings / lengths  # NaN where there is none
+
+
+def score(look: Look, start: Look, config: FinetuneConfig) -> float:
+  """How far the held-out frames still are from the true ones; 1 at the start.
+
+  The weighted mean of what is left of the content loss, of the landmark error
+  and of the identity's distance 1 - cosine, each as a share of what it was
+  before the first step, so that none has a unit. What was not measured has no
+  part in it.
+
+  Args:
+    look: Look.
+    start: that before the first step.
+    config: has the weights; the content loss has a weight of 1.
+
+  Returns:
+    At least 0; less is better.
+  """
+  parts = [(1.0, look.loss, start.loss, _LOSS_FLOOR)]
+  if look.landmark_error is not None:
+    given = look.landmark_error, start.landmark_error
+    parts.append((config.landmark_weight, *given, _LANDMARK_FLOOR))
+  if look.identity is not None:
+    given = 1 - look.identity, 1 - start.identity
+    parts.append((config.identity_weight, *given, _IDENTITY_FLOOR))
+  total = sum(weight for weight, *_ in parts)
+  shares = (w * (now + floor) / (then + floor) for w, now, then, floor in parts)
+  return sum(shares) / total
+
+
+class Curve:
+  """The looks of one fine-tuning, and which of them is kept."""
+
+  def __init__(self, config: FinetuneConfig, num_held_out: int, examiner):
+    """Starts without a look.
+
+    Args:
+      config: weights of what is measured.
+      num_held_out: 0: the looks are at the frames that are trained on, and
+        the last is kept.
+      examiner: Examiner.
+    """
+    self._config, self._num_held_out = config, num_held_out
+    self._examiner = examiner
+    self._looks: list[Look] = []
+    self._scores: list[float] = []
+    self._kept = 0
+
+  @property
+  def kept(self) -> Look:
+    """The look whose parameters are kept."""
+    return self._looks[self._kept]
+
+  def add(self, look: Look) -> bool:
+    """Takes the next look; returns whether it is the one to keep."""
+    start = self._looks[0] if self._looks else look
+    self._looks.append(look)
+    self._scores.append(score(look, start, self._config))
+    last = len(self._looks) - 1
+    better = self._scores[last] < self._scores[self._kept]
+    if better or not self._num_held_out:
+      self._kept = last
+    return self._kept == last
+
+  def describe(self) -> dict:
+    """The curve as JSON values: how it was measured, and each look."""
+    return {
+      **self._examiner.identify(),
+      'num_held_out': self._num_held_out,
+      'kept': self.kept.step,
+      'looks': [
+        {**look._asdict(), 'score': score}
+        for look, score in zip(self._looks, self._scores, strict=True)
+      ],
+    }
