@@ -252,7 +252,7 @@ def main():
     finetune,
     FLAGS.seed,
     digest,
-    model and instruments.make_examiner(model, measured_with),
+    examiner=model and instruments.make_examiner(model, measured_with),
   )
   cross = FLAGS.cross and len(everybody) > 1
   facts = {'kind': 'evaluation', 'model_sha256': digest or ''}
