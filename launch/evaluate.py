@@ -17,80 +17,21 @@ from pathlib import Path
 from absl import flags
 
 from flaxheads.data.files import locked
-from flaxheads.errors import UserError
 from flaxheads.evaluation import (
   instruments,
   methods,
-  people,
   protocol,
   report,
   results,
   study,
   study_page,
-  trials,
 )
 from flaxheads.provenance.credentials import COMPOSITE
 from launch import _evaluate_flags, _marks, app
+from launch import _evaluate_parts as parts
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_evaluate_flags)  # for --help
-
-
-def _load_model():
-  """The model and its digest; (None, '') where only baselines are asked."""
-  if not set(FLAGS.methods) & set(methods.MODEL_METHODS):
-    return None, ''
-  from flaxheads import fewshot  # late: baselines need no networks
-  from flaxheads.fewshot.model import shipped_model
-
-  folder = FLAGS.model or shipped_model()
-  model = fewshot.load_model(FLAGS.model)
-  size = model.config.image_size
-  if FLAGS.image_size not in (None, size):
-    raise UserError(
-      f'--image_size={FLAGS.image_size}: the model draws {size}x{size}; leave'
-      ' the flag out'
-    )
-  return model, methods.digest_folder(Path(folder).expanduser())
-
-
-def _make_detection():
-  if FLAGS.detector == 'none':
-    return None, 'No NME, AKD and frames without a face: --detector=none.'
-  from flaxheads.landmarks.detect import make_detector
-
-  detector = make_detector(FLAGS.detector)
-  return instruments.Detection(FLAGS.detector, detector), ''
-
-
-def _make_instruments(model, digest) -> instruments.Instruments:
-  made = {
-    'detection': _make_detection(),
-    'critic': instruments.make_critic(model, digest),
-  }
-  for kind in instruments.KINDS:
-    made[kind] = instruments.load_network(kind, FLAGS[kind].value)
-  absent = tuple(why for _, why in made.values() if why)
-  parts = {name: part for name, (part, _) in made.items()}
-  return instruments.Instruments(**parts, absent=absent)
-
-
-def _find_people(image_size, dropped):
-  if FLAGS.source:
-    return people.from_sources(
-      people.list_sources(Path(p).expanduser() for p in FLAGS.source),
-      image_size,
-      FLAGS.max_people,
-      dropped=dropped,
-    )
-  from flaxheads.data.pipeline import make_source
-
-  source = make_source(FLAGS.dataset, FLAGS.data_dir, FLAGS.split)
-  return people.from_records(source, image_size, FLAGS.max_people)
-
-
-def _finetune_config(model):
-  return model and app.config_with_flags('finetune', model.experiment.finetune)
 
 
 def _settings(finetune, **others):
@@ -98,19 +39,6 @@ def _settings(finetune, **others):
              num_test_frames detector inception arcface lpips seed""".split()
   finetune = finetune and dataclasses.asdict(finetune)
   return {**{n: FLAGS[n].value for n in names}, 'finetune': finetune, **others}
-
-
-def _load_people(num_shots, image_size):
-  """Everybody's trial, and who was left out."""
-  dropped = []
-  found = _find_people(image_size, dropped)
-  with app.progress_bar(found, 'loading', unit=' people') as bar:
-    made = trials.make_trials(
-      bar, num_shots, FLAGS.split_clip, FLAGS.num_test_frames, FLAGS.seed
-    )
-  for item in dropped:
-    print(f'left out: {item["reason"]}')
-  return made, dropped
 
 
 def _remarks(model, measured_with, num_people, scores) -> report.Remarks:
@@ -155,11 +83,11 @@ def main():
   paths = [Path(p).expanduser() for p in FLAGS.study_answers]
   answers = {path: study.read_answers(path) for path in paths}
   output = Path(FLAGS.output).expanduser()
-  model, digest = _load_model()
-  finetune = _finetune_config(model)
+  model, digest = parts.load_model()
+  finetune = parts.finetune_config(model)
   image_size = model.config.image_size if model else FLAGS.image_size or 256
-  measured_with = _make_instruments(model, digest)
-  everybody, dropped = _load_people(num_shots, image_size)
+  measured_with = parts.make_instruments(model, digest)
+  everybody, dropped = parts.load_people(num_shots, image_size)
   made = methods.make_methods(
     FLAGS.methods,
     model,
