@@ -196,7 +196,7 @@ class FinetuneConfig:
   blend: float = 1.0  # share of these in the person; the rest: before (ours)
   move_share: float = 0.0  # of the steps, on pictures moved a little (ours)
   holdout_fraction: float = 0.125  # of the T frames, for early stopping
-  # Beside the content loss of the held-out frames, which has 1 (ours).
+  # What these lose on the held-out frames, beside the content loss (ours).
   landmark_weight: float = 1.0
   identity_weight: float = 1.0
   check_every: int = 10  # steps between looks at the held-out frames

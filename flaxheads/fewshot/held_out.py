@@ -15,9 +15,11 @@ from flaxheads.metrics import landmark_error as landmarks
 # Of a face that is not found, or found elsewhere: it is off by the distance of
 # the eye corners.
 FAILED = 1.0
-# Below these the detector's and the embedding's own noise decides, not the
-# picture: a thousandfold improvement from a hundredth of a percent is none.
-_LANDMARK_FLOOR, _IDENTITY_FLOOR, _LOSS_FLOOR = 0.02, 0.05, 1e-6
+# By so much a look may be worse than the one before the first step: as far as a
+# detector and an embedding waver between two good pictures of one face. Of
+# T = 8 pictures one is held out, and its error alone says no more.
+LANDMARK_SLACK, IDENTITY_SLACK = 0.03, 0.05
+_LOSS_FLOOR = 1e-6  # so that a loss of 0 divides
 
 
 class Examiner(NamedTuple):
@@ -124,29 +126,28 @@ def _normalise(embeddings) -> np.ndarray:
 def score(look: Look, start: Look, config: FinetuneConfig) -> float:
   """How far the held-out frames still are from the true ones; 1 at the start.
 
-  The weighted mean of what is left of the content loss, of the landmark error
-  and of the identity's distance 1 - cosine, each as a share of what it was
-  before the first step, so that none has a unit. What was not measured has no
-  part in it.
+  What is left of the content loss, and to it, weighted, what landmark error
+  and identity have lost since before the first step, beyond their slack. So
+  these two do not rank looks whose differences are noise, and a face that
+  falls apart, or becomes another's, is not kept for its colours. What was not
+  measured has no part in it.
 
   Args:
     look: Look.
     start: that before the first step.
-    config: has the weights; the content loss has a weight of 1.
+    config: has the weights of the two.
 
   Returns:
     At least 0; less is better.
   """
-  parts = [(1.0, look.loss, start.loss, _LOSS_FLOOR)]
+  result = (look.loss + _LOSS_FLOOR) / (start.loss + _LOSS_FLOOR)
   if look.landmark_error is not None:
-    given = look.landmark_error, start.landmark_error
-    parts.append((config.landmark_weight, *given, _LANDMARK_FLOOR))
+    lost = look.landmark_error - start.landmark_error - LANDMARK_SLACK
+    result += config.landmark_weight * max(0.0, lost)
   if look.identity is not None:
-    given = 1 - look.identity, 1 - start.identity
-    parts.append((config.identity_weight, *given, _IDENTITY_FLOOR))
-  total = sum(weight for weight, *_ in parts)
-  shares = (w * (now + floor) / (then + floor) for w, now, then, floor in parts)
-  return sum(shares) / total
+    lost = start.identity - look.identity - IDENTITY_SLACK
+    result += config.identity_weight * max(0.0, lost)
+  return result
 
 
 class Curve:

@@ -106,20 +106,26 @@ def test_what_cannot_be_embedded_is_like_nobody(level):
   assert held_out.examine(1, 0.5, _plain([0, 30])).identity is None
 
 
-def test_score_is_the_weighted_mean_of_what_is_left():
+def test_score_is_the_loss_and_what_the_face_has_lost():
   start = Look(0, 4.0, 0.10, 0.0, 0.75)
-  look = Look(9, 2.0, 0.04, 0.0, 0.90)
-  # (0.04 + 0.02) / (0.10 + 0.02) = 0.5; (0.1 + 0.05) / (0.25 + 0.05) = 0.5.
-  np.testing.assert_allclose(score(look, start, CONFIG), 0.5, rtol=1e-6)
-  np.testing.assert_allclose(score(start, start, CONFIG), 1, rtol=1e-12)
-  worse = look._replace(landmark_error=0.22, identity=0.40)
-  # 0.24 / 0.12 = 2 and 0.65 / 0.30.
-  wanted = (0.5 + 1 * 2 + 2 * 0.65 / 0.30) / 4
+  assert score(start, start, CONFIG) == 1
+  better = Look(9, 2.0, 0.04, 0.0, 0.90)
+  np.testing.assert_allclose(score(better, start, CONFIG), 0.5, rtol=1e-6)
+  # Within the slack of 0.03 and 0.05 the loss decides alone.
+  near = Look(9, 2.0, 0.12, 0.0, 0.71)
+  np.testing.assert_allclose(score(near, start, CONFIG), 0.5, rtol=1e-6)
+  worse = Look(9, 2.0, 0.25, 0.0, 0.40)
+  wanted = 0.5 + 1 * (0.15 - 0.03) + 2 * (0.35 - 0.05)
   np.testing.assert_allclose(score(worse, start, CONFIG), wanted, rtol=1e-6)
-  plain = [Look(*given) for given in ((0, 4.0), (9, 2.0))]
-  np.testing.assert_allclose(score(plain[1], plain[0], CONFIG), 0.5, rtol=1e-6)
   alone = FinetuneConfig(landmark_weight=0.0, identity_weight=0.0)
   np.testing.assert_allclose(score(worse, start, alone), 0.5, rtol=1e-6)
+  plain = [Look(*given) for given in ((0, 4.0), (9, 2.0))]
+  np.testing.assert_allclose(score(plain[1], plain[0], CONFIG), 0.5, rtol=1e-6)
+
+
+def test_a_loss_of_nothing_divides():
+  start = Look(0, 0.0)
+  assert score(start, start, CONFIG) == 1 < score(Look(1, 0.1), start, CONFIG)
 
 
 def _curve(looks, num_held_out=1, config=CONFIG):
@@ -132,7 +138,7 @@ def test_the_look_with_the_best_score_is_kept():
     Look(0, 4.0, 0.10, 0.0, 0.75),
     Look(10, 3.0, 0.10, 0.0, 0.75),
     Look(20, 2.9, 0.04, 0.0, 0.90),
-    Look(30, 2.0, 0.22, 0.5, 0.90),  # the lowest loss, but half without a face
+    Look(30, 2.0, 0.52, 0.5, 0.90),  # the lowest loss, but half without a face
   ]
   curve, kept = _curve(looks)
   assert kept == [True, True, True, False]
@@ -144,6 +150,22 @@ def test_the_look_with_the_best_score_is_kept():
   assert [look['no_face'] for look in described['looks']] == [0, 0, 0, 0.5]
   scores = [look['score'] for look in described['looks']]
   assert scores == [score(look, looks[0], CONFIG) for look in looks]
+
+
+def test_another_face_is_not_kept_for_its_lower_loss():
+  looks = [
+    Look(0, 4.0, identity=0.90),
+    Look(10, 3.0, identity=0.88),
+    Look(20, 2.0, identity=0.30),  # 0.5 + 2 * (0.6 - 0.05)
+    Look(30, 2.9, identity=0.87),
+  ]
+  curve, kept = _curve(looks)
+  assert kept == [True, True, False, True]
+  np.testing.assert_allclose(
+    [look['score'] for look in curve.describe()['looks']],
+    [1, 0.75, 1.6, 0.725],
+    rtol=1e-6,
+  )
 
 
 def test_equal_looks_keep_the_earlier():
@@ -223,11 +245,9 @@ def test_the_landmark_error_decides_beside_the_loss(monkeypatch, model, faces):
   assert [look['no_face'] for look in curve['looks']] == [0, 0, 0, 1]
   assert [look.best_step for look in progress] == [2, 4, 4]
   np.testing.assert_allclose(progress[-1].look.landmark_error, 1)
-  # Losses are 3/5 and 2/5 of the first.
+  # Losses are 3/5 and 2/5 of the first; the last has lost 0.5.
   scores = [look['score'] for look in curve['looks']]
-  np.testing.assert_allclose(
-    scores[2:], [(0.6 + 0.07 / 0.52) / 2, (0.4 + 1.02 / 0.52) / 2], rtol=1e-4
-  )
+  np.testing.assert_allclose(scores[2:], [0.6, 0.4 + 0.5 - 0.03], rtol=1e-4)
 
 
 def test_a_weight_of_nothing_leaves_it_to_the_loss(monkeypatch, model, faces):
