@@ -39,8 +39,8 @@ MEANING = (
   'Looks of fine-tuning at the support frames that it holds out, over its'
   ' steps: a grey line for each person, their mean in black, and a dot where'
   ' the parameters were kept. What decides is the content loss as a share of'
-  ' that before the first step, and to it what landmark error and identity have'
-  ' lost since then beyond their slack.'
+  ' that before the first step, plus what landmark error and identity have lost'
+  ' since then beyond their slack.'
 )
 ALONE = (
   'Nothing is held out of a single picture: the looks are at the picture'
