@@ -179,6 +179,16 @@ def test_with_nothing_held_out_the_last_is_kept():
   assert curve.describe()['kept'] == 20
 
 
+def test_a_long_curve_is_told_in_part():
+  losses = [abs(i - 700) + 1.0 for i in range(3001)]
+  curve, _ = _curve([Look(i, loss) for i, loss in enumerate(losses)])
+  looks = curve.describe()['looks']
+  steps = [look['step'] for look in looks]
+  assert len(steps) in (400, 401) and {0, 700, 3000} < set(steps)
+  assert max(np.diff(steps)) <= 8 and min(np.diff(steps)) >= 1
+  assert [look['loss'] for look in looks] == [losses[i] for i in steps]
+
+
 class _Coded:
   """Programs that train nothing; what is drawn at look i has a level of i."""
 
