@@ -6,7 +6,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from flaxheads.evaluation import curves
+from flaxheads.evaluation import curves, protocol, results, trials
+from flaxheads.evaluation.baselines.nearest import nearest
+from flaxheads.evaluation.protocol import Drawn, Method
+from tests.evaluation.faces import make_person
 
 
 def _row(person, t, kept, losses, held_out=1, errors=None, method='ft'):
@@ -111,3 +114,44 @@ def test_names_are_text():
     look['identity'] = 0.5
   text = curves.make_charts(rows)
   assert '&lt;i&gt;' in text and '<i>' not in text
+
+
+def test_a_curve_stays_with_its_result(tmp_path):
+  people = [make_person(f'p{i}', seed=i) for i in range(2)]
+  everybody = trials.make_trials(people, (1,), 'halves', 5)
+  curve, calls = {'kept': 10, 'looks': []}, []
+
+  def render(*given):
+    calls.append(given)
+    return Drawn(nearest(*given), curve)
+
+  methods = [Method('curved', render), Method('nearest', nearest)]
+  for _ in range(2):  # the second time from the store
+    rows = protocol.evaluate(
+      everybody, methods, (1,), results.Store(tmp_path), cross=True
+    )
+    curved, plain = (
+      [row for row in rows if row['method'] == name]
+      for name in ('curved', 'nearest')
+    )
+    assert len(curved) == 4 and all(row['curve'] == curve for row in curved)
+    assert not any('curve' in row for row in plain)
+    for one, other in zip(curved, plain, strict=True):
+      assert one['flicker'] == other['flicker']
+  assert len(calls) == 2
+
+
+def test_other_settings_of_one_method_leave_the_rest_alone(tmp_path):
+  everybody = trials.make_trials([make_person('p')], (1, 4), 'halves', 5)
+  calls = []
+
+  def counted(name):
+    return lambda *given: calls.append(name) or nearest(*given)
+
+  for rate in (1, 2):
+    methods = [
+      Method('nearest', counted('nearest')),
+      Method('ft', counted('ft'), {'finetune': {'rate': rate}}),
+    ]
+    protocol.evaluate(everybody, methods, (1, 4), results.Store(tmp_path))
+  assert (calls.count('nearest'), calls.count('ft')) == (2, 4)

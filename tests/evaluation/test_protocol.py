@@ -8,7 +8,7 @@ import pytest
 from flaxheads.errors import UserError
 from flaxheads.evaluation import protocol, results, splits, trials
 from flaxheads.evaluation.instruments import Detection, Instruments
-from flaxheads.evaluation.protocol import Drawn, Method
+from flaxheads.evaluation.protocol import Method
 from flaxheads.metrics import image as image_metrics
 from tests.evaluation.faces import make_person
 
@@ -91,38 +91,6 @@ def test_rows_measure_the_right_pictures(tmp_path):
   np.testing.assert_allclose(row['psnr'], np.mean(expected), rtol=1e-5)
   assert 'nme' not in row and 'failure_rate' not in row  # no detector
   assert row['num_test_frames'] == 5
-
-
-def test_a_curve_stays_with_its_result(tmp_path):
-  everybody, curve = _trials(), {'kept': 10, 'looks': []}
-  copy = Copying()
-
-  def render(*given):
-    return Drawn(copy(*given), curve)
-
-  methods = [Method('curved', render), Method('copy', copy)]
-  for _ in range(2):  # the second time from the store
-    rows = protocol.evaluate(
-      everybody, methods, (1,), results.Store(tmp_path), cross=True
-    )
-    curved = [row for row in rows if row['method'] == 'curved']
-    assert len(curved) == 4
-    assert all(row['curve'] == curve for row in curved)
-    copied = [row for row in rows if row['method'] == 'copy']
-    assert not any('curve' in row for row in copied)
-    for one, other in zip(curved, copied, strict=True):
-      assert one['flicker'] == other['flicker']
-  assert len(copy.calls) == 4
-
-
-def test_other_settings_of_one_method_leave_the_rest_alone(tmp_path):
-  everybody, counts = _trials(), []
-  for settings in ({'finetune': 1}, {'finetune': 2}):
-    nearest, tuned = Copying(), Copying()
-    methods = [Method('nearest', nearest), Method('ft', tuned, settings)]
-    protocol.evaluate(everybody, methods, SHOTS, results.Store(tmp_path))
-    counts.append((len(nearest.calls), len(tuned.calls)))
-  assert counts == [(4, 4), (0, 4)]
 
 
 def test_a_perfect_method_has_perfect_scores(tmp_path):
