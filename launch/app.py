@@ -6,7 +6,6 @@ import logging as std_logging
 import os
 import sys
 import traceback
-import weakref
 from collections.abc import Callable
 
 from absl import app, flags, logging
@@ -175,7 +174,24 @@ def config_with_flags(name: str, config):
   return dataclasses.replace(config, **given)
 
 
-_bars = weakref.WeakSet()  # of progress
+class _Bar(tqdm):
+  """A bar that ends its line once it was drawn, whoever asked for that.
+
+  A warning draws all bars anew behind itself, also those that are too young to
+  be seen; `tqdm.close` takes these for never drawn, and the next message would
+  stand behind them.
+  """
+
+  _drawn = False
+
+  def display(self, *args, **kwargs):
+    self._drawn = True
+    return super().display(*args, **kwargs)
+
+  def close(self):
+    if self._drawn:
+      self.delay = 0
+    super().close()
 
 
 def progress_bar(*args, **kwargs) -> tqdm:
@@ -186,22 +202,7 @@ def progress_bar(*args, **kwargs) -> tqdm:
     **kwargs: of tqdm.
   """
   interval = 0.1 if sys.stderr.isatty() else 30
-  bar = tqdm(*args, **{'delay': 1, 'mininterval': interval, **kwargs})
-  _bars.add(bar)
-  return bar
-
-
-def _run_with_bars(main: Callable[[], None]) -> None:
-  """Runs `main`, and ends the line of every bar that it has left open.
-
-  A bar around a loop that raised lives on in the traceback, and the message
-  would stand behind it.
-  """
-  try:
-    main()
-  finally:
-    for bar in list(_bars):
-      bar.close()
+  return _Bar(*args, **{'delay': 1, 'mininterval': interval, **kwargs})
 
 
 class _Plain(std_logging.Handler):
@@ -261,7 +262,7 @@ def run(main: Callable[[], None]) -> None:
     del argv
     _keep_calm()
     try:
-      _run_with_bars(main)
+      main()
     except UserError as error:
       _refuse(str(error))
     except RunFailedError as error:
