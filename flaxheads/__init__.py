@@ -21,10 +21,12 @@ From a few pictures of a person to a video that moves as another one does:
     for frame in np.asarray(stamp(frames)):
       writer.write(frame)
 
-`feed_forward` stands in for `finetune` where seconds count. Mistakes in files
-and numbers raise `UserError`, a ValueError whose message is one line. The
-names below are the public interface; each is imported when it is first used,
-so that `import flaxheads` costs nothing.
+`feed_forward` stands in for `finetune` where seconds count, and an `examiner`
+of `make_examiner` lets landmarks and identity have a say in which step of it is
+kept, as `launch.finetune` does it. Mistakes in files and numbers raise
+`UserError`, a ValueError whose message is one line. The names below are the
+public interface; each is imported when it is first used, so that `import
+flaxheads` costs nothing.
 """
 
 import importlib
@@ -44,6 +46,7 @@ _HOMES = {
   'flaxheads.data.video': ('VideoWriter',),
   'flaxheads.errors': ('UserError',),
   'flaxheads.fewshot': (
+    'Examiner',
     'Model',
     'Person',
     'Progress',
@@ -53,6 +56,7 @@ _HOMES = {
     'finetune',
     'load_model',
     'load_person',
+    'make_examiner',
     'save_model',
     'save_person',
   ),

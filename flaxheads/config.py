@@ -196,6 +196,9 @@ class FinetuneConfig:
   blend: float = 1.0  # share of these in the person; the rest: before (ours)
   move_share: float = 0.0  # of the steps, on pictures moved a little (ours)
   holdout_fraction: float = 0.125  # of the T frames, for early stopping
+  # What these lose on the held-out frames, beside the content loss (ours).
+  landmark_weight: float = 1.0
+  identity_weight: float = 1.0
   check_every: int = 10  # steps between looks at the held-out frames
   patience: int = 12  # looks without improvement before stopping
 
@@ -214,6 +217,8 @@ class FinetuneConfig:
     check_range('finetune.blend', self.blend, 0, 1)
     check_range('finetune.move_share', self.move_share, 0, 1)
     check_range('finetune.holdout_fraction', self.holdout_fraction, 0, 0.5)
+    check_range('finetune.landmark_weight', self.landmark_weight, 0, 100)
+    check_range('finetune.identity_weight', self.identity_weight, 0, 100)
 
 
 def _default(cls):

@@ -174,6 +174,26 @@ def config_with_flags(name: str, config):
   return dataclasses.replace(config, **given)
 
 
+class _Bar(tqdm):
+  """A bar that ends its line once it was drawn, whoever asked for that.
+
+  A warning draws all bars anew behind itself, also those that are too young to
+  be seen; `tqdm.close` takes these for never drawn, and the next message would
+  stand behind them.
+  """
+
+  _drawn = False
+
+  def display(self, *args, **kwargs):
+    self._drawn = True
+    return super().display(*args, **kwargs)
+
+  def close(self):
+    if self._drawn:
+      self.delay = 0
+    super().close()
+
+
 def progress_bar(*args, **kwargs) -> tqdm:
   """A tqdm bar that stays away from short work and keeps logs short.
 
@@ -182,7 +202,7 @@ def progress_bar(*args, **kwargs) -> tqdm:
     **kwargs: of tqdm.
   """
   interval = 0.1 if sys.stderr.isatty() else 30
-  return tqdm(*args, **{'delay': 1, 'mininterval': interval, **kwargs})
+  return _Bar(*args, **{'delay': 1, 'mininterval': interval, **kwargs})
 
 
 class _Plain(std_logging.Handler):

@@ -63,7 +63,7 @@ def _config(model):
   )
 
 
-def _finetune(model, config, source, output, rights):
+def _finetune(model, config, examiner, source, output, rights):
   """One person."""
   from flaxheads import fewshot
   from flaxheads.data.sources import load_support
@@ -92,7 +92,13 @@ def _finetune(model, config, source, output, rights):
       bar.update(progress.step - bar.n)
 
     person = fewshot.finetune(
-      model, support.frames, support.points, config, _SEED.value, show
+      model,
+      support.frames,
+      support.points,
+      config,
+      _SEED.value,
+      show,
+      examiner,
     )
   info = {**person.info, 'source_sha256': sha256_of(source), **rights}
   person = dataclasses.replace(person, info=info, portrait=support.portrait)
@@ -124,10 +130,11 @@ def main():
   model = fewshot.load_model(_MODEL.value)
   config = _config(model)
   rights = {path: _rights.confirm(path) for path in _SOURCE.value}
+  examiner = fewshot.make_examiner(model)
 
   def make(name, path):
     target = os.path.join(output, name) if several else output
-    _finetune(model, config, path, target, rights[path])
+    _finetune(model, config, examiner, path, target, rights[path])
 
   _several.each(_SOURCE.value, make)
 

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 SCRIPT = """
 import dataclasses
-from absl import flags
+from absl import flags, logging
 from ml_collections import config_flags
 from flaxheads.errors import UserError, check_range
 from launch import app
@@ -25,7 +25,8 @@ class Options:
     check_range('steps', self.steps, 1)
 
 COUNT = flags.DEFINE_integer('count', 1, 'a number')
-DO = flags.DEFINE_enum('do', 'nothing', ('nothing', 'mistake', 'defect'), '')
+DEEDS = ('nothing', 'mistake', 'defect', 'warn_in_a_loop')
+DO = flags.DEFINE_enum('do', 'nothing', DEEDS, '')
 OPTIONS = app.define_config('options', Options())
 CONFIG = config_flags.DEFINE_config_file('config')
 
@@ -34,6 +35,10 @@ def main():
     raise UserError('--source=x.mp4: no such file;\\n  give a video')
   if DO.value == 'defect':
     raise ValueError('a defect')
+  if DO.value == 'warn_in_a_loop':
+    for _ in app.progress_bar('abc', 'loop'):
+      logging.warning('a letter is odd')
+    raise UserError('--source=x.mp4: no such file')
   OPTIONS.value.__post_init__()
   seed = CONFIG.value.seed if CONFIG.value else None
   print('count', COUNT.value, 'steps', OPTIONS.value.steps, 'seed', seed)
@@ -131,6 +136,16 @@ def test_defect_is_1_with_its_traceback(script, argument, error):
   assert done.returncode == 1
   assert 'Traceback' in done.stderr
   assert error in done.stderr
+
+
+def test_a_message_does_not_stick_to_a_progress_bar(script):
+  # A warning draws the bar, young as it is, behind itself.
+  done = _run(script, '--do=warn_in_a_loop')
+  assert done.returncode == 2
+  lines = done.stderr.split('\n')  # a bar's own \r ends no line
+  assert any(line.endswith('tiny: warning: a letter is odd') for line in lines)
+  assert 'loop: 100%' in lines[-3]
+  assert lines[-2:] == ['tiny: --source=x.mp4: no such file', '']
 
 
 def test_help_exits_without_running_main(script):

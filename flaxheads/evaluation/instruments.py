@@ -182,3 +182,25 @@ def make_critic(model, digest: str) -> tuple[Critic | None, str]:
   from flaxheads import fewshot
 
   return Critic(digest, *fewshot.make_judge(model)), ''
+
+
+def make_examiner(model, instruments: Instruments):
+  """What fine-tuning looks at its held-out support frames with: the same.
+
+  The detector, and ArcFace unless its weights are random; else the model's own
+  embedder stands in. The evaluation's held-out frames are never among those.
+
+  Args:
+    model: of flaxheads.fewshot.load_model.
+    instruments: what there is.
+
+  Returns:
+    flaxheads.fewshot.Examiner.
+  """
+  from flaxheads.fewshot import examiner
+  from flaxheads.metrics import networks
+
+  arcface = instruments.arcface
+  if arcface and arcface.mark == networks.RANDOM:
+    arcface = None
+  return examiner.assemble(model, instruments.detection, arcface)

@@ -7,7 +7,7 @@ from pathlib import Path
 from flaxheads.errors import UserError, check_choice
 from flaxheads.evaluation.baselines.nearest import nearest
 from flaxheads.evaluation.baselines.warp import warp
-from flaxheads.evaluation.protocol import Method
+from flaxheads.evaluation.protocol import Drawn, Method
 
 BASELINES = {'nearest': nearest, 'warp': warp}
 MODEL_METHODS = ('ff', 'ft')  # feed-forward, fine-tuned
@@ -43,7 +43,12 @@ def digest_folder(folder: Path) -> str:
 
 
 def make_methods(
-  names, model=None, finetune_config=None, seed=0, model_digest=''
+  names,
+  model=None,
+  finetune_config=None,
+  seed=0,
+  model_digest='',
+  examiner=None,
 ) -> list[Method]:
   """Methods in the table's order: baselines first.
 
@@ -53,6 +58,8 @@ def make_methods(
     finetune_config: flaxheads.config.FinetuneConfig, for 'ft'.
     seed: of fine-tuning.
     model_digest: stands for the model's weights in the results.
+    examiner: flaxheads.fewshot.Examiner, for 'ft'; None: the content loss
+      alone says when fine-tuning was best.
 
   Returns:
     Method for each name.
@@ -76,8 +83,9 @@ def make_methods(
         'model': model_digest,
         'finetune': dataclasses.asdict(finetune_config),
         'seed': seed,
+        'examiner': examiner.identify() if examiner else None,
       }
-      render = _finetuned(model, finetune_config, seed)
+      render = _finetuned(model, finetune_config, seed, examiner)
       methods.append(Method(name, render, settings))
   return methods
 
@@ -95,11 +103,13 @@ def _feed_forward(model):
   return render
 
 
-def _finetuned(model, config, seed):
+def _finetuned(model, config, seed, examiner):
   def render(frames, points, drivers):
     from flaxheads import fewshot
 
-    person = fewshot.finetune(model, frames, points, config, seed)
-    return fewshot.animate(person, drivers)
+    person = fewshot.finetune(
+      model, frames, points, config, seed, examiner=examiner
+    )
+    return Drawn(fewshot.animate(person, drivers), person.info['curve'])
 
   return render

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from flaxheads.evaluation.curves import make_charts
 from flaxheads.evaluation.tables import Table
 
 _STYLE = """
@@ -22,6 +23,7 @@ tr.block td { border-top: 1px solid #c8ccd4; }
 small { color: #6a6f79; font-size: .75em; }
 ul, figcaption { color: #50545c; font-size: .9rem; }
 img { max-width: 100%; image-rendering: auto; }
+svg { max-width: 100%; height: auto; }
 figure { margin: 1.5rem 0; }
 details pre { background: #f4f5f7; padding: 1rem; overflow-x: auto; }
 """
@@ -102,7 +104,8 @@ def make_page(
     f'<title>Evaluation</title><style>{_STYLE}</style></head><body>\n'
     f'<h1>Evaluation of {report["num_people"]} {people}</h1>\n'
     f'{warnings}{"".join(map(_table, made))}{notes}'
-    f'{"".join(map(_figure, figures))}{_dropped(report["dropped"])}'
+    f'{"".join(map(_figure, figures))}{make_charts(report["rows"])}'
+    f'{_dropped(report["dropped"])}'
     f'<details><summary>Settings</summary><pre>{settings}</pre></details>\n'
     '</body></html>\n'
   )

@@ -28,20 +28,33 @@ NUM_KEPT = 3  # drawn frames of a result, for the figure and the user study
 REAL = 'real'  # the real frames themselves: what the instruments say of them
 
 
+class Drawn(NamedTuple):
+  """Frames, and how the person in them came to be.
+
+  Attributes:
+    frames: uint8 [F, S, S, 3].
+    curve: of fine-tuning, as JSON values (fewshot.held_out.Curve); a result
+      keeps it.
+  """
+
+  frames: np.ndarray
+  curve: dict | None = None
+
+
 class Method(NamedTuple):
   """A way of drawing a person.
 
   Attributes:
     name: as in the table.
     render: takes support frames uint8 [T, S, S, 3], their points
-      [T, 68, 2] and driver points [F, 68, 2]; returns uint8 [F, S, S, 3]. A
-      frame depends on its own driver points alone.
+      [T, 68, 2] and driver points [F, 68, 2]; returns uint8 [F, S, S, 3], or
+      Drawn. A frame depends on its own driver points alone.
     settings: whatever else its pictures depend on, as JSON values; a result
       is reused only under the same settings.
   """
 
   name: str
-  render: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+  render: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray | Drawn]
   settings: dict[str, Any] = {}
 
 
@@ -100,31 +113,35 @@ def _list_jobs(trials, methods, num_shots, cross) -> list[_Job]:
   return jobs
 
 
-def _draw(job: _Job, targets) -> list[np.ndarray]:
-  """The frames of each target; a person is fine-tuned once for all."""
+def _draw(job: _Job, targets) -> list[Drawn]:
+  """What is drawn of each target; a person is fine-tuned once for all."""
   trial = job.trial
   if job.method.name == REAL:
-    return [trial.frames[trial.test]]
+    return [Drawn(trial.frames[trial.test])]
   support = trial.support[job.num_shots]
   drivers = np.concatenate([target.points for target in targets])
-  frames = np.asarray(
-    job.method.render(trial.frames[support], trial.points[support], drivers)
+  drawn = job.method.render(
+    trial.frames[support], trial.points[support], drivers
   )
+  drawn = drawn if isinstance(drawn, Drawn) else Drawn(drawn)
+  frames = np.asarray(drawn.frames)
   if len(frames) != len(drivers):
     raise ValueError(
       f'{job.method.name} drew {len(frames)} frames for {len(drivers)} drivers'
     )
   ends = np.cumsum([len(target.points) for target in targets])
-  return np.split(frames, ends[:-1])
+  return [drawn._replace(frames=part) for part in np.split(frames, ends[:-1])]
 
 
-def _keep(store, job, target, key, frames, measured: Measured, seconds) -> dict:
+def _keep(store, job, target, key, drawn, measured: Measured, seconds) -> dict:
+  frames = drawn.frames
   row = {
     'person': job.trial.name,
     'driver': target.driver,
     'num_shots': job.num_shots,
     'method': job.method.name,
     **measured.values,
+    **({'curve': drawn.curve} if drawn.curve else {}),
     'num_test_frames': len(frames),
     'seconds': round(seconds, 3),
     'fingerprint': key,
@@ -150,9 +167,9 @@ def _run(job: _Job, truth: Truth, instruments, store) -> list[dict]:
     drawn = _draw(job, [target for target, _ in missing])
     seconds = (time.perf_counter() - start) / len(missing)
     support = job.trial.support.get(job.num_shots, job.trial.test)
-    for (target, key), frames in zip(missing, drawn, strict=True):
-      measured = measure(frames, truth, target, support, instruments)
-      rows[key] = _keep(store, job, target, key, frames, measured, seconds)
+    for (target, key), part in zip(missing, drawn, strict=True):
+      measured = measure(part.frames, truth, target, support, instruments)
+      rows[key] = _keep(store, job, target, key, part, measured, seconds)
   return [
     {**rows[key], 'person': job.trial.name, 'driver': target.driver}
     for target, key in zip(job.targets, keys, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from flaxheads.data.files import Seal, atomic_path
 from flaxheads.data.image import contact_sheet, write_png
-from flaxheads.evaluation import page, results, tables
+from flaxheads.evaluation import curves, page, results, tables
 from flaxheads.evaluation.protocol import REAL, kept_frames
 from flaxheads.evaluation.summary import summarise
 from flaxheads.evaluation.trials import Trial
@@ -170,6 +170,7 @@ def write_report(
     'dropped': list(dropped),
     'summary': summary,
     'cross_summary': cross,
+    'finetuning': curves.gather(own),
     'rows': own,
     'cross_rows': crossed,
   }

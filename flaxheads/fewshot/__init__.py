@@ -1,6 +1,8 @@
 """Few-shot people: from a model and T pictures to an animated person."""
 
+from flaxheads.fewshot.examiner import make_examiner
 from flaxheads.fewshot.finetuning import Progress, finetune
+from flaxheads.fewshot.held_out import Examiner
 from flaxheads.fewshot.judge import make_judge
 from flaxheads.fewshot.model import (
   Model,
@@ -18,6 +20,7 @@ from flaxheads.fewshot.person import (
 )
 
 __all__ = [
+  'Examiner',
   'Model',
   'Person',
   'Progress',
@@ -27,6 +30,7 @@ __all__ = [
   'finetune',
   'load_model',
   'load_person',
+  'make_examiner',
   'make_judge',
   'model_from_state',
   'save_model',

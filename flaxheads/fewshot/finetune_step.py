@@ -23,6 +23,7 @@ from flaxheads.models import spectral
 from flaxheads.training import adversarial
 from flaxheads.training import networks as nets
 from flaxheads.training.content import build_content
+from flaxheads.training.sample import to_uint8
 from flaxheads.training.state import adam
 from flaxheads.training.step import descend
 
@@ -230,11 +231,12 @@ class Programs(NamedTuple):
 
   Attributes:
     step: returns (FinetuneState, GeneratorTerms).
-    held_out_loss: returns the content loss of what the person draws, a scalar.
+    look: returns the content loss of what the person draws, a scalar, and
+      what it draws, uint8 [B, H, W, 3].
   """
 
   step: Callable
-  held_out_loss: Callable
+  look: Callable
 
 
 @functools.lru_cache(maxsize=8)
@@ -253,19 +255,19 @@ def _build_programs(experiment_json: str) -> Programs:
   )
 
   @jax.jit
-  def held_out_loss(state, content_params, frames, pictures):
+  def look(state, content_params, frames, pictures):
     rates = experiment.finetune
     params = drawing_params(state, rates.blend)
     fake = _generate(networks, state.vectors, params, pictures)
     face_weight = rates.face_weight
     loss = _content(content.apply, content_params, pictures, face_weight)
-    return loss(fake, frames)
+    return loss(fake, frames), to_uint8(fake)
 
   return Programs(
     lambda state, frames, pictures: step(
       state, frames, pictures, content.params
     ),
-    lambda state, frames, pictures: held_out_loss(
+    lambda state, frames, pictures: look(
       state, content.params, frames, pictures
     ),
   )

@@ -18,6 +18,13 @@ from flaxheads.fewshot.finetune_step import (
   drawing_params,
   init_finetuning,
 )
+from flaxheads.fewshot.held_out import (
+  NO_EXAMINER,
+  Curve,
+  Examiner,
+  HeldOut,
+  Look,
+)
 from flaxheads.fewshot.model import Model, fold
 from flaxheads.fewshot.moves import is_moved, move
 from flaxheads.fewshot.person import Person, feed_forward
@@ -29,19 +36,27 @@ class Progress(NamedTuple):
   """One look at a fine-tuning under way.
 
   Attributes:
-    step: steps done.
+    look: at the held-out frames; at the frames themselves where there is only
+      one.
     num_steps: steps planned.
-    loss: content loss on the held-out frames; on the frames themselves where
-      there is only one.
-    best_step: the step with the lowest loss so far.
+    best_step: the step with the best look so far.
     person: makes the Person of the best step so far, say to draw a preview.
   """
 
-  step: int
+  look: Look
   num_steps: int
-  loss: float
   best_step: int
   person: Callable[[], Person]
+
+  @property
+  def step(self) -> int:
+    """Steps done."""
+    return self.look.step
+
+  @property
+  def loss(self) -> float:
+    """Content loss of the look."""
+    return self.look.loss
 
 
 def _num_held_out(num_frames: int, fraction: float) -> int:
@@ -81,12 +96,14 @@ def finetune(
   config: FinetuneConfig | None = None,
   seed: int = 0,
   on_progress: Callable[[Progress], None] | None = None,
+  examiner: Examiner | None = None,
 ) -> Person:
   """Fine-tunes a model on T frames of one person.
 
   With T > 1 an eighth of the frames is held out (ê is the mean over all T),
   and the parameters that draw these best are kept; fine-tuning ends early when
-  they improve no more. With nothing held out the last parameters are kept.
+  they improve no more. What is best says `held_out.score`. With nothing held
+  out the last parameters are kept.
 
   Args:
     model: Model.
@@ -95,9 +112,12 @@ def finetune(
     config: rates and lengths; None: the model's own.
     seed: of the order of frames and of those held out.
     on_progress: called at every look at the held-out frames.
+    examiner: measures landmark error and identity at every look, as
+      `make_examiner` has it; None: the content loss decides alone.
 
   Returns:
-    Person. `info['steps']` is the step whose parameters were kept.
+    Person. `info['steps']` is the step whose parameters were kept, and
+    `info['curve']` every look, as `held_out.Curve.describe` has it.
 
   Raises:
     UserError: a loss became infinite or undefined, or the model was trained
@@ -109,27 +129,30 @@ def finetune(
       'nothing to D and it cannot be fine-tuned; use it feed-forward'
     )
   config = config or model.experiment.finetune
+  examiner = examiner or NO_EXAMINER
   experiment = dataclasses.replace(model.experiment, finetune=config)
   programs = build_programs(experiment)
   state = init_finetuning(model, frames, points)
   rng = np.random.default_rng(seed)
-  held_out = _num_held_out(len(frames), config.holdout_fraction)
-  trained, looked_at = _hold_out(len(frames), held_out, rng)
+  num_held_out = _num_held_out(len(frames), config.holdout_fraction)
+  trained, looked_at = _hold_out(len(frames), num_held_out, rng)
   x = np.asarray(to_float(jnp.asarray(frames)))
   y = np.asarray(draw_landmarks(jnp.asarray(points), model.config.image_size))
   num_steps = num_finetuning_steps(len(frames), config)
   batches = _epochs(trained, min(config.batch_size, len(trained)), rng)
+  held_out = HeldOut(examiner, frames[looked_at], points[looked_at])
+  curve = Curve(config, num_held_out, examiner)
 
   def person():
     params = drawing_params(best, config.blend)
-    return _make_person(
-      model, frames, points, params, best.vectors, best_step, best_loss
-    )
+    return _make_person(model, frames, points, params, best.vectors, curve)
 
-  def look():
-    return float(programs.held_out_loss(state, x[looked_at], y[looked_at]))
+  def look(step):
+    loss, drawn = programs.look(state, x[looked_at], y[looked_at])
+    return held_out.examine(step, float(loss), drawn)
 
-  best, best_loss, best_step = state, look(), 0
+  best = state
+  curve.add(look(0))
   for step in range(1, num_steps + 1):
     batch = next(batches)
     given = x[batch], y[batch]
@@ -139,24 +162,24 @@ def finetune(
     state, _ = programs.step(state, *given)
     if step % config.check_every and step != num_steps:
       continue
-    loss = look()
-    if not np.isfinite(loss):
+    seen = look(step)
+    if not np.isfinite(seen.loss):
       raise UserError(
-        f'fine-tuning: the loss is {loss} at step {step}; lower '
+        f'fine-tuning: the loss is {seen.loss} at step {step}; lower '
         '--finetune.generator_learning_rate'
       )
-    if loss < best_loss or not held_out:
-      best, best_loss, best_step = state, loss, step
+    if curve.add(seen):
+      best = state
     if on_progress:
-      on_progress(Progress(step, num_steps, loss, best_step, person))
-    if step - best_step >= config.patience * config.check_every:
+      on_progress(Progress(seen, num_steps, curve.kept.step, person))
+    if step - curve.kept.step >= config.patience * config.check_every:
       break
   return person()
 
 
-def _make_person(model, frames, points, params, vectors, step, loss) -> Person:
-  person = feed_forward(model, frames, points)
-  if step:
+def _make_person(model, frames, points, params, vectors, curve) -> Person:
+  person, kept = feed_forward(model, frames, points), curve.kept
+  if kept.step:
     folded = fold(
       {'generator': params['generator']}, {'generator': vectors['generator']}
     )
@@ -168,7 +191,8 @@ def _make_person(model, frames, points, params, vectors, step, loss) -> Person:
   info = {
     **person.info,
     'method': 'fine-tuned',
-    'steps': step,
-    'held_out_loss': loss,
+    'steps': kept.step,
+    'held_out_loss': kept.loss,
+    'curve': curve.describe(),
   }
   return dataclasses.replace(person, info=info)

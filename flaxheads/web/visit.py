@@ -222,8 +222,15 @@ class Visit:
     def show(progress):
       tell((progress, self.still(progress.person(), support.points[0])))
 
+    model = self._studio.model
     person = fewshot.finetune(
-      self._studio.model, support.frames, support.points, config, 0, show
+      model,
+      support.frames,
+      support.points,
+      config,
+      0,
+      show,
+      fewshot.make_examiner(model),
     )
     return self._add(person, support, facts)
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError
 from flaxheads.evaluation import methods
+from flaxheads.evaluation.protocol import Drawn
+from flaxheads.fewshot import Examiner
 
 
 def test_methods_come_in_the_tables_order():
@@ -35,7 +38,13 @@ def test_settings_follow_what_the_pictures_depend_on():
   longer = FinetuneConfig(max_steps=999)
   assert settings('ft') != settings('ft', finetune_config=longer)
   assert settings('ft') != settings('ft', seed=1)
-  assert settings('nearest') == settings('nearest', model_digest='b', seed=1)
+  assert settings('ft') != settings('ft', examiner=Examiner(detector='d'))
+  for other in (
+    {'model_digest': 'b'},
+    {'seed': 1},
+    {'finetune_config': longer},
+  ):
+    assert settings('nearest') == settings('nearest', **other)
 
 
 @pytest.mark.parametrize(
@@ -85,17 +94,26 @@ def test_the_models_methods_make_a_person_and_animate_it(monkeypatch):
   monkeypatch.setattr(
     fewshot, 'feed_forward', lambda *args: ('ff', *args), raising=False
   )
-  monkeypatch.setattr(
-    fewshot, 'finetune', lambda *args: ('ft', *args), raising=False
-  )
+  tuned = SimpleNamespace(info={'curve': {'kept': 3}})
+  given = []
+
+  def finetune(*args, examiner):
+    given.append((*args, examiner))
+    return tuned
+
+  monkeypatch.setattr(fewshot, 'finetune', finetune, raising=False)
   monkeypatch.setattr(
     fewshot, 'animate', lambda *args: ('animated', *args), raising=False
   )
   config = FinetuneConfig()
-  ff, ft = methods.make_methods(['ff', 'ft'], 'model', config, seed=5)
+  examiner = Examiner(detector='d')
+  ff, ft = methods.make_methods(
+    ['ff', 'ft'], 'model', config, seed=5, examiner=examiner
+  )
   assert ff.render('frames', 'points', 'drivers') == (
     'animated', ('ff', 'model', 'frames', 'points'), 'drivers',
   )  # fmt: skip
-  assert ft.render('frames', 'points', 'drivers') == (
-    'animated', ('ft', 'model', 'frames', 'points', config, 5), 'drivers',
-  )  # fmt: skip
+  assert ft.render('frames', 'points', 'drivers') == Drawn(
+    ('animated', tuned, 'drivers'), {'kept': 3}
+  )
+  assert given == [('model', 'frames', 'points', config, 5, examiner)]

@@ -5,7 +5,8 @@ import dataclasses
 import jax
 import numpy as np
 
-from flaxheads.fewshot import finetuning
+from flaxheads import fewshot
+from flaxheads.fewshot import finetune_step, finetuning, held_out
 from flaxheads.landmarks.draw import around_landmarks
 from tests import tiny_game
 from tests.tiny_game import FINETUNING as SETTINGS
@@ -59,7 +60,7 @@ def test_the_average_moves_towards_what_is_trained(model, faces, programs):
   jax.tree.map(mixed, after.average, state.generator, after.generator)
 
 
-def test_the_held_out_loss_is_of_what_the_person_draws(model, faces):
+def test_a_look_is_at_what_the_person_draws(model, faces):
   settings = dataclasses.replace(SETTINGS, blend=0.5)
   experiment = dataclasses.replace(model.experiment, finetune=settings)
   programs = finetuning.build_programs(experiment)
@@ -75,10 +76,20 @@ def test_the_held_out_loss_is_of_what_the_person_draws(model, faces):
   )
   ends = state.replace(average=moved(state.average, 2.0))
   first, second, start = (
-    float(programs.held_out_loss(s, x, y)) for s in (middle, ends, state)
+    float(programs.look(s, x, y)[0]) for s in (middle, ends, state)
   )
   np.testing.assert_allclose(first, second, rtol=1e-5)
   assert abs(first - start) > 1e-3 * start
+  # And those frames are the person's, to the level.
+  curve = held_out.Curve(settings, 1, held_out.NO_EXAMINER)
+  curve.add(held_out.Look(0, 1.0))
+  curve.add(held_out.Look(1, 0.5))
+  params = finetune_step.drawing_params(middle, 0.5)
+  person = finetuning._make_person(model, *faces, params, middle.vectors, curve)
+  drawn = np.asarray(programs.look(middle, x, y)[1])
+  assert drawn.dtype == np.uint8
+  difference = np.abs(fewshot.animate(person, faces[1]) - drawn.astype(int))
+  assert difference.max() <= 1 and difference.mean() < 0.05
 
 
 def test_face_weight_counts_the_face_once_more(model, faces, programs):
@@ -94,7 +105,7 @@ def test_face_weight_counts_the_face_once_more(model, faces, programs):
 
   def more(frames):
     plain, other = (
-      float(p.held_out_loss(state, frames, y)) for p in (programs, weighed)
+      float(p.look(state, frames, y)[0]) for p in (programs, weighed)
     )
     return other - plain
 

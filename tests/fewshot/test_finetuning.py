@@ -10,7 +10,7 @@ from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.errors import UserError
-from flaxheads.fewshot import finetune_step, finetuning
+from flaxheads.fewshot import finetune_step, finetuning, held_out
 from tests import tiny_game
 from tests.tiny_game import FINETUNING as SETTINGS
 from tests.tiny_game import quick_compiles  # noqa: F401
@@ -28,7 +28,7 @@ def test_before_the_first_step_it_is_the_feed_forward_person(
   losses = iter(range(99))
   fake = finetune_step.Programs(
     lambda state, x, y: (jax.tree.map(lambda a: a + 1, state), None),
-    lambda state, x, y: float(next(losses)),
+    lambda state, x, y: (float(next(losses)), None),
   )
   monkeypatch.setattr(finetuning, 'build_programs', lambda *_: fake)
   person = fewshot.finetune(model, *faces, SETTINGS)
@@ -45,8 +45,10 @@ def test_before_the_first_step_it_is_the_feed_forward_person(
 def test_the_state_before_the_first_step_draws_the_same(model, faces):
   # Not only what is kept: what is trained starts there as well.
   state = finetuning.init_finetuning(model, *faces)
+  curve = held_out.Curve(SETTINGS, 0, held_out.NO_EXAMINER)
+  curve.add(held_out.Look(1, 0.0))
   person = finetuning._make_person(
-    model, *faces, state.generator, state.vectors, 1, 0.0
+    model, *faces, state.generator, state.vectors, curve
   )
   other = fewshot.feed_forward(model, *faces)
   tiny_game.assert_trees_equal(person.generator, other.generator)
@@ -109,7 +111,7 @@ class _Recorder:
 
   def _look(self, state, x, y):
     self.looked_at += [frame.tobytes() for frame in x]
-    return float(next(self._losses))
+    return float(next(self._losses)), None
 
 
 def _record(monkeypatch, model, faces, losses, **settings):

@@ -135,7 +135,7 @@ def test_mistake_15_finetuning_detects_and_draws_nothing_again(
     steps.append(frames)
     return state, None
 
-  programs = finetune_step.Programs(step, lambda state, frames, pictures: 0.0)
+  programs = finetune_step.Programs(step, lambda state, x, y: (0.0, None))
   monkeypatch.setattr(finetuning, 'build_programs', lambda *_: programs)
   settings = c.FinetuneConfig(min_steps=20, max_steps=20, patience=99)
   finetuning.finetune(model, frames, points, settings)

@@ -144,6 +144,13 @@ def test_people_come_from_every_kind_of_source(house, source, num_shots):
   assert report['remarks'] == []
   support = flaxheads.load_support(house.footage / source, SIZE, num_shots)
   person = flaxheads.load_person(folder)
+  curve = person.info['curve']
+  assert report['curve'] == curve and curve['kept'] == report['steps']
+  assert curve['num_held_out'] == (num_shots > 1)
+  assert curve['detector'] == 'mediapipe' and curve['identity']
+  assert [look['step'] for look in curve['looks']] == [0, 2]
+  for look in curve['looks']:
+    assert 0 <= look['landmark_error'] <= 1 and -1 <= look['identity'] <= 1
   np.testing.assert_array_equal(person.frame, support.frames[0])
   np.testing.assert_allclose(person.points, support.points[0], atol=0.01)
 
@@ -287,6 +294,15 @@ def test_evaluation_measures_the_model(house, tmp_path):
   # The model's own settings, but for those that flags name.
   settings = report['settings']['finetune']
   assert (settings['max_steps'], settings['check_every']) == (2, 2)
+  tuned = {row['num_shots']: row for row in rows if row['method'] == 'ft'}
+  for told, (t, held_out) in zip(
+    report['finetuning'], ((1, 0), (2, 1)), strict=True
+  ):
+    assert (told['num_shots'], told['num_held_out']) == (t, held_out)
+    assert told['kept'] == {'nod': tuned[t]['curve']['kept']}
+    assert told['detector'] is None and 'CSIM' not in told['identity']
+    assert [look['step'] for look in told['looks']] == [0, 2]
+  assert (output / 'report.html').read_text().count('<svg') == 2
   assert (output / 'table.md').read_text() in done.out
   assert read_image(output / 'comparison.png').size
 

@@ -1,0 +1,95 @@
+"""The flags of launch.animate, and which of them go together."""
+
+from pathlib import Path
+
+from absl import flags
+
+from flaxheads.data.video import EXTENSIONS
+from flaxheads.errors import UserError, check_choice, check_range
+from flaxheads.fewshot import animation, casting
+from launch import _marks, _rights
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_multi_string('person', [], 'Person folder; repeatable.')
+flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
+flags.DEFINE_multi_string(
+  'source', [], 'Pictures of a person, for feed-forward; repeatable.'
+)
+flags.DEFINE_integer('num_shots', None, 'T of --source.')
+flags.DEFINE_multi_string('driver', [], 'What moves the person.')
+flags.DEFINE_string(
+  'retarget',
+  'auto',
+  "Put the driver's motion on the person's own face shape: auto (unless the "
+  'driver is the file that the person was made from), always, never.',
+)
+flags.DEFINE_bool(
+  'paste_back', False, 'Videos are the whole portrait with the head in it.'
+)
+flags.DEFINE_bool('sound', True, "Keep the driver's sound.")
+flags.DEFINE_integer(
+  'face', None, 'Which face of source and driver, from the left, from 0.'
+)
+flags.DEFINE_float('fps', None, "Frames per second; the driver's own.")
+flags.DEFINE_integer('max_frames', None, 'Of each driver.')
+flags.DEFINE_integer(
+  'size', 256, 'Side of the video, pixels; smaller model output is enlarged.'
+)
+flags.DEFINE_bool('png_frames', False, 'PNG frames as well.')
+flags.DEFINE_bool(
+  'visible_label', False, 'Burn the word "synthetic" into every picture.'
+)
+flags.DEFINE_string('output', None, 'An .mp4 file, or a folder.')
+flags.adopt_module_key_flags(_marks)  # for --help
+flags.adopt_module_key_flags(_rights)
+
+
+def check() -> None:
+  """Refuses flags that are missing or do not belong together."""
+  if not FLAGS.output:
+    raise UserError('--output is missing: an .mp4 file, or a folder')
+  if not FLAGS.driver:
+    raise UserError('--driver is missing: a video or landmark file')
+  if bool(FLAGS.person) == bool(FLAGS.source):
+    raise UserError('give either --person, or --source for feed-forward')
+  if FLAGS.person and (FLAGS.model or FLAGS.num_shots is not None):
+    raise UserError('--model and --num_shots go with --source, not --person')
+  if FLAGS.num_shots is not None:
+    check_range('--num_shots', FLAGS.num_shots, 1)
+  check_range('--size', FLAGS.size, 64, 2048)
+  check_choice('--retarget', FLAGS.retarget, casting.RETARGET)
+  _marks.check_flags()
+
+
+def given() -> list[str]:
+  """What the people are made of: person folders, or pictures."""
+  return FLAGS.person or FLAGS.source
+
+
+def check_output(output: Path) -> None:
+  """Refuses names that cannot be written, or that would overwrite an input."""
+  named = f'--output={FLAGS.output}'
+  if output.suffix.lower() == '.mp4':
+    several = len(FLAGS.driver) > 1 or len(given()) > 1
+    if several or FLAGS.png_frames:
+      raise UserError(
+        f'{named}: several people, several drivers or PNG frames need a folder,'
+        ' not an .mp4'
+      )
+    if not output.parent.is_dir():
+      raise UserError(f'{named}: its folder does not exist')
+    if output.is_dir():
+      raise UserError(f'{named}: is a folder; give the name of a file')
+  elif output.suffix.lower() in EXTENSIONS:
+    raise UserError(f'{named}: video is written as MP4; name it ….mp4')
+  elif len(given()) == 1:
+    animation.check_folder(output)
+  elif output.exists() and not output.is_dir():
+    raise UserError(f'{named}: is a file; several people need a folder')
+  for path in [*FLAGS.driver, *FLAGS.source]:
+    path = Path(path).expanduser()
+    if not path.exists():  # before anything that takes long
+      raise UserError(f'{path}: no such file or folder')
+    if path.resolve().is_relative_to(output.resolve()):
+      raise UserError(f'{named}: would overwrite {path}; give another name')

@@ -1,0 +1,99 @@
+"""The flags of launch.evaluate, and which of them go together."""
+
+from pathlib import Path
+
+from absl import flags
+
+from flaxheads.config import FinetuneConfig
+from flaxheads.errors import UserError, check_choice, check_range
+from flaxheads.evaluation import instruments, methods, splits
+from launch import _marks, app
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
+flags.DEFINE_string('dataset', None, 'Name of a prepared data set.')
+flags.DEFINE_string('data_dir', None, 'Folder that holds the data set.')
+flags.DEFINE_string('split', 'test', 'Split of the data set.')
+flags.DEFINE_multi_string(
+  'source',
+  [],
+  'Instead of a data set: a video, a folder of videos (a person each) or of'
+  ' pictures (one person); repeatable.',
+)
+flags.DEFINE_list('num_shots', ['1', '8', '32'], 'Support frames, T; several.')
+flags.DEFINE_list('methods', ['ff', 'ft', 'nearest', 'warp'], 'What to measure')
+flags.DEFINE_string(
+  'split_clip',
+  'halves',
+  'halves: the second half of a clip is held out; spread: held-out frames lie'
+  ' between support frames.',
+)
+flags.DEFINE_integer('max_people', 50, 'At most so many people.')
+flags.DEFINE_integer('num_test_frames', 32, 'Held-out frames, at most.')
+flags.DEFINE_integer(
+  'image_size', None, "Pixels; the model's, or 256 where no model is needed."
+)
+flags.DEFINE_string(
+  'detector', 'mediapipe', 'Measures the landmark error; none: leave it out.'
+)
+for _kind, (_names, _measures) in instruments.KINDS.items():
+  flags.DEFINE_string(
+    _kind,
+    '',
+    f'Measures {_measures}: weights of {" or ".join(_names)} as launch.weights'
+    ' writes them; empty: from where it puts them; none: leave it out; random:'
+    ' random weights, whose numbers mean nothing.',
+  )
+flags.DEFINE_bool(
+  'cross', True, 'Also drive each person by the landmarks of the next one.'
+)
+flags.DEFINE_integer(
+  'study_triplets', 120, 'Questions of the user study, study.html; 0: none.'
+)
+flags.DEFINE_multi_string(
+  'study_answers',
+  [],
+  'Answers that study.html saved, for the USER column; repeatable.',
+)
+flags.DEFINE_string('output', None, 'Folder for the report.')
+flags.DEFINE_integer('seed', 0, 'Of splits, fine-tuning and intervals.')
+app.define_config(
+  'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
+)
+flags.adopt_module_key_flags(_marks)  # for --help
+
+
+def parse_num_shots() -> list[int]:
+  """Each T, in rising order."""
+  given = ','.join(FLAGS.num_shots)
+  try:
+    num_shots = sorted({int(text) for text in FLAGS.num_shots})
+  except ValueError:
+    raise UserError(
+      f'--num_shots={given}: whole numbers and commas are needed'
+    ) from None
+  if not num_shots or num_shots[0] < 1:
+    raise UserError(f'--num_shots={given}: numbers from 1 on are needed')
+  return num_shots
+
+
+def check() -> None:
+  """Refuses flags that are missing, unknown, or do not belong together."""
+  if not FLAGS.output:
+    raise UserError('--output is missing: the folder for the report')
+  if Path(FLAGS.output).exists() and not Path(FLAGS.output).is_dir():
+    raise UserError(f'--output={FLAGS.output}: a file; name a folder')
+  if bool(FLAGS.dataset) == bool(FLAGS.source):
+    raise UserError('give either --dataset (with --data_dir) or --source')
+  if FLAGS.dataset and not FLAGS.data_dir:
+    raise UserError('--data_dir is missing: the folder of the data set')
+  methods.check_names(FLAGS.methods)
+  check_choice('--split_clip', FLAGS.split_clip, splits.SPLITS)
+  check_range('--max_people', FLAGS.max_people, 1)
+  check_range('--num_test_frames', FLAGS.num_test_frames, 1)
+  check_range('--seed', FLAGS.seed, 0)
+  check_range('--study_triplets', FLAGS.study_triplets, 0, 2000)
+  if FLAGS.image_size is not None:
+    check_range('--image_size', FLAGS.image_size, 16, 1024)
+  _marks.check_flags()

@@ -1,0 +1,83 @@
+"""What the flags of launch.evaluate name: the model, instruments, people."""
+
+from pathlib import Path
+
+from absl import flags
+
+from flaxheads.errors import UserError
+from flaxheads.evaluation import instruments, methods, people, trials
+from launch import app
+
+FLAGS = flags.FLAGS
+
+
+def load_model():
+  """The model and its digest; (None, '') where only baselines are asked."""
+  if not set(FLAGS.methods) & set(methods.MODEL_METHODS):
+    return None, ''
+  from flaxheads import fewshot  # late: baselines need no networks
+  from flaxheads.fewshot.model import shipped_model
+
+  folder = FLAGS.model or shipped_model()
+  model = fewshot.load_model(FLAGS.model)
+  size = model.config.image_size
+  if FLAGS.image_size not in (None, size):
+    raise UserError(
+      f'--image_size={FLAGS.image_size}: the model draws {size}x{size}; leave'
+      ' the flag out'
+    )
+  return model, methods.digest_folder(Path(folder).expanduser())
+
+
+def _make_detection():
+  if FLAGS.detector == 'none':
+    return None, 'No NME, AKD and frames without a face: --detector=none.'
+  from flaxheads.landmarks.detect import make_detector
+
+  detector = make_detector(FLAGS.detector)
+  return instruments.Detection(FLAGS.detector, detector), ''
+
+
+def make_instruments(model, digest) -> instruments.Instruments:
+  """What there is to measure with."""
+  made = {
+    'detection': _make_detection(),
+    'critic': instruments.make_critic(model, digest),
+  }
+  for kind in instruments.KINDS:
+    made[kind] = instruments.load_network(kind, FLAGS[kind].value)
+  absent = tuple(why for _, why in made.values() if why)
+  parts = {name: part for name, (part, _) in made.items()}
+  return instruments.Instruments(**parts, absent=absent)
+
+
+def _find_people(image_size, dropped):
+  if FLAGS.source:
+    return people.from_sources(
+      people.list_sources(Path(p).expanduser() for p in FLAGS.source),
+      image_size,
+      FLAGS.max_people,
+      dropped=dropped,
+    )
+  from flaxheads.data.pipeline import make_source
+
+  source = make_source(FLAGS.dataset, FLAGS.data_dir, FLAGS.split)
+  return people.from_records(source, image_size, FLAGS.max_people)
+
+
+def finetune_config(model):
+  """The model's own settings, but for those that flags name."""
+  return model and app.config_with_flags('finetune', model.experiment.finetune)
+
+
+def load_people(num_shots, image_size):
+  """Everybody's trial, and who was left out."""
+  dropped = []
+  found = _find_people(image_size, dropped)
+  with app.progress_bar(found, 'loading', unit=' people') as bar:
+    made = trials.make_trials(
+      bar, num_shots, FLAGS.split_clip, FLAGS.num_test_frames, FLAGS.seed
+    )
+  for item in dropped:
+    print(f'left out: {item["reason"]}')
+  return made, dropped
