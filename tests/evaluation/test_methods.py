@@ -10,6 +10,7 @@ from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError
 from flaxheads.evaluation import methods
+from flaxheads.evaluation.protocol import Drivers
 
 
 def test_methods_come_in_the_tables_order():
@@ -93,9 +94,10 @@ def test_the_models_methods_make_a_person_and_animate_it(monkeypatch):
   )
   config = FinetuneConfig()
   ff, ft = methods.make_methods(['ff', 'ft'], 'model', config, seed=5)
-  assert ff.render('frames', 'points', 'drivers') == (
+  drivers = Drivers('drivers')
+  assert ff.render('frames', 'points', drivers) == (
     'animated', ('ff', 'model', 'frames', 'points'), 'drivers',
   )  # fmt: skip
-  assert ft.render('frames', 'points', 'drivers') == (
+  assert ft.render('frames', 'points', drivers) == (
     'animated', ('ft', 'model', 'frames', 'points', config, 5), 'drivers',
   )  # fmt: skip

@@ -27,7 +27,7 @@ class Copying:
 
   def __call__(self, frames, points, drivers):
     self.calls.append((frames, points, drivers))
-    return np.repeat(frames[:1], len(drivers), 0)
+    return np.repeat(frames[:1], len(drivers.points), 0)
 
 
 def _trials(num_people=2, how='halves', **kwargs):
@@ -74,7 +74,8 @@ def test_no_method_sees_a_held_out_frame(how, tmp_path):
       # Frames and points still belong together.
       index = int((person.frames == frame).all((1, 2, 3)).argmax())
       np.testing.assert_array_equal(face, person.points[index])
-    np.testing.assert_array_equal(drivers, trial.points[trial.test])
+    np.testing.assert_array_equal(drivers.points, trial.points[trial.test])
+    assert drivers.frames is None
 
 
 def test_rows_measure_the_right_pictures(tmp_path):
@@ -180,8 +181,8 @@ def test_another_drives_the_same_person(tmp_path):
 
     def __call__(self, frames, points, drivers):
       super().__call__(frames, points, drivers)
-      grey = drivers[:, 0, 0].astype(np.uint8)[:, None, None, None]
-      return np.broadcast_to(grey, (len(drivers), 32, 32, 3)).copy()
+      grey = drivers.points[:, 0, 0].astype(np.uint8)[:, None, None, None]
+      return np.broadcast_to(grey, (len(grey), 32, 32, 3)).copy()
 
   method, everybody = Drawing(), _trials(3)
   rows = _evaluate(
@@ -192,7 +193,7 @@ def test_another_drives_the_same_person(tmp_path):
     ('p2', None), ('p2', 'p0'),
   ]  # fmt: skip
   # Drawn once, for both motions.
-  assert [len(drivers) for *_, drivers in method.calls] == [10, 10, 10]
+  assert [len(drivers.points) for *_, drivers in method.calls] == [10, 10, 10]
   crossed = _find(rows, person='p2', driver='p0')
   assert 'psnr' not in crossed and 'ssim' not in crossed
   kept = results.Store(tmp_path).arrays(crossed)['frames']
@@ -205,11 +206,46 @@ def test_another_drives_the_same_person(tmp_path):
   assert not again.calls
   # A new driver is all that is drawn.
   _evaluate(everybody[:2], [Method('grey', again)], (4,), tmp_path, cross=True)
-  assert [len(drivers) for *_, drivers in again.calls] == [5]
+  assert [len(drivers.points) for *_, drivers in again.calls] == [5]
   with pytest.raises(UserError, match='at least 2 are needed'):
     _evaluate(
       everybody[:1], [Method('grey', again)], (4,), tmp_path, cross=True
     )
+
+
+def test_a_method_that_asks_is_driven_by_frames(tmp_path):
+  class Echo(Copying):
+    """Answers with the frames that drive."""
+
+    def __call__(self, frames, points, drivers):
+      super().__call__(frames, points, drivers)
+      return drivers.frames
+
+  def run(everybody, method, asks=True):
+    made = Method('echo', method, driven_by_frames=asks)
+    return _evaluate(everybody, [made], (4,), tmp_path, cross=True)
+
+  method, everybody = Echo(), _trials(2)
+  rows = run(everybody, method)
+  drivers = method.calls[0][2]
+  wanted = [trial.frames[trial.test] for trial in everybody]
+  np.testing.assert_array_equal(drivers.frames, np.concatenate(wanted))
+  wanted = [trial.points[trial.test] for trial in everybody]
+  np.testing.assert_array_equal(drivers.points, np.concatenate(wanted))
+  assert _find(rows, person='p0', driver=None)['psnr'] == image_metrics.MAX_PSNR
+  # Of other frames with the same points its results are other ones.
+  trial = everybody[1]
+  frames = trial.frames.copy()
+  frames[trial.test] = 255 - frames[trial.test]
+  changed = [everybody[0], trial._replace(frames=frames)]
+  again = Echo()
+  run(changed, again)
+  assert [len(drivers.points) for *_, drivers in again.calls] == [5, 10]
+  # Of a method that does not ask, they are the same.
+  run(everybody, Copying(), asks=False)
+  blind = Copying()
+  run(changed, blind, asks=False)
+  assert [len(drivers.points) for *_, drivers in blind.calls] == [10]
 
 
 def test_a_method_that_draws_too_few_frames_is_a_defect(tmp_path):
