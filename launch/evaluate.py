@@ -3,6 +3,8 @@ r"""Measures a model against baselines on people it never saw.
 python -m launch.evaluate --model=MODEL --source=CLIPS --output=out/evaluation
 python -m launch.evaluate --model=MODEL --dataset=video_folder --data_dir=data \
   --split=test --max_people=50 --output=out/evaluation
+python -m launch.evaluate --model=MODEL --x2face=FOLDER --pix2pixhd=FOLDER \
+  --methods=x2face,pix2pixhd,ff,ft --source=CLIPS --output=out/evaluation
 
 Leaves report.html, report.json, table.md, pictures and the user study in the
 output folder; docs/evaluation.md says what the numbers mean. The same command
@@ -32,7 +34,7 @@ from flaxheads.evaluation import (
   trials,
 )
 from flaxheads.provenance.credentials import COMPOSITE
-from launch import _marks, app
+from launch import _baselines, _marks, app
 
 FLAGS = flags.FLAGS
 
@@ -57,7 +59,7 @@ flags.DEFINE_string(
 flags.DEFINE_integer('max_people', 50, 'At most so many people.')
 flags.DEFINE_integer('num_test_frames', 32, 'Held-out frames, at most.')
 flags.DEFINE_integer(
-  'image_size', None, "Pixels; the model's, or 256 where no model is needed."
+  'image_size', None, "Pixels; the models', or 256 where none is needed."
 )
 flags.DEFINE_string(
   'detector', 'mediapipe', 'Measures the landmark error; none: leave it out.'
@@ -86,7 +88,8 @@ flags.DEFINE_integer('seed', 0, 'Of splits, fine-tuning and intervals.')
 app.define_config(
   'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
 )
-flags.adopt_module_key_flags(_marks)  # for --help
+flags.adopt_module_key_flags(_baselines)  # for --help
+flags.adopt_module_key_flags(_marks)
 
 
 def _parse_num_shots():
@@ -122,7 +125,7 @@ def _check_flags():
 
 
 def _load_model():
-  """The model and its digest; (None, '') where only baselines are asked."""
+  """The model and its digest; (None, '') where no method is the model's."""
   if not set(FLAGS.methods) & set(methods.MODEL_METHODS):
     return None, ''
   from flaxheads import fewshot  # late: baselines need no networks
@@ -130,12 +133,6 @@ def _load_model():
 
   folder = FLAGS.model or shipped_model()
   model = fewshot.load_model(FLAGS.model)
-  size = model.config.image_size
-  if FLAGS.image_size not in (None, size):
-    raise UserError(
-      f'--image_size={FLAGS.image_size}: the model draws {size}x{size}; leave'
-      ' the flag out'
-    )
   return model, methods.digest_folder(Path(folder).expanduser())
 
 
@@ -180,7 +177,8 @@ def _finetune_config(model):
 
 def _settings(finetune, **others):
   names = """model dataset data_dir split source methods split_clip
-             num_test_frames detector inception arcface lpips seed""".split()
+             num_test_frames detector inception arcface lpips seed x2face
+             pix2pixhd""".split()
   finetune = finetune and dataclasses.asdict(finetune)
   return {**{n: FLAGS[n].value for n in names}, 'finetune': finetune, **others}
 
@@ -198,8 +196,12 @@ def _load_people(num_shots, image_size):
   return made, dropped
 
 
-def _remarks(model, measured_with, num_people, scores) -> report.Remarks:
-  warnings, absent = measured_with.warnings, [*measured_with.absent]
+def _remarks(
+  model, compared, measured_with, num_people, scores
+) -> report.Remarks:
+  warnings, notes = _baselines.remark(compared)
+  warnings = [*measured_with.warnings, *warnings]
+  absent = [*measured_with.absent, *notes]
   if 'ft' in FLAGS.methods:
     files = dataclasses.asdict(model.experiment.perceptual)
     if missing := [name for name, file in files.items() if not file]:
@@ -242,12 +244,13 @@ def main():
   answers = {path: study.read_answers(path) for path in paths}
   output = Path(FLAGS.output).expanduser()
   model, digest = _load_model()
+  compared = _baselines.load(FLAGS.methods)
   finetune = _finetune_config(model)
-  image_size = model.config.image_size if model else FLAGS.image_size or 256
+  image_size = _baselines.choose_image_size(model, compared, FLAGS.image_size)
   measured_with = _make_instruments(model, digest)
   everybody, dropped = _load_people(num_shots, image_size)
   made = methods.make_methods(
-    FLAGS.methods, model, finetune, FLAGS.seed, digest
+    FLAGS.methods, model, finetune, FLAGS.seed, digest, compared
   )
   cross = FLAGS.cross and len(everybody) > 1
   facts = {'kind': 'evaluation', 'model_sha256': digest or ''}
@@ -259,6 +262,7 @@ def main():
     cross=cross,
     instruments=measured_with.identify(),
     model_sha256=digest or None,
+    baselines_sha256={name: sha for name, (_, sha) in compared.items()},
   )
 
   store = results.Store(output)
@@ -274,7 +278,8 @@ def main():
     )
     rounds = study.make_triplets(rows, everybody)
     scores = study.score(answers, rounds)
-    remarks = _remarks(model, measured_with, len(everybody), scores)
+    counted = len(everybody), scores
+    remarks = _remarks(model, compared, measured_with, *counted)
     report.write_report(
       output,
       everybody,

@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from flaxheads import config as c
+from flaxheads.baseline_config import read_config
 from flaxheads.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -21,7 +22,7 @@ def test_presets_are_valid_new_each_time_and_survive_json(name):
   assert module.__doc__
   config = module.get_config()
   assert config.validate() is config
-  assert c.from_dict(dataclasses.asdict(config)) == config
+  assert read_config(dataclasses.asdict(config)) == config
   config.model.image_size = 'changed'
   assert module.get_config().model.image_size in (64, 128, 256, 512)
 

@@ -46,7 +46,7 @@ def call(name, *arguments) -> Done:
       if '.' in flag or owner.startswith(ours):
         delattr(flags.FLAGS, flag)
     # Modules that define flags for several commands define them once more.
-    for module in ('_marks', '_rights'):
+    for module in ('_baselines', '_marks', '_rights'):
       if sys.modules.pop(f'launch.{module}', None):
         delattr(sys.modules['launch'], module)
     sys.argv = argv
