@@ -6,7 +6,7 @@ are kept: nothing is held out, and nothing stops it early.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +27,11 @@ def num_steps(num_frames: int, config: FewShotConfig) -> int:
   return min(max(steps, config.min_steps), config.max_steps)
 
 
-def _batches(num_frames: int, batch_size: int, rng):
-  """Endless batches of indices; each once before any comes again."""
+def make_batches(num_frames: int, batch_size: int, rng) -> Iterator:
+  """Endless batches of indices int [batch_size].
+
+  Each comes once before any comes again.
+  """
   left = np.array([], int)
   while True:
     while len(left) < batch_size:
@@ -66,13 +69,39 @@ def make_finetune(config: Pix2pixHDConfig) -> Callable:
     y = np.asarray(draw_landmarks(jnp.asarray(points), x.shape[1]))
     state = pix2pixhd.init_state(config, params)
     size = min(config.finetune.batch_size, len(x))
-    batches = _batches(len(x), size, np.random.default_rng(seed))
+    batches = make_batches(len(x), size, np.random.default_rng(seed))
     for _ in range(num_steps(len(x), config.finetune)):
       batch = next(batches)
       state = step(state, x[batch], y[batch], content.params)
     return state.params
 
   return finetune
+
+
+def make_draw(config: Pix2pixHDConfig) -> Callable:
+  """Draws with given parameters.
+
+  Args:
+    config: of the comparator.
+
+  Returns:
+    (generator's params, points [F, 68, 2]) -> uint8 [F, S, S, 3].
+  """
+  size = config.model.image_size
+  networks = pix2pixhd.build_networks(config.model)
+
+  @jax.jit
+  def draw_batch(params, points):
+    pictures = draw_landmarks(points, size)
+    return to_uint8(networks.generator.apply({'params': params}, pictures))
+
+  def draw(params, points):
+    count = len(points)
+    full = np.concatenate([points, points[-1:].repeat(-count % _BATCH, 0)])
+    parts = full.reshape(-1, _BATCH, *full.shape[1:])  # one size to compile
+    return np.concatenate([draw_batch(params, part) for part in parts])[:count]
+
+  return draw
 
 
 def make_render(trained: Trained, seed: int = 0) -> Callable:
@@ -85,20 +114,10 @@ def make_render(trained: Trained, seed: int = 0) -> Callable:
   Returns:
     See flaxheads.evaluation.protocol.Method.
   """
-  size = trained.config.model.image_size
-  networks = pix2pixhd.build_networks(trained.config.model)
-  finetune = make_finetune(trained.config)
-
-  @jax.jit
-  def draw(params, points):
-    pictures = draw_landmarks(points, size)
-    return to_uint8(networks.generator.apply({'params': params}, pictures))
+  finetune, draw = make_finetune(trained.config), make_draw(trained.config)
 
   def render(frames, points, drivers):
-    params = finetune(trained.variables, frames, points, seed)['generator']
-    given, count = drivers.points, len(drivers.points)
-    full = np.concatenate([given, given[-1:].repeat(-count % _BATCH, 0)])
-    parts = full.reshape(-1, _BATCH, *full.shape[1:])  # one size to compile
-    return np.concatenate([draw(params, part) for part in parts])[:count]
+    params = finetune(trained.variables, frames, points, seed)
+    return draw(params['generator'], drivers.points)
 
   return render

@@ -1,0 +1,292 @@
+"""Training of the comparators: losses, gradients, devices, resuming."""
+
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flaxheads.baseline_config import IdentityConfig, VGG19Config, VGGFaceConfig
+from flaxheads.data import records
+from flaxheads.errors import UserError
+from flaxheads.models.pix2pixhd import PatchOutput
+from flaxheads.training import loop, losses, recipes
+from flaxheads.training.baselines import pix2pixhd, x2face
+from tests import tiny_game
+from tests.tiny_game import quick_compiles  # noqa: F401
+from tests.training import baseline_tools as tools
+
+NUM_STEPS = 40
+
+
+def _outputs(seed):
+  rng = np.random.default_rng(seed)
+
+  def array(*shape):
+    return rng.normal(size=shape).astype(np.float32)
+
+  return [
+    PatchOutput(array(2, n, n, 1), [array(2, n, n, c) for c in (2, 3)])
+    for n in (5, 3)
+  ]
+
+
+def test_least_squares_is_the_sum_over_scales_of_squares():
+  outputs = _outputs(0)
+  for label in (0.0, 1.0):
+    wanted = sum(np.mean((output.score - label) ** 2) for output in outputs)
+    found = pix2pixhd.least_squares(outputs, label)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_feature_matching_is_the_published_sum():
+  fake, real = _outputs(0), _outputs(1)
+  # lambda_feat aside: (1 / scales) (4 / (layers + 1)) |.|, three layers.
+  wanted = sum(
+    (1 / 2) * (4 / (3 + 1)) * np.abs(a - b).mean()
+    for f, r in zip(fake, real, strict=True)
+    for a, b in zip(f.features, r.features, strict=True)
+  )
+  found = pix2pixhd.feature_matching(fake, real)
+  np.testing.assert_allclose(found, wanted, rtol=1e-6)
+  gradient = jax.grad(lambda r: pix2pixhd.feature_matching(fake, r))(real)
+  assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+class _StubVGG:
+  """Five layers: the picture times 1, 2, ... 5."""
+
+  def apply(self, variables, frames):
+    del variables
+    return [frames * (i + 1) for i in range(5)]
+
+
+def _stub_networks(monkeypatch, module, name):
+  monkeypatch.setattr(
+    module, 'load_networks', lambda *_: ({name: _StubVGG()}, {name: {}})
+  )
+
+
+def test_the_perceptual_loss_has_the_published_weights(monkeypatch):
+  _stub_networks(monkeypatch, pix2pixhd, 'vgg19')
+  config = tools.make_pix2pixhd()
+  content = pix2pixhd.build_content(config)
+  fake, real = np.float32([[[[0.5, 0, 0]]]]), np.float32([[[[0.2, 0, 0]]]])
+  weights = np.array([1 / 32, 1 / 16, 1 / 8, 1 / 4, 1])
+  wanted = 10 * (weights * np.arange(1, 6) * 0.1).sum()
+  found = content.apply(content.params, fake, real)
+  np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_each_identity_term_is_as_strong_as_the_photometric_one():
+  rng = np.random.default_rng(0)
+  features = [
+    [rng.normal(size=(2, 4, 4, c)).astype(np.float32) for c in (2, 3, 4)]
+    for _ in range(3)
+  ]
+  same, other = x2face.identity_terms(features, 0.7, IdentityConfig(5))
+  np.testing.assert_allclose(same, 2 * 0.7, rtol=1e-5)  # all but the first
+  np.testing.assert_allclose(other, 0.1 * 0.7, rtol=1e-5)
+
+  def of_same(drawn):
+    terms = x2face.identity_terms(
+      [features[0], drawn, features[2]], 0.7, IdentityConfig(5)
+    )
+    return terms[0]
+
+  gradient = jax.grad(of_same)(features[1])
+  assert not np.any(gradient[0])
+  size = np.abs(features[1][1] - features[0][1]).mean()
+  sign = np.sign(features[1][1] - features[0][1])
+  wanted = 0.7 / size * sign / sign.size
+  np.testing.assert_allclose(gradient[1], wanted, rtol=1e-4, atol=1e-9)
+
+
+def test_the_second_stage_adds_identity_at_a_lower_rate(monkeypatch):
+  config = tools.make_x2face(num_steps=2)
+  config.perceptual = VGGFaceConfig('file')
+  config.identity = IdentityConfig(1)
+  _stub_networks(monkeypatch, x2face, 'vggface')
+  _, (first, second) = tools.run(config, 2, 2)
+  assert first.x2face.same == first.x2face.other == 0
+  assert first.learning_rate_scale == 1
+  np.testing.assert_allclose(second.learning_rate_scale, 0.1, rtol=1e-6)
+  photometric = second.x2face.photometric
+  np.testing.assert_allclose(second.x2face.same, 4 * photometric, rtol=1e-4)
+  np.testing.assert_allclose(second.x2face.other, photometric / 10, rtol=1e-4)
+
+
+@pytest.mark.parametrize('file, steps', [('vggface.safetensors', 0), ('', 5)])
+def test_identity_needs_a_network_and_a_time(file, steps):
+  config = tools.make_x2face()
+  config.perceptual, config.identity = (
+    VGGFaceConfig(file),
+    IdentityConfig(steps),
+  )
+  with pytest.raises(UserError, match='identity.num_steps go together'):
+    recipes.make_recipe(config)
+
+
+def test_a_missing_weight_file_is_named(tmp_path):
+  config = tools.make_pix2pixhd()
+  config.perceptual = VGG19Config(str(tmp_path / 'none.safetensors'))
+  with pytest.raises(UserError, match='none.safetensors'):
+    recipes.make_recipe(config)
+
+
+def test_each_player_has_its_own_gradient():
+  """Against the two losses written down apart, each by jax.grad."""
+  config = tools.PIX2PIXHD
+  networks = pix2pixhd.build_networks(config.model)
+  params = tools.make_variables(config)
+  batch = tiny_game.make_batch(config, 2)
+  x = batch.frames[:, 0].astype(np.float32) / 127.5 - 1
+  y = batch.frames[:, 1].astype(np.float32) / 127.5 - 1
+
+  def draw(generator):
+    return networks.generator.apply({'params': generator}, y)
+
+  def judge(discriminator, frames):
+    return networks.discriminator.apply({'params': discriminator}, frames, y)
+
+  def generator_loss(generator):
+    fake = draw(generator)
+    of_fake = judge(params['discriminator'], fake)
+    of_real = judge(params['discriminator'], x)
+    loss = 20.0 * losses.pyramid_loss(fake, x)
+    for f, r in zip(of_fake, of_real, strict=True):
+      loss += jnp.mean((f.score - 1) ** 2)
+      for a, b in zip(f.features, r.features, strict=True):
+        loss += 10 / 2 * jnp.abs(a - b).mean()
+    return loss
+
+  def discriminator_loss(discriminator):
+    of_fake = judge(
+      discriminator, jax.lax.stop_gradient(draw(params['generator']))
+    )
+    of_real = judge(discriminator, x)
+    return sum(
+      jnp.mean(f.score**2) / 2 + jnp.mean((r.score - 1) ** 2) / 2
+      for f, r in zip(of_fake, of_real, strict=True)
+    )
+
+  @jax.jit
+  def both(params):
+    content = pix2pixhd.build_content(config)
+    found = pix2pixhd.gradients(
+      params,
+      x,
+      y,
+      networks=networks,
+      content=lambda fake, real: content.apply({}, fake, real),
+      weights=config.loss,
+    )
+    wanted = {
+      'generator': jax.grad(generator_loss)(params['generator']),
+      'discriminator': jax.grad(discriminator_loss)(params['discriminator']),
+    }
+    loss = sum(found.generator_terms), found.discriminator_terms.least_squares
+    apart = (
+      generator_loss(params['generator']),
+      discriminator_loss(params['discriminator']),
+    )
+    return found.params, wanted, loss, apart
+
+  found, wanted, loss, apart = both(params)
+  np.testing.assert_allclose(loss, apart, rtol=1e-5)
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+    np.testing.assert_allclose(a, b, atol=1e-5 + 1e-3 * np.abs(b).max())
+
+
+@pytest.mark.parametrize('name', list(tools.MAKERS))
+def test_the_same_few_frames_are_learned(name):
+  config = tools.MAKERS[name](num_steps=1000)
+  _, metrics = tools.run(config, 1, 0, seeds=[0] * NUM_STEPS)
+  if name == 'x2face':
+    losses_ = [float(m.x2face.photometric) for m in metrics]
+  else:
+    losses_ = [float(m.generator.content) for m in metrics]
+  assert np.mean(losses_[-5:]) < 0.85 * np.mean(losses_[:5]), losses_
+
+
+@pytest.mark.parametrize('name', list(tools.MAKERS))
+def test_devices_change_nothing(name):
+  config = tools.MAKERS[name](batch_size=4, num_steps=100)
+  config.optimizer.decay_steps = 0
+  if name == 'pix2pixhd':  # plain descent: Adam amplifies rounding
+    config.optimizer.b1, config.optimizer.epsilon = 0.0, 1e4
+  start = tools.make_state(config)
+  ((one,), (measured,)), ((four,), (spread,)) = (
+    tools.run(config, n, 1, state=start) for n in (1, 4)
+  )
+  for a, b in zip(
+    jax.tree.leaves(measured), jax.tree.leaves(spread), strict=True
+  ):
+    np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
+  if name == 'x2face':
+    gradients = one.optimizer, four.optimizer  # momentum: the first gradient
+    for a, b in zip(
+      jax.tree.leaves(one.variables['batch_stats']),
+      jax.tree.leaves(four.variables['batch_stats']),
+      strict=True,
+    ):
+      np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+  else:
+    gradients = [
+      {k: adam.mu for k, adam in state.optimizers.items()}
+      for state in (one, four)
+    ]
+  for a, b in zip(*map(jax.tree.leaves, gradients), strict=True):
+    np.testing.assert_allclose(a, b, atol=1e-6 + 2e-3 * np.abs(a).max())
+
+
+def _record(video):
+  frames, points = tiny_game.make_faces(4, seed=video)
+  return records.make_record(
+    frames,
+    points,
+    np.arange(4) / 25,
+    video_id=f'video{video}',
+    identity_id=f'person{video}',
+  )
+
+
+@pytest.mark.parametrize('name', list(tools.MAKERS))
+def test_resuming_changes_nothing(name, tmp_path, monkeypatch):
+  source = [_record(video) for video in range(5)]
+  monkeypatch.setattr(loop.pipeline, 'make_source', lambda *_: source)
+  whole, scalars = loop.train(tools.MAKERS[name](), str(tmp_path / 'whole'), 2)
+  halves = str(tmp_path / 'halves')
+  loop.train(tools.MAKERS[name](num_steps=2), halves, 2)
+  resumed, _ = loop.train(tools.MAKERS[name](), halves, 2)
+  assert resumed.step == 4
+  tiny_game.assert_trees_equal(resumed, whole)
+  assert 'people/l1' in scalars and 'norms/params' in scalars
+  # And is read back, on one device, with its own config.
+  config, read = loop.restore(halves)
+  assert config == tools.MAKERS[name]()
+  assert isinstance(read, recipes.state_type(config))
+  tiny_game.assert_trees_equal(
+    jax.tree.leaves(jax.device_get(read)),
+    jax.tree.leaves(jax.device_get(whole)),
+  )
+  # Another comparator, or the model, does not go on in this folder.
+  other = tools.MAKERS['x2face' if name == 'pix2pixhd' else 'pix2pixhd']()
+  for stranger in (other, tiny_game.make_config()):
+    with pytest.raises(UserError, match='holds a run with'):
+      loop.train(stranger, halves, 2)
+
+
+def test_nobody_warns_that_people_look_alike_to_one_who_knows_none():
+  assert not recipes.make_recipe(tools.PIX2PIXHD).knows_people
+  assert recipes.make_recipe(tools.X2FACE).knows_people
+
+
+def test_sampling_follows_the_driver_not_the_landmarks():
+  recipe = recipes.make_recipe(tools.X2FACE)
+  state = types.SimpleNamespace(variables=tools.make_variables(tools.X2FACE))
+  batch = tiny_game.make_batch(tools.X2FACE, 2)
+  look = recipe.make_sampler(batch)(state)
+  moved = recipe.make_sampler(batch._replace(points=batch.points[::-1]))(state)
+  assert look.l1 == moved.l1 > 0
