@@ -42,7 +42,7 @@ def test_settings_follow_what_the_pictures_depend_on():
 @pytest.mark.parametrize(
   ('names', 'message'),
   [
-    (['x2face'], "'x2face' is not one of nearest, warp, ff, ft"),
+    (['face'], "'face' is not one of nearest, warp, x2face, pix2pixhd, ff, ft"),
     (['warp', 'warp'], 'given twice'),
     ([], 'none given'),
     (['ft'], 'ft needs a model; give --model'),

@@ -213,41 +213,6 @@ def test_another_drives_the_same_person(tmp_path):
     )
 
 
-def test_a_method_that_asks_is_driven_by_frames(tmp_path):
-  class Echo(Copying):
-    """Answers with the frames that drive."""
-
-    def __call__(self, frames, points, drivers):
-      super().__call__(frames, points, drivers)
-      return drivers.frames
-
-  def run(everybody, method, asks=True):
-    made = Method('echo', method, driven_by_frames=asks)
-    return _evaluate(everybody, [made], (4,), tmp_path, cross=True)
-
-  method, everybody = Echo(), _trials(2)
-  rows = run(everybody, method)
-  drivers = method.calls[0][2]
-  wanted = [trial.frames[trial.test] for trial in everybody]
-  np.testing.assert_array_equal(drivers.frames, np.concatenate(wanted))
-  wanted = [trial.points[trial.test] for trial in everybody]
-  np.testing.assert_array_equal(drivers.points, np.concatenate(wanted))
-  assert _find(rows, person='p0', driver=None)['psnr'] == image_metrics.MAX_PSNR
-  # Of other frames with the same points its results are other ones.
-  trial = everybody[1]
-  frames = trial.frames.copy()
-  frames[trial.test] = 255 - frames[trial.test]
-  changed = [everybody[0], trial._replace(frames=frames)]
-  again = Echo()
-  run(changed, again)
-  assert [len(drivers.points) for *_, drivers in again.calls] == [5, 10]
-  # Of a method that does not ask, they are the same.
-  run(everybody, Copying(), asks=False)
-  blind = Copying()
-  run(changed, blind, asks=False)
-  assert [len(drivers.points) for *_, drivers in blind.calls] == [10]
-
-
 def test_a_method_that_draws_too_few_frames_is_a_defect(tmp_path):
   few = Method('few', lambda frames, points, drivers: frames[:1])
   with pytest.raises(ValueError, match='1 frames for 10 drivers'):

@@ -133,7 +133,8 @@ def test_a_driver_that_moves_nothing_returns_the_embedded_face(network):
   still = jax.tree.map(np.copy, variables)
   still['params']['driver'][last]['kernel'][:] = 0
   same = methods['drive'](still, face, driver)
-  np.testing.assert_allclose(same, 2 * face - 1, atol=1e-5)
+  # A place is good to some millionths of the picture, and this one is noise.
+  np.testing.assert_allclose(same, 2 * face - 1, atol=1e-4)
 
 
 def test_nothing_passes_from_driver_to_face_but_the_bottleneck(network):

@@ -7,7 +7,7 @@ from flax import traverse_util
 from flaxheads import baseline_config as b
 from flaxheads.config import AugmentConfig
 from flaxheads.training import parallel, recipes
-from flaxheads.training.baselines import pix2pixhd, x2face
+from flaxheads.training.baselines import pix2pixhd_game, x2face
 from tests import tiny_game
 
 RHYTHM = {
@@ -39,7 +39,7 @@ def make_x2face(**rhythm) -> b.X2FaceConfig:
 def make_pix2pixhd(**rhythm) -> b.Pix2pixHDConfig:
   """The smallest Pix2pixHD; fields of its rhythm can be given."""
   return b.Pix2pixHDConfig(
-    model=b.Pix2pixHDModelConfig(64, 4, 3, 1, 4, 2, 'float32'),
+    model=b.Pix2pixHDModelConfig(64, 4, 2, 1, 4, 2, 'float32'),
     optimizer=b.Pix2pixHDOptimizerConfig(
       generator_learning_rate=2e-3, discriminator_learning_rate=2e-3
     ),
@@ -54,7 +54,10 @@ MAKERS = {'x2face': make_x2face, 'pix2pixhd': make_pix2pixhd}
 
 def make_variables(config, seed=0) -> dict:
   """Random variables with the right names and shapes; no variance is < 0."""
-  init = {'x2face': x2face.init_variables, 'pix2pixhd': pix2pixhd.init_params}
+  init = {
+    'x2face': x2face.init_variables,
+    'pix2pixhd': pix2pixhd_game.init_params,
+  }
   shapes = jax.eval_shape(
     lambda: init[config.baseline](config.model, jax.random.key(0))
   )
@@ -78,30 +81,31 @@ def make_state(config, seed=0):
   return zeros.replace(**{name: variables})
 
 
-def run(config, num_devices, num_steps, state=None, seeds=None):
-  """States and metrics of some steps, one batch after the other.
+class Runner:
+  """A compiled step; runs from any state.
 
   Args:
     config: of a comparator.
     num_devices: to spread over.
-    num_steps: to take.
-    state: to begin with; None: of random parameters.
-    seeds: of the batch of each step; None: 0, 1, 2, ...
-
-  Returns:
-    (states, metrics), lists of host arrays.
   """
-  mesh = parallel.make_mesh(num_devices)
-  recipe = recipes.make_recipe(config)
-  step = recipe.make_step(mesh)
-  state = parallel.place(
-    make_state(config) if state is None else state, mesh, parallel.REPLICATED
-  )
-  states, metrics = [], []
-  for seed in seeds or range(num_steps):
-    batch = tiny_game.make_batch(config, config.training.batch_size, seed)
-    placed = parallel.place(batch, mesh, parallel.SHARDED)
-    state, measured = step(state, placed, recipe.constants)
-    states.append(jax.device_get(state))
-    metrics.append(jax.device_get(measured))
-  return states, metrics
+
+  def __init__(self, config, num_devices: int):
+    self.config = config
+    self._mesh = parallel.make_mesh(num_devices)
+    self._recipe = recipes.make_recipe(config)
+    self._step = self._recipe.make_step(self._mesh)
+
+  def __call__(self, batches, step=0):
+    """The last state and the metrics of each step, on the host.
+
+    Args:
+      batches: a batch for each step.
+      step: the number that the first one has.
+    """
+    state = make_state(self.config).replace(step=np.int32(step))
+    state, metrics = parallel.place(state, self._mesh, parallel.REPLICATED), []
+    for batch in batches:
+      placed = parallel.place(batch, self._mesh, parallel.SHARDED)
+      state, measured = self._step(state, placed, self._recipe.constants)
+      metrics.append(jax.device_get(measured))
+    return jax.device_get(state), metrics

@@ -15,7 +15,7 @@ import numpy as np
 from flaxheads.baseline_config import FewShotConfig, Pix2pixHDConfig
 from flaxheads.evaluation.baselines.trained import Trained
 from flaxheads.landmarks.draw import draw_landmarks
-from flaxheads.training.baselines import pix2pixhd
+from flaxheads.training.baselines import pix2pixhd, pix2pixhd_game
 from flaxheads.training.sample import to_float, to_uint8
 
 _BATCH = 8  # drivers at once
@@ -49,12 +49,12 @@ def make_finetune(config: Pix2pixHDConfig) -> Callable:
   Returns:
     (params, frames uint8 [T, S, S, 3], points [T, 68, 2], seed) -> params.
   """
-  networks = pix2pixhd.build_networks(config.model)
-  content = pix2pixhd.build_content(config)
+  networks = pix2pixhd_game.build_networks(config.model)
+  content = pix2pixhd_game.build_content(config)
 
   @jax.jit
   def step(state, frames, pictures, content_params):
-    found = pix2pixhd.gradients(
+    found = pix2pixhd_game.gradients(
       state.params,
       frames,
       pictures,
@@ -88,7 +88,7 @@ def make_draw(config: Pix2pixHDConfig) -> Callable:
     (generator's params, points [F, 68, 2]) -> uint8 [F, S, S, 3].
   """
   size = config.model.image_size
-  networks = pix2pixhd.build_networks(config.model)
+  networks = pix2pixhd_game.build_networks(config.model)
 
   @jax.jit
   def draw_batch(params, points):

@@ -10,7 +10,7 @@ from flaxheads.baseline_config import read_config
 from flaxheads.config import Checked
 from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
-from flaxheads.training.baselines import pix2pixhd, x2face
+from flaxheads.training.baselines import pix2pixhd_game, x2face
 
 KIND = 'baseline'
 # Not `perceptual`: paths of the trainer's machine mean nothing elsewhere.
@@ -78,7 +78,7 @@ def save(folder: str, trained: Trained, dtype: str = 'float16') -> None:
 def _expected(config: Checked):
   init = {
     'x2face': x2face.init_variables,
-    'pix2pixhd': pix2pixhd.init_params,
+    'pix2pixhd': pix2pixhd_game.init_params,
   }[config.baseline]
   return jax.eval_shape(lambda: init(config.model, jax.random.key(0)))
 
