@@ -3,8 +3,6 @@ r"""Measures a model against baselines on people it never saw.
 python -m launch.evaluate --model=MODEL --source=CLIPS --output=out/evaluation
 python -m launch.evaluate --model=MODEL --dataset=video_folder --data_dir=data \
   --split=test --max_people=50 --output=out/evaluation
-python -m launch.evaluate --model=MODEL --x2face=FOLDER --pix2pixhd=FOLDER \
-  --methods=x2face,pix2pixhd,ff,ft --source=CLIPS --output=out/evaluation
 
 Leaves report.html, report.json, table.md, pictures and the user study in the
 output folder; docs/evaluation.md says what the numbers mean. The same command

@@ -107,6 +107,7 @@ class UNet(nn.Module):
         momentum=0.9,
         epsilon=1e-5,
         axis_name=self.axis_name,
+        use_fast_variance=False,  # of few numbers: the last levels are tiny
         dtype=self.dtype,
       )(x)
 
