@@ -8,6 +8,7 @@ by another one" looks at conv5_1, not at layers 6 and 7 (recalled).
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.struct
@@ -102,13 +103,7 @@ def photometric_loss(fake, real):
   return jnp.abs(fake - real).mean() / 2
 
 
-def _as_strong(term, photometric, weight):
-  """The term at `weight` times the size of the photometric loss."""
-  scale = photometric / (term + _TINY)
-  return weight * jax.lax.stop_gradient(scale) * term
-
-
-def identity_terms(features, photometric, config) -> tuple:
+def identity_terms(features, photometric, config, mean: Callable) -> tuple:
   """The identity losses, each layer as strong as the photometric one.
 
   Args:
@@ -116,18 +111,24 @@ def identity_terms(features, photometric, config) -> tuple:
       driven by oneself and that driven by another one.
     photometric: scalar.
     config: IdentityConfig.
+    mean: over devices, of what the terms are scaled by.
 
   Returns:
     (same, other): scalars. Driven by oneself all layers but the first count;
     driven by another one the last, which knows least of the pose.
   """
+
+  def as_strong(a, b, weight):
+    term = jnp.abs(a - b).mean()
+    scale = mean(photometric) / (mean(term) + _TINY)
+    return weight * jax.lax.stop_gradient(scale) * term
+
   source, same, other = features
-  terms = [
-    _as_strong(jnp.abs(a - b).mean(), photometric, config.same)
-    for a, b in zip(same[1:], source[1:], strict=True)
-  ]
-  last = jnp.abs(other[-1] - source[-1]).mean()
-  return sum(terms), _as_strong(last, photometric, config.other)
+  by_layer = zip(same[1:], source[1:], strict=True)
+  return (
+    sum(as_strong(a, b, config.same) for a, b in by_layer),
+    as_strong(other[-1], source[-1], config.other),
+  )
 
 
 def _others(target):
@@ -180,7 +181,7 @@ def _step(state, batch: Batch, vgg_params, *, config, network, vgg):
     features = vgg.apply({'params': vgg_params['vggface']}, everything)
     split = [jnp.split(layer, 3) for layer in features]
     return identity_terms(
-      zip(*split, strict=True), photometric, config.identity
+      zip(*split, strict=True), photometric, config.identity, parallel.mean
     )
 
   def gradients(params, stats, identity):
