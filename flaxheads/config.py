@@ -148,31 +148,33 @@ class OptimizerConfig:
 
 
 @dataclasses.dataclass
-class TrainingConfig:
-  """Length and rhythm of meta-training."""
+class RhythmConfig:
+  """Length and rhythm of a training run."""
 
   num_steps: int = 1_000_000
   batch_size: int = 48  # over all devices
-  accumulation_steps: int = 1  # parts of a device's batch, one after the other
-  remat: bool = False  # recompute blocks in the backward pass: less memory
-  discriminator_updates: int = 2  # for one of E and G; recalled
-  ema_decay: float = 0.999
   log_every: int = 50
   sample_every: int = 1000
   checkpoint_every: int = 1000
   keep_checkpoints: int = 3
 
   def __post_init__(self):
-    for name in (
-      'num_steps',
-      'batch_size',
-      'accumulation_steps',
-      'discriminator_updates',
-      'log_every',
-      'sample_every',
-      'checkpoint_every',
-      'keep_checkpoints',
-    ):
+    for field in dataclasses.fields(RhythmConfig):
+      check_range(f'training.{field.name}', getattr(self, field.name), 1)
+
+
+@dataclasses.dataclass
+class TrainingConfig(RhythmConfig):
+  """Meta-training."""
+
+  accumulation_steps: int = 1  # parts of a device's batch, one after the other
+  remat: bool = False  # recompute blocks in the backward pass: less memory
+  discriminator_updates: int = 2  # for one of E and G; recalled
+  ema_decay: float = 0.999
+
+  def __post_init__(self):
+    super().__post_init__()
+    for name in ('accumulation_steps', 'discriminator_updates'):
       check_range(f'training.{name}', getattr(self, name), 1)
     check_range('training.ema_decay', self.ema_decay, 0, 0.999999)
 
@@ -221,25 +223,15 @@ class FinetuneConfig:
     check_range('finetune.identity_weight', self.identity_weight, 0, 100)
 
 
-def _default(cls):
+def default(cls):
+  """A field that is a part with all its defaults."""
   return dataclasses.field(default_factory=cls)
 
 
-@dataclasses.dataclass
-class Config:
-  """One experiment."""
+class Checked:
+  """An experiment, a dataclass of parts that check themselves."""
 
-  seed: int = 0
-  model: ModelConfig = _default(ModelConfig)
-  loss: LossConfig = _default(LossConfig)
-  perceptual: PerceptualConfig = _default(PerceptualConfig)
-  data: DataConfig = _default(DataConfig)
-  augment: AugmentConfig = _default(AugmentConfig)
-  optimizer: OptimizerConfig = _default(OptimizerConfig)
-  training: TrainingConfig = _default(TrainingConfig)
-  finetune: FinetuneConfig = _default(FinetuneConfig)
-
-  def validate(self) -> 'Config':
+  def validate(self):
     """Checks every field again, after flags have changed some.
 
     Returns:
@@ -248,11 +240,26 @@ class Config:
     Raises:
       UserError: names the field, its value and the choices.
     """
-    for field in dataclasses.fields(self):
-      part = getattr(self, field.name)
+    parts = [getattr(self, field.name) for field in dataclasses.fields(self)]
+    for part in (self, *parts):
       if dataclasses.is_dataclass(part) and hasattr(part, '__post_init__'):
         part.__post_init__()
     return self
+
+
+@dataclasses.dataclass
+class Config(Checked):
+  """One experiment."""
+
+  seed: int = 0
+  model: ModelConfig = default(ModelConfig)
+  loss: LossConfig = default(LossConfig)
+  perceptual: PerceptualConfig = default(PerceptualConfig)
+  data: DataConfig = default(DataConfig)
+  augment: AugmentConfig = default(AugmentConfig)
+  optimizer: OptimizerConfig = default(OptimizerConfig)
+  training: TrainingConfig = default(TrainingConfig)
+  finetune: FinetuneConfig = default(FinetuneConfig)
 
 
 def from_dict(values: dict, cls=Config):

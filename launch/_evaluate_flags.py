@@ -7,7 +7,7 @@ from absl import flags
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.evaluation import instruments, methods, splits
-from launch import _marks, app
+from launch import _baselines, _marks, app
 
 FLAGS = flags.FLAGS
 
@@ -32,7 +32,7 @@ flags.DEFINE_string(
 flags.DEFINE_integer('max_people', 50, 'At most so many people.')
 flags.DEFINE_integer('num_test_frames', 32, 'Held-out frames, at most.')
 flags.DEFINE_integer(
-  'image_size', None, "Pixels; the model's, or 256 where no model is needed."
+  'image_size', None, "Pixels; the models', or 256 where none is needed."
 )
 flags.DEFINE_string(
   'detector', 'mediapipe', 'Measures the landmark error; none: leave it out.'
@@ -61,7 +61,8 @@ flags.DEFINE_integer('seed', 0, 'Of splits, fine-tuning and intervals.')
 app.define_config(
   'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
 )
-flags.adopt_module_key_flags(_marks)  # for --help
+flags.adopt_module_key_flags(_baselines)  # for --help
+flags.adopt_module_key_flags(_marks)
 
 
 def parse_num_shots() -> list[int]:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from absl import flags
 
-from flaxheads.errors import UserError
 from flaxheads.evaluation import instruments, methods, people, trials
 from launch import app
 
@@ -12,7 +11,7 @@ FLAGS = flags.FLAGS
 
 
 def load_model():
-  """The model and its digest; (None, '') where only baselines are asked."""
+  """The model and its digest; (None, '') where no method is the model's."""
   if not set(FLAGS.methods) & set(methods.MODEL_METHODS):
     return None, ''
   from flaxheads import fewshot  # late: baselines need no networks
@@ -20,12 +19,6 @@ def load_model():
 
   folder = FLAGS.model or shipped_model()
   model = fewshot.load_model(FLAGS.model)
-  size = model.config.image_size
-  if FLAGS.image_size not in (None, size):
-    raise UserError(
-      f'--image_size={FLAGS.image_size}: the model draws {size}x{size}; leave'
-      ' the flag out'
-    )
   return model, methods.digest_folder(Path(folder).expanduser())
 
 

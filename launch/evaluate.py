@@ -27,7 +27,7 @@ from flaxheads.evaluation import (
   study_page,
 )
 from flaxheads.provenance.credentials import COMPOSITE
-from launch import _evaluate_flags, _marks, app
+from launch import _baselines, _evaluate_flags, _marks, app
 from launch import _evaluate_parts as parts
 
 FLAGS = flags.FLAGS
@@ -36,13 +36,18 @@ flags.adopt_module_key_flags(_evaluate_flags)  # for --help
 
 def _settings(finetune, **others):
   names = """model dataset data_dir split source methods split_clip
-             num_test_frames detector inception arcface lpips seed""".split()
+             num_test_frames detector inception arcface lpips seed x2face
+             pix2pixhd""".split()
   finetune = finetune and dataclasses.asdict(finetune)
   return {**{n: FLAGS[n].value for n in names}, 'finetune': finetune, **others}
 
 
-def _remarks(model, measured_with, num_people, scores) -> report.Remarks:
-  warnings, absent = measured_with.warnings, [*measured_with.absent]
+def _remarks(
+  model, compared, measured_with, num_people, scores
+) -> report.Remarks:
+  warnings, notes = _baselines.remark(compared)
+  warnings = [*measured_with.warnings, *warnings]
+  absent = [*measured_with.absent, *notes]
   if 'ft' in FLAGS.methods:
     files = dataclasses.asdict(model.experiment.perceptual)
     if missing := [name for name, file in files.items() if not file]:
@@ -84,8 +89,9 @@ def main():
   answers = {path: study.read_answers(path) for path in paths}
   output = Path(FLAGS.output).expanduser()
   model, digest = parts.load_model()
+  compared = _baselines.load(FLAGS.methods)
   finetune = parts.finetune_config(model)
-  image_size = model.config.image_size if model else FLAGS.image_size or 256
+  image_size = _baselines.choose_image_size(model, compared, FLAGS.image_size)
   measured_with = parts.make_instruments(model, digest)
   everybody, dropped = parts.load_people(num_shots, image_size)
   made = methods.make_methods(
@@ -95,6 +101,7 @@ def main():
     FLAGS.seed,
     digest,
     examiner=model and instruments.make_examiner(model, measured_with),
+    trained=compared,
   )
   cross = FLAGS.cross and len(everybody) > 1
   facts = {'kind': 'evaluation', 'model_sha256': digest or ''}
@@ -106,6 +113,7 @@ def main():
     cross=cross,
     instruments=measured_with.identify(),
     model_sha256=digest or None,
+    baselines_sha256={name: sha for name, (_, sha) in compared.items()},
   )
 
   store = results.Store(output)
@@ -121,7 +129,8 @@ def main():
     )
     rounds = study.make_triplets(rows, everybody)
     scores = study.score(answers, rounds)
-    remarks = _remarks(model, measured_with, len(everybody), scores)
+    counted = len(everybody), scores
+    remarks = _remarks(model, compared, measured_with, *counted)
     report.write_report(
       output,
       everybody,

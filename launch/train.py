@@ -1,6 +1,8 @@
-"""Meta-trains a model.
+"""Meta-trains a model, or trains a comparator to measure it against.
 
   python -m launch.train --config=configs/synthetic_64.py --workdir=runs/s64
+  python -m launch.train --config=configs/x2face_64.py --workdir=runs/x64
+  python -m launch.train --config=configs/pix2pixhd_64.py --workdir=runs/p64
 
 Every field of the config is a flag: --config.training.num_steps=100. A
 workdir that holds a run of the same experiment is gone on with, on as many

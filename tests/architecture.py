@@ -25,7 +25,12 @@ LEVELS = (
     'flaxheads.provenance',
   ),
   ('flaxheads.landmarks', 'flaxheads.weights'),
-  ('flaxheads', 'flaxheads.config', 'flaxheads.errors'),
+  (
+    'flaxheads',
+    'flaxheads.baseline_config',
+    'flaxheads.config',
+    'flaxheads.errors',
+  ),
 )
 HEIGHT = {
   package: -row for row, packages in enumerate(LEVELS) for package in packages

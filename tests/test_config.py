@@ -3,10 +3,12 @@
 import dataclasses
 import importlib
 import pathlib
+import re
 
 import pytest
 
 from flaxheads import config as c
+from flaxheads.baseline_config import read_config
 from flaxheads.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -21,7 +23,7 @@ def test_presets_are_valid_new_each_time_and_survive_json(name):
   assert module.__doc__
   config = module.get_config()
   assert config.validate() is config
-  assert c.from_dict(dataclasses.asdict(config)) == config
+  assert read_config(dataclasses.asdict(config)) == config
   config.model.image_size = 'changed'
   assert module.get_config().model.image_size in (64, 128, 256, 512)
 
@@ -98,3 +100,64 @@ def test_dicts_that_are_no_config_are_refused(values, message):
 def test_missing_fields_take_the_defaults():
   config = c.from_dict({'model': {'image_size': 128}})
   assert config == c.Config(model=c.ModelConfig(image_size=128))
+
+
+@pytest.mark.parametrize('name', ['x2face', 'pix2pixhd'])
+@pytest.mark.parametrize(
+  'suffix, ours',
+  [
+    ('64', 'synthetic_64'),
+    ('video_folder_64', 'video_folder_64'),
+    ('voxceleb2_256', 'voxceleb2_256'),
+  ],
+)
+def test_comparators_have_the_records_and_the_budget_of_the_model(
+  name, suffix, ours
+):
+  config = importlib.import_module(f'configs.{name}_{suffix}').get_config()
+  model = importlib.import_module(f'configs.{ours}').get_config()
+  assert config.baseline == name
+  for field in ('num_steps', 'batch_size'):
+    assert getattr(config.training, field) == getattr(model.training, field)
+  assert config.augment == model.augment
+  assert config.model.image_size == model.model.image_size
+  theirs, mine = map(dataclasses.asdict, (model.data, config.data))
+  assert mine == {**theirs, 'num_support': 1}
+  if name == 'pix2pixhd':  # as published: half of the run at a constant rate
+    assert config.optimizer.decay_steps == config.training.num_steps // 2
+
+
+@pytest.mark.parametrize(
+  'values, message',
+  [
+    ({'baseline': 'x3face'}, "baseline: 'x3face' is not one of x2face"),
+    ({'baseline': ['x2face']}, 'is not one of x2face, pix2pixhd'),
+    ({'baseline': 'x2face', 'loss': {}}, 'X2FaceConfig.loss: no such field'),
+    (
+      {'baseline': 'x2face', 'perceptual': {'vgg19': 'f'}},
+      'VGGFaceConfig.vgg19: no such field',
+    ),
+    (
+      {'baseline': 'pix2pixhd', 'model': {'num_scales': 0}},
+      'model.num_scales: 0 is too small',
+    ),
+  ],
+)
+def test_mistakes_in_a_comparator_s_config_are_named(values, message):
+  with pytest.raises(UserError, match=re.escape(message)):
+    read_config(values)
+
+
+def test_the_published_comparators_have_the_published_numbers():
+  from flaxheads import baseline_config as b
+
+  pix2pixhd, x2face = b.Pix2pixHDConfig(), b.X2FaceConfig()
+  rates = pix2pixhd.optimizer
+  assert rates.generator_learning_rate == 2e-4
+  assert rates.discriminator_learning_rate == 2e-4
+  assert (rates.b1, rates.b2) == (0.5, 0.999)
+  assert pix2pixhd.loss.feature_matching == pix2pixhd.loss.vgg19 == 10
+  assert (x2face.optimizer.learning_rate, x2face.optimizer.momentum) == (
+    1e-3,
+    0.9,
+  )

@@ -19,10 +19,13 @@ class Target(NamedTuple):
   Attributes:
     points: float32 [F, 68, 2] in pixels, the landmarks that drive.
     driver: whose they are; None: the person's own.
+    frames: uint8 [F, S, S, 3] that they were found in, for methods that are
+      driven by frames.
   """
 
   points: np.ndarray
   driver: str | None = None
+  frames: np.ndarray | None = None
 
 
 class Measured(NamedTuple):

@@ -1,8 +1,10 @@
-"""The methods by name: the model's two, and the baselines."""
+"""The methods by name: the model's two, the comparators, the baselines."""
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flaxheads.errors import UserError, check_choice
 from flaxheads.evaluation.baselines.nearest import nearest
@@ -10,12 +12,15 @@ from flaxheads.evaluation.baselines.warp import warp
 from flaxheads.evaluation.protocol import Drawn, Method
 
 BASELINES = {'nearest': nearest, 'warp': warp}
+TRAINED = ('x2face', 'pix2pixhd')
 MODEL_METHODS = ('ff', 'ft')  # feed-forward, fine-tuned
-NAMES = (*BASELINES, *MODEL_METHODS)
+NAMES = (*BASELINES, *TRAINED, *MODEL_METHODS)
 # As the paper's Table 1 calls them.
 TITLES = {
   'nearest': 'Nearest frame',
   'warp': 'Landmark warp',
+  'x2face': 'X2Face',
+  'pix2pixhd': 'Pix2pixHD',
   'ff': 'Ours-FF',
   'ft': 'Ours-FT',
 }
@@ -49,6 +54,7 @@ def make_methods(
   seed=0,
   model_digest='',
   examiner=None,
+  trained: Mapping[str, tuple[Any, str]] | None = None,
 ) -> list[Method]:
   """Methods in the table's order: baselines first.
 
@@ -60,18 +66,23 @@ def make_methods(
     model_digest: stands for the model's weights in the results.
     examiner: flaxheads.fewshot.Examiner, for 'ft'; None: the content loss
       alone says when fine-tuning was best.
+    trained: comparators of flaxheads.evaluation.baselines.trained, each with
+      what stands for its weights, by name.
 
   Returns:
     Method for each name.
 
   Raises:
-    UserError: unknown or repeated names, or no model where one is needed.
+    UserError: unknown or repeated names, or no model or comparator where one
+      is needed.
   """
   check_names(names)
   methods = []
   for name in sorted(names, key=NAMES.index):
     if name in BASELINES:
       methods.append(Method(name, BASELINES[name]))
+    elif name in TRAINED:
+      methods.append(_comparator(name, (trained or {}).get(name), seed))
     elif model is None:
       raise UserError(f'methods: {name} needs a model; give --model')
     elif name == 'ff':
@@ -94,11 +105,27 @@ def make_methods(
 # protocol do without them.
 
 
+def _comparator(name, given, seed) -> Method:
+  if given is None:
+    raise UserError(f'methods: {name} has to be trained; give --{name}')
+  found, digest = given
+  if name == 'x2face':
+    from flaxheads.evaluation.baselines import x2face
+
+    render = x2face.make_render(found)
+    return Method(name, render, {'x2face': digest}, driven_by_frames=True)
+  from flaxheads.evaluation.baselines import pix2pixhd
+
+  render = pix2pixhd.make_render(found, seed)
+  return Method(name, render, {'pix2pixhd': digest, 'seed': seed})
+
+
 def _feed_forward(model):
   def render(frames, points, drivers):
     from flaxheads import fewshot
 
-    return fewshot.animate(fewshot.feed_forward(model, frames, points), drivers)
+    person = fewshot.feed_forward(model, frames, points)
+    return fewshot.animate(person, drivers.points)
 
   return render
 
@@ -110,6 +137,7 @@ def _finetuned(model, config, seed, examiner):
     person = fewshot.finetune(
       model, frames, points, config, seed, examiner=examiner
     )
-    return Drawn(fewshot.animate(person, drivers), person.info['curve'])
+    frames = fewshot.animate(person, drivers.points)
+    return Drawn(frames, person.info['curve'])
 
   return render

@@ -4,8 +4,10 @@ For each person, number of shots T and method: the method sees T support
 frames with their points and the points of the held-out frames, and what it
 draws is compared with the held-out frames themselves (Zakharov et al. 2019,
 section 4). In cross-reenactment it also sees the points of the next person's
-held-out frames, for which there is no true picture. A method is a callable, so
-that nothing here knows a network.
+held-out frames, for which there is no true picture. A method that is driven by
+frames has to ask for them: they are the true pictures of a person's own motion,
+and no other method may see these. A method is a callable, so that nothing here
+knows a network.
 """
 
 import hashlib
@@ -41,21 +43,36 @@ class Drawn(NamedTuple):
   curve: dict | None = None
 
 
+class Drivers(NamedTuple):
+  """What a person is to do.
+
+  Attributes:
+    points: float32 [F, 68, 2] in pixels.
+    frames: uint8 [F, S, S, 3] that show it, of the person or of another one;
+      None for a method that did not ask for them.
+  """
+
+  points: np.ndarray
+  frames: np.ndarray | None = None
+
+
 class Method(NamedTuple):
   """A way of drawing a person.
 
   Attributes:
     name: as in the table.
     render: takes support frames uint8 [T, S, S, 3], their points
-      [T, 68, 2] and driver points [F, 68, 2]; returns uint8 [F, S, S, 3], or
-      Drawn. A frame depends on its own driver points alone.
+      [T, 68, 2] and Drivers of F frames; returns uint8 [F, S, S, 3], or Drawn.
+      A frame depends on its own driver alone.
     settings: whatever else its pictures depend on, as JSON values; a result
       is reused only under the same settings.
+    driven_by_frames: whether it gets the drivers' frames beside their points.
   """
 
   name: str
-  render: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray | Drawn]
+  render: Callable[[np.ndarray, np.ndarray, Drivers], np.ndarray | Drawn]
   settings: dict[str, Any] = {}
+  driven_by_frames: bool = False
 
 
 def kept_frames(trial: Trial) -> np.ndarray:
@@ -81,6 +98,8 @@ def fingerprint(trial, num_shots, method, target, instruments) -> str:
     digest.update(trial.frames[index].tobytes())
     digest.update(trial.points[index].tobytes())
   digest.update(target.points.tobytes())
+  if method.driven_by_frames:
+    digest.update(target.frames.tobytes())
   return digest.hexdigest()
 
 
@@ -95,10 +114,14 @@ class _Job(NamedTuple):
 
 def _targets(trials, i, cross) -> list[Target]:
   trial = trials[i]
-  targets = [Target(trial.points[trial.test])]
+  test = trial.test
+  targets = [Target(trial.points[test], frames=trial.frames[test])]
   if cross:
     driver = trials[(i + 1) % len(trials)]
-    targets.append(Target(driver.points[driver.test], driver.name))
+    test = driver.test
+    targets.append(
+      Target(driver.points[test], driver.name, driver.frames[test])
+    )
   return targets
 
 
@@ -119,15 +142,18 @@ def _draw(job: _Job, targets) -> list[Drawn]:
   if job.method.name == REAL:
     return [Drawn(trial.frames[trial.test])]
   support = trial.support[job.num_shots]
-  drivers = np.concatenate([target.points for target in targets])
+  drivers = Drivers(np.concatenate([target.points for target in targets]))
+  if job.method.driven_by_frames:
+    shown = np.concatenate([target.frames for target in targets])
+    drivers = drivers._replace(frames=shown)
   drawn = job.method.render(
     trial.frames[support], trial.points[support], drivers
   )
   drawn = drawn if isinstance(drawn, Drawn) else Drawn(drawn)
-  frames = np.asarray(drawn.frames)
-  if len(frames) != len(drivers):
+  frames, asked = np.asarray(drawn.frames), len(drivers.points)
+  if len(frames) != asked:
     raise ValueError(
-      f'{job.method.name} drew {len(frames)} frames for {len(drivers)} drivers'
+      f'{job.method.name} drew {len(frames)} frames for {asked} drivers'
     )
   ends = np.cumsum([len(target.points) for target in targets])
   return [drawn._replace(frames=part) for part in np.split(frames, ends[:-1])]

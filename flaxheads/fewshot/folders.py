@@ -1,7 +1,8 @@
 """Folders that hold a JSON description and one safetensors file.
 
-Models and people travel this way. The JSON names the SHA-256 of the tensors,
-so that a changed byte is noticed before a tensor is used.
+Models, people and trained comparators travel this way. The JSON names the
+SHA-256 of the tensors, so that a changed byte is noticed before a tensor is
+used.
 """
 
 import hashlib
@@ -53,7 +54,7 @@ def save(
 
   Args:
     folder: its name; an older one of the same kind is replaced.
-    kind: 'model' or 'person', the name of the JSON file.
+    kind: 'model', 'person' or 'baseline', the name of the JSON file.
     description: JSON values.
     tree: nested dict of arrays.
     report: JSON values for REPORT_FILE beside them; None: none.
@@ -103,7 +104,7 @@ def load(folder: str, kind: str) -> tuple[dict, dict]:
 
   Args:
     folder: its name.
-    kind: 'model' or 'person'.
+    kind: 'model', 'person' or 'baseline'.
 
   Returns:
     The description and the tree of float32 arrays.

@@ -1,5 +1,6 @@
 """L_CNT: perceptual where VGG weights are given, a pyramid where not."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -82,6 +83,29 @@ def _shapes(network):
   return jax.eval_shape(network.init, jax.random.key(0), image)['params']
 
 
+def load_networks(files, dtype) -> tuple[dict, dict]:
+  """Those content networks that a config names files for.
+
+  Args:
+    files: dataclass with a path, or '', in fields named as the networks.
+    dtype: of activations.
+
+  Returns:
+    perceptual.VGG and its parameters, each by name.
+
+  Raises:
+    UserError: a file is missing, does not fit the network, or does not say
+      what it wants to see.
+  """
+  networks, params = _networks(dtype), {}
+  for name, path in dataclasses.asdict(files).items():
+    if path:
+      weights = store.load(path, name, like=_shapes(networks[name]))
+      params[name] = weights.params
+      networks[name] = networks[name].clone(convention=weights.convention)
+  return networks, params
+
+
 def build_content(config: Config) -> ContentLoss:
   """The content loss that `config.perceptual` asks for.
 
@@ -91,22 +115,14 @@ def build_content(config: Config) -> ContentLoss:
     UserError: a weight file is missing, does not fit the network, or does not
       say what it wants to see.
   """
-  files = {
-    name: getattr(config.perceptual, name)
-    for name in ('vgg19', 'vggface')
-    if getattr(config.perceptual, name)
-  }
-  if not files:
+  networks, params = load_networks(
+    config.perceptual, jnp.dtype(config.model.dtype)
+  )
+  if not params:
     logging.info(
       'content loss: Laplacian-pyramid L1 (no VGG weights given; the paper '
       'uses VGG19 and VGGFace: --config.perceptual.vgg19=FILE.safetensors)'
     )
     return pyramid_content(config.loss)
-  networks = _networks(jnp.dtype(config.model.dtype))
-  params = {}
-  for name, path in files.items():
-    weights = store.load(path, name, like=_shapes(networks[name]))
-    params[name] = weights.params
-    networks[name] = networks[name].clone(convention=weights.convention)
-  logging.info('content loss: %s', ' and '.join(sorted(files)))
+  logging.info('content loss: %s', ' and '.join(sorted(params)))
   return perceptual_content(params, config.loss, networks)

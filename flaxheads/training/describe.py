@@ -9,6 +9,7 @@ from absl import logging
 
 from flaxheads.config import Config
 from flaxheads.data.pipeline import Batch
+from flaxheads.errors import UserError
 from flaxheads.landmarks.layout import NUM_POINTS
 from flaxheads.training import networks as nets
 from flaxheads.training import parallel
@@ -53,6 +54,13 @@ def _compile(config: Config, mesh: parallel.Mesh):
   return state, lowered.compile()
 
 
+def _check_kind(config):
+  if not isinstance(config, Config):
+    raise UserError(
+      f'--config: of {config.baseline}; only the cost of the model is counted'
+    )
+
+
 def peak_memory(compiled) -> int:
   """Bytes that a compiled program needs on each device, as XLA plans them.
 
@@ -79,7 +87,11 @@ def describe(config: Config) -> dict:
     {'parameters': {network: count}, 'flops_per_sample': of the compiled step
     at one sample, 'state_bytes_per_device': with the W of VoxCeleb2's 145,569
     videos, over the devices there are}.
+
+  Raises:
+    UserError: the experiment is a comparator's.
   """
+  _check_kind(config)
   training = dataclasses.replace(
     config.training, batch_size=1, accumulation_steps=1
   )
@@ -111,8 +123,10 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
     share of memory that is left.
 
   Raises:
-    UserError: batch or table do not split over the mesh.
+    UserError: batch or table do not split over the mesh, or the experiment
+      is a comparator's.
   """
+  _check_kind(config)
   state, compiled = _compile(config, mesh)
   cost, peak = compiled.cost_analysis(), peak_memory(compiled)
   figures = {

@@ -37,9 +37,14 @@ _ADVICE = {
 
 
 class Health:
-  """Watches a run; warns once for every illness, again after a recovery."""
+  """Watches a run; warns once for every illness, again after a recovery.
 
-  def __init__(self):
+  Args:
+    knows_people: whether different people should look different.
+  """
+
+  def __init__(self, knows_people: bool = True):
+    self._knows_people = knows_people
     self._ill = set()
     self._certain = 0
 
@@ -50,6 +55,8 @@ class Health:
 
   def see_losses(self, step: int, scalars: dict[str, float]) -> None:
     """Takes the scalars of one log."""
+    if 'discriminator/hinge' not in scalars:  # no game, or another one
+      return
     sure = scalars['discriminator/hinge'] < _LEAST_HINGE
     self._certain = self._certain + 1 if sure else 0
     self._note('hinge', self._certain >= _PATIENCE, step, self._certain)
@@ -59,5 +66,6 @@ class Health:
     if step < _FROM_STEP:
       return
     self._note('contrast', look.contrast < _LEAST_CONTRAST, step, look.contrast)
-    self._note('variety', look.variety < _LEAST_VARIETY, step, look.variety)
+    alike = self._knows_people and look.variety < _LEAST_VARIETY
+    self._note('variety', alike, step, look.variety)
     self._note('clipped', look.clipped > _MOST_CLIPPED, step, look.clipped)

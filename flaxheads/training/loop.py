@@ -1,4 +1,4 @@
-"""The meta-training loop: read, step, watch, save."""
+"""The training loop: read, step, watch, save."""
 
 import contextlib
 import time
@@ -6,15 +6,12 @@ import time
 from absl import logging
 from tqdm import tqdm
 
-from flaxheads.config import Config, from_dict
+from flaxheads.baseline_config import read_config
+from flaxheads.config import Checked
 from flaxheads.data import pipeline
 from flaxheads.errors import UserError
-from flaxheads.training import networks as nets
-from flaxheads.training import parallel, sampling
+from flaxheads.training import parallel, recipes, sampling
 from flaxheads.training.checkpoints import Checkpoints
-from flaxheads.training.content import build_content
-from flaxheads.training.state import TrainState, create_state, describe_state
-from flaxheads.training.step import make_train_step
 from flaxheads.training.stopping import StopRequest
 from flaxheads.training.watch import (
   Profiler,
@@ -29,10 +26,11 @@ from flaxheads.training.workdir import (
 )
 
 
-def _check_batch(config: Config, num_devices: int) -> None:
-  parts = num_devices * config.training.accumulation_steps
+def _check_batch(config: Checked, num_devices: int) -> None:
+  # Comparators take a device's batch at once.
+  steps = getattr(config.training, 'accumulation_steps', 1)
+  parts = num_devices * steps
   if config.training.batch_size % parts:
-    steps = config.training.accumulation_steps
     each = f' in {steps} accumulation steps' if steps > 1 else ''
     raise UserError(
       f'training.batch_size: {config.training.batch_size} does not split '
@@ -40,7 +38,7 @@ def _check_batch(config: Config, num_devices: int) -> None:
     )
 
 
-def _batches(config: Config, source, start: int, num_workers: int):
+def _batches(config: Checked, source, start: int, num_workers: int):
   """This process's rows of the batch of every step."""
   return pipeline.sample_dataset(
     source,
@@ -55,7 +53,7 @@ def _batches(config: Config, source, start: int, num_workers: int):
   )
 
 
-def _fixed_people(config: Config, source):
+def _fixed_people(config: Checked, source):
   """People to look at, of the test split where there is one."""
   data = config.data
   try:
@@ -74,7 +72,7 @@ def _fixed_people(config: Config, source):
 
 
 def train(
-  config: Config,
+  config: Checked,
   workdir: str,
   num_devices: int | None = None,
   profile_steps: int = 0,
@@ -84,14 +82,14 @@ def train(
   Every process of a run calls it with the same arguments.
 
   Args:
-    config: the experiment.
+    config: the experiment, with the model or a comparator.
     workdir: folder of checkpoints, TensorBoard events and sample pictures; on
       several hosts one that all of them see, such as gs://BUCKET/RUN.
     num_devices: how many to use; None: all.
     profile_steps: how many steps to trace into workdir/profile.
 
   Returns:
-    The final TrainState and the scalars logged last.
+    The final state and the scalars logged last.
 
   Raises:
     UserError: data, config and workdir do not fit together.
@@ -117,43 +115,41 @@ class _Run:
 
   def __init__(self, config, workdir, mesh, source, profile_steps):
     self.config, self.mesh = config, mesh
-    networks = nets.build_networks(config.model)
-    content = build_content(config)
-    self.content_params = parallel.place(
-      content.params, mesh, parallel.REPLICATED
+    self.recipe = recipes.make_recipe(config)
+    self.constants = parallel.place(
+      self.recipe.constants, mesh, parallel.REPLICATED
     )
-    self.sampler = sampling.make_sampler(
-      networks, _fixed_people(config, source)
-    )
+    self.sampler = self.recipe.make_sampler(_fixed_people(config, source))
     self.facts = pipeline.describe_source(source)
     self.checkpoints = Checkpoints(workdir, config.training.keep_checkpoints)
-    size = (config, networks, len(source), mesh)
+    size = (len(source), mesh)
     restored = self.checkpoints.restore(
-      describe_state(*size),
+      self.recipe.describe_state(*size),
       lambda facts: check_same_data(workdir, facts, self.facts),
     )
     if restored:
       self.start, self.state = restored
       logging.info('going on from the checkpoint of step %d', self.start)
     else:
-      self.start, self.state = 0, create_state(*size)
+      self.start, self.state = 0, self.recipe.create_state(*size)
     self.batches = parallel.place_ahead(
       _batches(config, source, self.start, config.data.num_workers), mesh
     )
-    self.step = make_train_step(config, networks, content, mesh)
+    self.step = self.recipe.make_step(mesh)
     self.workdir, self.profile_steps = workdir, profile_steps
     self.watch = self.profiler = None
 
   def _begin(self):
     """Compiles the step for the first batch, and opens what watches it."""
     batch = next(self.batches)
-    arguments = (self.state, batch, self.content_params)
+    arguments = (self.state, batch, self.constants)
     self.step, flops = parallel.compile_for(self.step, arguments)
     self.watch = Watch(
       self.workdir,
       self.config.training.batch_size,
       flops,
       parallel.chip(self.mesh),
+      self.recipe.knows_people,
     )
     self.profiler = Profiler(self.workdir, self.profile_steps)
     return batch
@@ -174,16 +170,14 @@ class _Run:
       disable=not parallel.is_first_process(),
     )
     for done in (i + 1 for i in bar):
-      self.state, metrics = self.step(self.state, batch, self.content_params)
+      self.state, metrics = self.step(self.state, batch, self.constants)
       last = done == steps.stop
       stopping = stop.asked(done)
       self.profiler.step(metrics)
       if done % rhythm.log_every == 0 or last:
         scalars = self.watch.log(done, metrics)
-        bar.set_postfix(
-          content=f'{scalars["generator/content"]:.3f}',
-          hinge=f'{scalars["discriminator/hinge"]:.2f}',
-        )
+        shown = self.recipe.shown.items()
+        bar.set_postfix({k: f'{scalars[name]:.3f}' for k, name in shown})
       saving = done % rhythm.checkpoint_every == 0 or last or stopping
       if done % rhythm.sample_every == 0 or saving:
         look = self.sampler(self.state)
@@ -208,21 +202,24 @@ class _Run:
         part.close()
 
 
-def restore(workdir: str, best: bool = False) -> tuple[Config, TrainState]:
+def restore(workdir: str, best: bool = False):
   """The config and a state of a run, on one device, for reading.
 
   Args:
     workdir: folder of the run.
     best: the state that draws the fixed people best, not the newest.
 
+  Returns:
+    (config, state), of the model or of a comparator.
+
   Raises:
     UserError: the folder holds no run, or no checkpoint yet.
   """
-  config = from_dict(load_config(workdir))
+  config = read_config(load_config(workdir))
   checkpoints = Checkpoints(workdir, config.training.keep_checkpoints)
   with contextlib.closing(checkpoints):
     step = checkpoints.best_step() if best else checkpoints.latest_step()
     if step is None:
       raise UserError(f'--workdir={workdir}: holds no checkpoint yet')
     restored = checkpoints.read(step, parallel.make_mesh(1))
-    return config, TrainState(**restored.state)
+    return config, recipes.state_type(config)(**restored.state)

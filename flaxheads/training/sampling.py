@@ -1,5 +1,6 @@
 """The same people, drawn again and again: how good a run is by now."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -11,7 +12,6 @@ from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.models import spectral
 from flaxheads.training import networks as nets
 from flaxheads.training.sample import to_float, to_uint8
-from flaxheads.training.state import TrainState
 
 MAX_PEOPLE = 8
 
@@ -55,35 +55,24 @@ def _clipped(x):
   return (jnp.abs(x) > 0.98).mean()
 
 
-def make_sampler(networks: nets.Networks, batch: Batch):
+def make_looker(draw: Callable, batch: Batch) -> Callable:
   """A function that draws the targets of a fixed batch.
 
   Args:
-    networks: Networks.
+    draw: pure, (trained, frames [B, K+1, H, W, 3] in [-1, 1], pictures alike)
+      -> x̂ of the last frame of each, [B, H, W, 3].
     batch: whose first eight people are drawn, the same on every process.
 
   Returns:
-    TrainState -> Look. All processes must call it.
+    trained -> Look. All processes must call it.
   """
   batch = Batch(*(np.asarray(leaf[:MAX_PEOPLE]) for leaf in batch))
 
   @jax.jit
-  def draw(params, vectors, batch):
+  def look(trained, batch):
     frames = to_float(batch.frames)
-    pictures = draw_landmarks(batch.points, networks.embedder.image_size)
-    normal = {
-      name: spectral.normalize(
-        params[name], spectral.power_iteration(params[name], vectors[name], 3)
-      )
-      for name in ('embedder', 'generator')
-    }
-    embedding = nets.embed_people(
-      networks, normal['embedder'], frames[:, :-1], pictures[:, :-1]
-    )
-    fake = nets.generate(
-      networks, normal['generator'], pictures[:, -1], embedding=embedding
-    )
-    real = frames[:, -1]
+    pictures = draw_landmarks(batch.points, frames.shape[2])
+    fake, real = draw(trained, frames, pictures), frames[:, -1]
     row = [frames[:, 0], pictures[:, -1], fake, real]
     sheet = to_uint8(jnp.concatenate(row, axis=2))  # [B, H, 4W, 3]
     tiny = 1e-6
@@ -95,7 +84,34 @@ def make_sampler(networks: nets.Networks, batch: Batch):
       _clipped(fake) - _clipped(real),
     )
 
-  def sampler(state: TrainState) -> Look:
-    return jax.device_get(draw(state.ema, state.spectral, batch))
+  return lambda trained: jax.device_get(look(trained, batch))
 
-  return sampler
+
+def make_sampler(networks: nets.Networks, batch: Batch) -> Callable:
+  """Looks at what E and G make of a fixed batch.
+
+  Args:
+    networks: Networks.
+    batch: see `make_looker`.
+
+  Returns:
+    TrainState -> Look. All processes must call it.
+  """
+
+  def draw(trained, frames, pictures):
+    params, vectors = trained
+    normal = {
+      name: spectral.normalize(
+        params[name], spectral.power_iteration(params[name], vectors[name], 3)
+      )
+      for name in ('embedder', 'generator')
+    }
+    embedding = nets.embed_people(
+      networks, normal['embedder'], frames[:, :-1], pictures[:, :-1]
+    )
+    return nets.generate(
+      networks, normal['generator'], pictures[:, -1], embedding=embedding
+    )
+
+  look = make_looker(draw, batch)
+  return lambda state: look((state.ema, state.spectral))

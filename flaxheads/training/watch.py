@@ -1,6 +1,7 @@
 """What a person sees of a run: scalars, sample pictures, a profile."""
 
 import time
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -12,19 +13,21 @@ from flaxheads.errors import RunFailedError
 from flaxheads.training import parallel
 from flaxheads.training.health import Health
 from flaxheads.training.sampling import Look
-from flaxheads.training.step import StepMetrics
 
 
 class DivergenceError(RunFailedError):
   """A loss is not finite: names the step and the term."""
 
 
-def to_scalars(metrics: StepMetrics) -> dict[str, float]:
+def to_scalars(metrics: NamedTuple) -> dict[str, float]:
   """Named floats: 'generator/content', 'discriminator/hinge', ..."""
-  scalars = {'learning_rate_scale': float(metrics.learning_rate_scale)}
-  for group in ('generator', 'discriminator', 'norms'):
-    for name, value in getattr(metrics, group)._asdict().items():
-      scalars[f'{group}/{name}'] = float(value)
+  scalars = {}
+  for name, value in metrics._asdict().items():
+    if hasattr(value, '_asdict'):
+      for term, number in value._asdict().items():
+        scalars[f'{name}/{term}'] = float(number)
+    else:
+      scalars[name] = float(value)
   return scalars
 
 
@@ -47,13 +50,16 @@ class Watch:
     batch_size: samples of a step, over all devices.
     flops: of one step on one device, of the compiled program; None: unknown.
     chip: of the devices; None: not known.
+    knows_people: whether different people should look different.
   """
 
-  def __init__(self, workdir, batch_size: int, flops=None, chip=None):
+  def __init__(
+    self, workdir, batch_size: int, flops=None, chip=None, knows_people=True
+  ):
     self._folder = epath.Path(workdir)
     self._batch_size = batch_size
     self._flops, self._chip = flops, chip
-    self._health = Health()
+    self._health = Health(knows_people)
     self._writer = None
     if parallel.is_first_process():
       self._writer = SummaryWriter(str(self._folder / 'tensorboard'))
@@ -74,7 +80,7 @@ class Watch:
     self._clock, self._step, self._waited = now, step, 0.0
     return speed
 
-  def log(self, step: int, metrics: StepMetrics) -> dict[str, float]:
+  def log(self, step: int, metrics: NamedTuple) -> dict[str, float]:
     """Writes the scalars of `step`.
 
     Returns:

@@ -5,7 +5,7 @@ import json
 
 from etils import epath
 
-from flaxheads.config import Config
+from flaxheads.config import Checked
 from flaxheads.errors import UserError
 from flaxheads.training import parallel
 
@@ -35,7 +35,7 @@ def _flatten(tree: dict, prefix='') -> dict:
   return flat
 
 
-def claim_workdir(workdir: str, config: Config) -> None:
+def claim_workdir(workdir: str, config: Checked) -> None:
   """Makes the folder, or checks that its run is this experiment.
 
   Args:

@@ -41,14 +41,16 @@ def call(name, *arguments) -> Done:
   finally:
     # Those of libraries stay: they are defined but once.
     ours = (sys.argv[0], str(_ROOT), 'launch', 'ml_collections')
+    owners = set()
     for flag in set(flags.FLAGS) - known:
       owner = flags.FLAGS.find_module_defining_flag(flag)
       if '.' in flag or owner.startswith(ours):
         delattr(flags.FLAGS, flag)
-    # Modules that define flags for several commands define them once more.
-    for module in ('_marks', '_rights'):
-      if sys.modules.pop(f'launch.{module}', None):
-        delattr(sys.modules['launch'], module)
+        owners.add(owner)
+    # Modules that define a command's flags define them once more.
+    for module in owners:
+      if module.startswith('launch._') and sys.modules.pop(module, None):
+        delattr(sys.modules['launch'], module.removeprefix('launch.'))
     sys.argv = argv
     flags.FLAGS.unparse_flags()
     app._files = None

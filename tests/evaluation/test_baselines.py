@@ -5,6 +5,7 @@ import pytest
 
 from flaxheads.evaluation.baselines.nearest import nearest, nearest_indices
 from flaxheads.evaluation.baselines.warp import warp, warp_frame
+from flaxheads.evaluation.protocol import Drivers
 from tests.evaluation.faces import face_points
 
 SIZE = 64
@@ -48,7 +49,7 @@ def test_nearest_returns_support_frames_unchanged():
   frames = np.stack([_smooth_frame(seed=seed) for seed in range(3)])
   points = np.stack([face_points(SIZE, (5 * i, 0)) for i in range(3)])
   order = [2, 0, 1, 2]
-  answer = nearest(frames, points, points[order] + 0.3)
+  answer = nearest(frames, points, Drivers(points[order] + 0.3))
   np.testing.assert_array_equal(answer, frames[order])
 
 
@@ -65,7 +66,7 @@ def test_warp_is_the_identity_for_equal_points():
   frames = rng.integers(0, 256, (2, SIZE, SIZE, 3), np.uint8)
   points = np.stack([face_points(SIZE), face_points(SIZE, (4, -3))])
   np.testing.assert_array_equal(
-    warp(frames, points, points[[1, 0, 1]]), frames[[1, 0, 1]]
+    warp(frames, points, Drivers(points[[1, 0, 1]])), frames[[1, 0, 1]]
   )
 
 
@@ -130,8 +131,8 @@ def test_warp_brings_a_moved_face_nearer_than_nearest_does():
     return np.repeat(grey[..., None], 3, -1).astype(np.uint8)
 
   truth = draw(target).astype(float)
-  warped = warp(draw(source)[None], source[None], target[None])[0]
-  copied = nearest(draw(source)[None], source[None], target[None])[0]
+  given = draw(source)[None], source[None], Drivers(target[None])
+  warped, copied = warp(*given)[0], nearest(*given)[0]
   assert (
     np.square(warped - truth).mean() < 0.1 * np.square(copied - truth).mean()
   )

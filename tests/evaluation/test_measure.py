@@ -158,7 +158,7 @@ def test_other_weights_are_measured_again(name, tmp_path, trial):
 
   def render(frames, points, drivers):
     calls.append(1)
-    return np.zeros((len(drivers), SIZE, SIZE, 3), np.uint8)
+    return np.zeros((len(drivers.points), SIZE, SIZE, 3), np.uint8)
 
   def run(instruments):
     store = results.Store(tmp_path)

@@ -11,7 +11,7 @@ from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError
 from flaxheads.evaluation import methods
-from flaxheads.evaluation.protocol import Drawn
+from flaxheads.evaluation.protocol import Drawn, Drivers
 from flaxheads.fewshot import Examiner
 
 
@@ -50,7 +50,7 @@ def test_settings_follow_what_the_pictures_depend_on():
 @pytest.mark.parametrize(
   ('names', 'message'),
   [
-    (['x2face'], "'x2face' is not one of nearest, warp, ff, ft"),
+    (['face'], "'face' is not one of nearest, warp, x2face, pix2pixhd, ff, ft"),
     (['warp', 'warp'], 'given twice'),
     ([], 'none given'),
     (['ft'], 'ft needs a model; give --model'),
@@ -106,14 +106,14 @@ def test_the_models_methods_make_a_person_and_animate_it(monkeypatch):
     fewshot, 'animate', lambda *args: ('animated', *args), raising=False
   )
   config = FinetuneConfig()
-  examiner = Examiner(detector='d')
+  examiner, drivers = Examiner(detector='d'), Drivers('drivers')
   ff, ft = methods.make_methods(
     ['ff', 'ft'], 'model', config, seed=5, examiner=examiner
   )
-  assert ff.render('frames', 'points', 'drivers') == (
+  assert ff.render('frames', 'points', drivers) == (
     'animated', ('ff', 'model', 'frames', 'points'), 'drivers',
   )  # fmt: skip
-  assert ft.render('frames', 'points', 'drivers') == Drawn(
+  assert ft.render('frames', 'points', drivers) == Drawn(
     ('animated', tuned, 'drivers'), {'kept': 3}
   )
   assert given == [('model', 'frames', 'points', config, 5, examiner)]

@@ -211,7 +211,7 @@ def test_metric_mistake_14_results_of_other_weights(trial, tmp_path):
 
   def render(frames, points, drivers):
     calls.append(1)
-    return _drawn()[: len(drivers)]
+    return _drawn()[: len(drivers.points)]
 
   for digest in ('one', 'other', 'one'):
     instruments = stubs.everything(_finds)._replace(

@@ -27,7 +27,7 @@ class Copying:
 
   def __call__(self, frames, points, drivers):
     self.calls.append((frames, points, drivers))
-    return np.repeat(frames[:1], len(drivers), 0)
+    return np.repeat(frames[:1], len(drivers.points), 0)
 
 
 def _trials(num_people=2, how='halves', **kwargs):
@@ -74,7 +74,8 @@ def test_no_method_sees_a_held_out_frame(how, tmp_path):
       # Frames and points still belong together.
       index = int((person.frames == frame).all((1, 2, 3)).argmax())
       np.testing.assert_array_equal(face, person.points[index])
-    np.testing.assert_array_equal(drivers, trial.points[trial.test])
+    np.testing.assert_array_equal(drivers.points, trial.points[trial.test])
+    assert drivers.frames is None
 
 
 def test_rows_measure_the_right_pictures(tmp_path):
@@ -180,8 +181,8 @@ def test_another_drives_the_same_person(tmp_path):
 
     def __call__(self, frames, points, drivers):
       super().__call__(frames, points, drivers)
-      grey = drivers[:, 0, 0].astype(np.uint8)[:, None, None, None]
-      return np.broadcast_to(grey, (len(drivers), 32, 32, 3)).copy()
+      grey = drivers.points[:, 0, 0].astype(np.uint8)[:, None, None, None]
+      return np.broadcast_to(grey, (len(grey), 32, 32, 3)).copy()
 
   method, everybody = Drawing(), _trials(3)
   rows = _evaluate(
@@ -192,7 +193,7 @@ def test_another_drives_the_same_person(tmp_path):
     ('p2', None), ('p2', 'p0'),
   ]  # fmt: skip
   # Drawn once, for both motions.
-  assert [len(drivers) for *_, drivers in method.calls] == [10, 10, 10]
+  assert [len(drivers.points) for *_, drivers in method.calls] == [10, 10, 10]
   crossed = _find(rows, person='p2', driver='p0')
   assert 'psnr' not in crossed and 'ssim' not in crossed
   kept = results.Store(tmp_path).arrays(crossed)['frames']
@@ -205,7 +206,7 @@ def test_another_drives_the_same_person(tmp_path):
   assert not again.calls
   # A new driver is all that is drawn.
   _evaluate(everybody[:2], [Method('grey', again)], (4,), tmp_path, cross=True)
-  assert [len(drivers) for *_, drivers in again.calls] == [5]
+  assert [len(drivers.points) for *_, drivers in again.calls] == [5]
   with pytest.raises(UserError, match='at least 2 are needed'):
     _evaluate(
       everybody[:1], [Method('grey', again)], (4,), tmp_path, cross=True

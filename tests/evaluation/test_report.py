@@ -98,10 +98,10 @@ def test_figure_is_the_papers(evaluated, cross):
   driver = everybody[0] if cross else trial
   support, test = trial.support[4], driver.test[2]
   faces = trial.frames[support], trial.points[support]
-  points = driver.points[test][None]
+  drivers = protocol.Drivers(driver.points[test][None])
   expected = [
-    warp(*faces, points)[0],
-    nearest(*faces, points)[0],
+    warp(*faces, drivers)[0],
+    nearest(*faces, drivers)[0],
     driver.frames[test],
     trial.frames[support[2]],
   ]

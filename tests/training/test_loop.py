@@ -12,7 +12,7 @@ import pytest
 
 from flaxheads.data import mixture, records
 from flaxheads.errors import RunPausedError, UserError
-from flaxheads.training import loop
+from flaxheads.training import loop, recipes
 from flaxheads.training import networks as nets
 from flaxheads.training import state as state_module
 from flaxheads.training.adversarial import DiscriminatorTerms, GeneratorTerms
@@ -184,7 +184,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
   tmp_path, monkeypatch, no_pictures, player, term, value
 ):
   make = _fake_step(3, player, term, value)
-  monkeypatch.setattr(loop, 'make_train_step', make)
+  monkeypatch.setattr(recipes, 'make_train_step', make)
   with pytest.raises(DivergenceError, match=f'step 3: {player}/{term} is'):
     loop.train(_config(num_steps=6), str(tmp_path), NUM_DEVICES)
   checkpoints = Checkpoints(str(tmp_path))
@@ -196,7 +196,7 @@ def test_a_broken_state_is_not_kept_even_when_it_is_not_logged(
   tmp_path, monkeypatch, no_pictures
 ):
   make = _fake_step(4, 'generator', 'content', np.nan)
-  monkeypatch.setattr(loop, 'make_train_step', make)
+  monkeypatch.setattr(recipes, 'make_train_step', make)
   config = _config(num_steps=50, log_every=50, checkpoint_every=2)
   with pytest.raises(DivergenceError, match='step 4: generator/content'):
     loop.train(config, str(tmp_path), NUM_DEVICES)
@@ -219,7 +219,7 @@ def test_the_state_of_these_tests_has_the_shapes_of_the_real_one():
 
 def test_sigterm_saves_and_the_run_goes_on(whole, tmp_path, monkeypatch):
   _, state, _ = whole
-  make = loop.make_train_step
+  make = recipes.make_train_step
 
   def make_interrupted(*args):
     program = make(*args)
@@ -241,13 +241,13 @@ def test_sigterm_saves_and_the_run_goes_on(whole, tmp_path, monkeypatch):
 
     return Terminated()
 
-  monkeypatch.setattr(loop, 'make_train_step', make_interrupted)
+  monkeypatch.setattr(recipes, 'make_train_step', make_interrupted)
   config = _config(num_steps=4, checkpoint_every=100)
   with pytest.raises(RunPausedError, match='after step 1 and saved') as caught:
     loop.train(config, str(tmp_path), NUM_DEVICES)
   assert not caught.value.by_user
   assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-  monkeypatch.setattr(loop, 'make_train_step', make)
+  monkeypatch.setattr(recipes, 'make_train_step', make)
   resumed, _ = loop.train(config, str(tmp_path), NUM_DEVICES)
   tiny_game.assert_trees_equal(resumed, state)
 
@@ -273,7 +273,7 @@ def test_a_mixture_goes_on_with_the_same_parts_alone(
     )
 
   monkeypatch.setattr(
-    loop, 'make_train_step', _fake_step(99, 'generator', 'content', np.nan)
+    recipes, 'make_train_step', _fake_step(99, 'generator', 'content', np.nan)
   )
   mix('a', 'b')
   loop.train(_config(num_steps=2), str(tmp_path), NUM_DEVICES)
@@ -290,7 +290,7 @@ def test_nobody_waits_for_data_while_the_step_runs(
   tmp_path, monkeypatch, no_pictures, stepping
 ):
   monkeypatch.setattr(
-    loop, 'make_train_step', _fake_step(99, 'generator', 'content', np.nan)
+    recipes, 'make_train_step', _fake_step(99, 'generator', 'content', np.nan)
   )
   monkeypatch.setattr(loop.parallel, 'is_done', lambda metrics: not stepping)
   _, scalars = loop.train(_config(num_steps=4), str(tmp_path), NUM_DEVICES)
@@ -301,7 +301,7 @@ def test_nothing_of_a_run_goes_on_reading_after_it(
   tmp_path, monkeypatch, no_pictures
 ):
   monkeypatch.setattr(
-    loop, 'make_train_step', _fake_step(2, 'generator', 'content', np.nan)
+    recipes, 'make_train_step', _fake_step(2, 'generator', 'content', np.nan)
   )
 
   def readers():

@@ -23,16 +23,16 @@ def nearest_indices(support_points, driver_points) -> np.ndarray:
   return np.square(difference).sum((2, 3)).argmin(1)
 
 
-def nearest(support_frames, support_points, driver_points) -> np.ndarray:
+def nearest(support_frames, support_points, drivers) -> np.ndarray:
   """Answers every driver with its nearest support frame, unchanged.
 
   Args:
     support_frames: uint8 [T, S, S, 3].
     support_points: float [T, 68, 2] in pixels.
-    driver_points: float [F, 68, 2] in pixels.
+    drivers: flaxheads.evaluation.protocol.Drivers; its points alone are used.
 
   Returns:
     uint8 [F, S, S, 3].
   """
-  chosen = nearest_indices(support_points, driver_points)
+  chosen = nearest_indices(support_points, drivers.points)
   return np.asarray(support_frames)[chosen]

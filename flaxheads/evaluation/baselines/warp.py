@@ -28,22 +28,22 @@ RIGID = (
 )
 
 
-def warp(support_frames, support_points, driver_points) -> np.ndarray:
+def warp(support_frames, support_points, drivers) -> np.ndarray:
   """Warps the nearest support frame of every driver.
 
   Args:
     support_frames: uint8 [T, S, S, 3].
     support_points: float [T, 68, 2] in pixels.
-    driver_points: float [F, 68, 2] in pixels.
+    drivers: flaxheads.evaluation.protocol.Drivers; its points alone are used.
 
   Returns:
     uint8 [F, S, S, 3].
   """
-  chosen = nearest_indices(support_points, driver_points)
+  chosen = nearest_indices(support_points, drivers.points)
   return np.stack(
     [
       warp_frame(support_frames[t], support_points[t], driver)
-      for t, driver in zip(chosen, driver_points, strict=True)
+      for t, driver in zip(chosen, drivers.points, strict=True)
     ]
   )
 

@@ -1,0 +1,23 @@
+"""X2Face, small, beside synthetic_64: the same records, as many samples.
+
+  python -m launch.train --config=configs/x2face_64.py --workdir=runs/x64
+  python -m launch.export --workdir=runs/x64 --output=models/x2face_64
+
+Budget: 16,500 steps of 8 samples, 132,000 target frames, as synthetic_64; the
+same augmentation. Not yet run.
+"""
+
+from configs import synthetic_64
+from flaxheads import baseline_config as b
+
+
+def get_config() -> b.X2FaceConfig:
+  """Returns the experiment."""
+  ours = synthetic_64.get_config()
+  return b.X2FaceConfig(
+    model=b.X2FaceModelConfig.small(64),
+    data=b.like_data(ours),
+    augment=ours.augment,
+    optimizer=b.MomentumConfig(decay_steps=ours.optimizer.decay_steps),
+    training=b.like_rhythm(ours),
+  )

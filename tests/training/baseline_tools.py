@@ -1,0 +1,111 @@
+"""Tiny comparators for tests, their random parameters and batches."""
+
+import jax
+import numpy as np
+from flax import traverse_util
+
+from flaxheads import baseline_config as b
+from flaxheads.config import AugmentConfig
+from flaxheads.training import parallel, recipes
+from flaxheads.training.baselines import pix2pixhd_game, x2face
+from tests import tiny_game
+
+RHYTHM = {
+  'num_steps': 4,
+  'batch_size': 2,
+  'log_every': 1,
+  'sample_every': 2,
+  'checkpoint_every': 2,
+}
+
+
+def _common(**rhythm):
+  return {
+    'data': b.PairDataConfig(),
+    'augment': AugmentConfig(colour=0.0),
+    'training': b.RhythmConfig(**(RHYTHM | rhythm)),
+  }
+
+
+def make_x2face(**rhythm) -> b.X2FaceConfig:
+  """The smallest X2Face; fields of its rhythm can be given."""
+  return b.X2FaceConfig(
+    model=b.X2FaceModelConfig(64, 4, 8, 'float32'),
+    optimizer=b.MomentumConfig(learning_rate=0.05),
+    **_common(**rhythm),
+  )
+
+
+def make_pix2pixhd(**rhythm) -> b.Pix2pixHDConfig:
+  """The smallest Pix2pixHD; fields of its rhythm can be given."""
+  return b.Pix2pixHDConfig(
+    model=b.Pix2pixHDModelConfig(64, 4, 2, 1, 4, 2, 'float32'),
+    optimizer=b.Pix2pixHDOptimizerConfig(
+      generator_learning_rate=2e-3, discriminator_learning_rate=2e-3
+    ),
+    finetune=b.FewShotConfig(batch_size=2, min_steps=40, max_steps=40),
+    **_common(**rhythm),
+  )
+
+
+X2FACE, PIX2PIXHD = make_x2face(), make_pix2pixhd()
+MAKERS = {'x2face': make_x2face, 'pix2pixhd': make_pix2pixhd}
+
+
+def make_variables(config, seed=0) -> dict:
+  """Random variables with the right names and shapes; no variance is < 0."""
+  init = {
+    'x2face': x2face.init_variables,
+    'pix2pixhd': pix2pixhd_game.init_params,
+  }
+  shapes = jax.eval_shape(
+    lambda: init[config.baseline](config.model, jax.random.key(0))
+  )
+  tree = traverse_util.flatten_dict(tiny_game.random_tree(shapes, seed))
+  for path, leaf in tree.items():
+    if path[-1] == 'var':
+      tree[path] = 0.5 + np.abs(leaf)
+  return traverse_util.unflatten_dict(tree)
+
+
+def make_state(config, seed=0):
+  """A training state at step 0 with random parameters."""
+  variables = make_variables(config, seed)
+  recipe = recipes.make_recipe(config)
+  mesh = parallel.make_mesh(1)
+  zeros = jax.tree.map(
+    lambda leaf: np.zeros(leaf.shape, leaf.dtype),
+    recipe.describe_state(1, mesh),
+  )
+  name = 'variables' if config.baseline == 'x2face' else 'params'
+  return zeros.replace(**{name: variables})
+
+
+class Runner:
+  """A compiled step; runs from any state.
+
+  Args:
+    config: of a comparator.
+    num_devices: to spread over.
+  """
+
+  def __init__(self, config, num_devices: int):
+    self.config = config
+    self._mesh = parallel.make_mesh(num_devices)
+    self._recipe = recipes.make_recipe(config)
+    self._step = self._recipe.make_step(self._mesh)
+
+  def __call__(self, batches, step=0):
+    """The last state and the metrics of each step, on the host.
+
+    Args:
+      batches: a batch for each step.
+      step: the number that the first one has.
+    """
+    state = make_state(self.config).replace(step=np.int32(step))
+    state, metrics = parallel.place(state, self._mesh, parallel.REPLICATED), []
+    for batch in batches:
+      placed = parallel.place(batch, self._mesh, parallel.SHARDED)
+      state, measured = self._step(state, placed, self._recipe.constants)
+      metrics.append(jax.device_get(measured))
+    return jax.device_get(state), metrics
