@@ -13,7 +13,8 @@ fine-tuning; you are asked whether you may animate who is shown. An --output
 that ends in .mp4 becomes that one video; any other becomes a folder with a
 video of each driver, all side by side, and a contact sheet. Several people get
 a folder each below it; where one fails, the others are made all the same, and
-the exit code is 2.
+the exit code is 2. An earlier animation of the same name is replaced when the
+new one is whole, and a line says so; nothing else is overwritten.
 
 Across people the driver's motion is put on the person's own face shape; the
 driver's sound is kept. docs/animation.md says how.
@@ -36,7 +37,7 @@ from flaxheads.data.video import EXTENSIONS
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.fewshot import animation, casting
 from flaxheads.provenance.examine import sha256_of
-from launch import _marks, _rights, _several, app
+from launch import _marks, _replacing, _rights, _several, app
 
 _PERSON = flags.DEFINE_multi_string('person', [], 'Person folder; repeatable.')
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
@@ -93,6 +94,10 @@ def _given():
   return _PERSON.value or _SOURCE.value
 
 
+def _report_of(video: Path) -> Path:
+  return video.with_name(f'{video.name}.report.json')
+
+
 def _check_output(output: Path):
   """Refuses names that cannot be written, or that would overwrite an input."""
   given = f'--output={_OUTPUT.value}'
@@ -119,6 +124,8 @@ def _check_output(output: Path):
       raise UserError(f'{path}: no such file or folder')
     if path.resolve().is_relative_to(output.resolve()):
       raise UserError(f'{given}: would overwrite {path}; give another name')
+  if output.suffix.lower() == '.mp4':
+    _replacing.check_file(output, _report_of(output))
 
 
 def _person_maker() -> Callable:
@@ -207,6 +214,7 @@ def _report(path, person, drivers, retargeted, remarks, marks):
 
 def _animate(output, path, make_person):
   """One person, with all drivers."""
+  _replacing.warn(output)
   person, remarks = make_person(path)
   if _PASTE_BACK.value:
     casting.check_portrait(person)
@@ -230,7 +238,7 @@ def _animate(output, path, make_person):
     )
 
   if output.suffix.lower() == '.mp4':
-    with together(output, f'{output}.report.json') as (file, report_file):
+    with together(output, _report_of(output)) as (file, report_file):
       render(drivers[0], file)
       animation.write_report(report_file, report)
     print(f'{output}: {len(drivers[0].points)} frames')

@@ -8,7 +8,7 @@ import os
 from absl import flags
 
 from flaxheads.errors import check_choice
-from launch import app
+from launch import _replacing, app
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _OUTPUT = flags.DEFINE_string('output', None, 'The model folder to write.')
@@ -36,6 +36,7 @@ def main():
   model = fewshot.model_from_state(
     state, config, {'dataset': config.data.dataset, 'seed': config.seed}
   )
+  _replacing.warn(_OUTPUT.value)
   fewshot.save_model(_OUTPUT.value, model, _DTYPE.value)
   print(f'{_OUTPUT.value}: the model after {model.info["step"]} steps')
 
