@@ -212,18 +212,26 @@ def test_every_control_has_a_name(opened):
       assert re.match(r'\w+ ".+"', line), f'{tab}: {line} has no name'
 
 
-def test_the_keyboard_reaches_what_matters(opened):
-  reached = set()
+def test_the_keyboard_reaches_what_matters_in_its_order(opened):
+  reached = []
   for _ in range(60):
     opened.keyboard.press('Tab')
-    reached.add(
+    reached.append(
       opened.evaluate(
         'document.activeElement.textContent.trim() ||'
         ' document.activeElement.ariaLabel || document.activeElement.type'
       )
     )
-  assert {'Try it with sample heads', 'Fine-tune', 'Animate'} <= reached
-  assert 'checkbox' in reached
+  wanted = [
+    'Try it with sample heads',
+    'checkbox',  # of the right to it
+    'Fine-tune',
+    'Without fine-tuning, at once',
+    'Animate',
+    'Compare',
+  ]
+  places = [reached.index(name) for name in wanted]
+  assert places == sorted(places)
 
 
 def test_nothing_is_asked_of_other_machines(page, served):

@@ -223,10 +223,7 @@ CASES = [
   (f'{TRAIN} --config.training.num_steps=0', 'training.num_steps: 0'),
   (f'{TRAIN} --config.model.image_size=100', 'model.image_size: 100 is not'),
   (f'{TRAIN} --config.data.num_support=two', 'two: not a whole number'),
-  (
-    'train --config=configs/none.py --workdir={out}',
-    '--config=configs/none.py: no such file',
-  ),
+  ('train --config=configs/no.py --workdir={out}', 'configs/no.py: no such'),
   ('train --config=configs --workdir={out}', '--config=configs: is a folder'),
   ('export --output={out}', '--workdir is missing'),
   ('export --workdir={bad}/nothing', '--output is missing'),
