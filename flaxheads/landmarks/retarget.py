@@ -75,6 +75,8 @@ class Transfer:
     moved = (own + rest) * (1, -1)
     # y of the head in the picture, where y points down.
     upwards = drawn.rotation[:, :2, 1] * (1, -1)
+    eyes = np.linalg.norm(source[45] - source[36]) * drawn.scale
+    moved = limits.limit_mouth(moved, upwards, eyes)
     return _keep_apart(moved, upwards)
 
 

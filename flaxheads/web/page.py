@@ -19,6 +19,9 @@ def theme() -> gr.Theme:
   # Darker than the default, so that white words on it can be read.
   strong, stronger = '*primary_600', '*primary_700'
   return gr.themes.Default(primary_hue='blue', **_FONTS).set(
+    body_text_color_subdued='*neutral_500',  # 4.8 to 1 on white
+    checkbox_border_color='*neutral_500',
+    checkbox_border_color_dark='*neutral_400',
     button_primary_background_fill=strong,
     button_primary_background_fill_dark=strong,
     button_primary_background_fill_hover=stronger,
@@ -153,5 +156,6 @@ def serve(page: gr.Blocks, host: str, port: int, studio: Studio) -> None:
     allowed_paths=[str(studio.folder)],
     theme=theme(),
     css=words.CSS,
+    js=words.NAMES,
     prevent_thread_lock=True,
   )

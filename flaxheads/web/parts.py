@@ -43,8 +43,7 @@ def inputs() -> SimpleNamespace:
       made.faces = gr.Gallery(
         label='Faces and landmarks found',
         object_fit='contain',
-        columns=5,
-        height=220,
+        elem_classes='faces',
         visible=False,
       )
     with gr.Column(min_width=300):
@@ -54,13 +53,13 @@ def inputs() -> SimpleNamespace:
         sources=['upload', 'webcam'],
         include_audio=True,
         webcam_options=gr.WebcamOptions(mirror=False),
-        height=260,
+        height=300,
+        elem_classes='driver',
       )
       made.driver_status = gr.HTML()
       made.moments = gr.Gallery(
         label='Moments of the driver, with landmarks',
-        columns=4,
-        height=160,
+        elem_classes='faces',
         visible=False,
       )
   return made
@@ -93,7 +92,11 @@ def making(studio: Studio) -> SimpleNamespace:
       made.status = gr.HTML()
     with gr.Column(scale=1, min_width=260):
       made.preview = gr.Image(
-        label='Preview', interactive=False, height=280, buttons=[]
+        label='Preview',
+        interactive=False,
+        height=280,
+        buttons=[],
+        alt_text='The person, drawn in the pose of the first picture',
       )
   return made
 
@@ -152,6 +155,7 @@ def comparing() -> SimpleNamespace:
         type='filepath',
         height=320,
         buttons=[],
+        elem_classes='pair',
       )
   return made
 
@@ -171,7 +175,11 @@ def live() -> SimpleNamespace:
       height=360,
     )
     made.picture = gr.Image(
-      label='The person', interactive=False, height=360, buttons=[]
+      label='The person',
+      interactive=False,
+      height=360,
+      buttons=[],
+      alt_text='The person in your pose',
     )
   made.status = gr.HTML()
   return made

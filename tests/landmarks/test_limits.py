@@ -6,8 +6,10 @@ import pytest
 
 from flaxheads.landmarks.limits import (
   LIMITS,
+  MOUTH,
   in_plane,
   limit_angles,
+  limit_mouth,
   limit_pose,
 )
 from flaxheads.landmarks.pose import head_pose
@@ -77,3 +79,27 @@ def test_a_head_that_tilts_too_far_keeps_its_face():
   moved = moved - moved.mean(1, keepdims=True)
   truth = truth - truth.mean(1, keepdims=True)
   assert landmark_error(moved, truth).mean() < 0.02
+
+
+def test_a_mouth_open_too_wide_closes_a_little():
+  rest = cropped(person(0), motion(10))[:1].astype(float)
+  eyes = np.full(9, 100.0)
+  up = np.tile([0.0, -1.0], (9, 1))
+  points = rest.repeat(9, 0)
+  middle = points[:, 62].copy()
+  gaps = np.linspace(0, 0.8, 9)
+  points[:, 66] = middle + np.stack([0 * gaps, gaps * 100], 1)
+  moved = limit_mouth(points, up, eyes)
+  found = (moved[:, 66] - moved[:, 62])[:, 1] / 100
+  within = gaps <= MOUTH
+  np.testing.assert_allclose(moved[within], points[within], atol=1e-9)
+  assert (np.diff(found) > 0).all()
+  assert (found < MOUTH + 0.0501).all()
+  # Nothing above the mouth moves, and the chin goes with the lip.
+  upper = [*range(17, 48), 49, 50, 51, 52, 53, 61, 62, 63, 0, 1, 2, 14, 15, 16]
+  np.testing.assert_array_equal(moved[:, upper], points[:, upper])
+  np.testing.assert_allclose(
+    (moved - points)[:, 8], (moved - points)[:, 66], atol=1e-9
+  )
+  larger = limit_mouth(10 * points, up, 10 * eyes)
+  np.testing.assert_allclose(larger, 10 * moved)
