@@ -7,7 +7,7 @@ from absl import flags
 from flaxheads.data.video import EXTENSIONS
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.fewshot import animation, casting
-from launch import _marks, _rights
+from launch import _marks, _replacing, _rights
 
 FLAGS = flags.FLAGS
 
@@ -67,6 +67,11 @@ def given() -> list[str]:
   return FLAGS.person or FLAGS.source
 
 
+def report_of(video: Path) -> Path:
+  """Where the report of a video lies."""
+  return video.with_name(f'{video.name}.report.json')
+
+
 def check_output(output: Path) -> None:
   """Refuses names that cannot be written, or that would overwrite an input."""
   named = f'--output={FLAGS.output}'
@@ -93,3 +98,5 @@ def check_output(output: Path) -> None:
       raise UserError(f'{path}: no such file or folder')
     if path.resolve().is_relative_to(output.resolve()):
       raise UserError(f'{named}: would overwrite {path}; give another name')
+  if output.suffix.lower() == '.mp4':
+    _replacing.check_file(output, report_of(output))

@@ -13,7 +13,8 @@ fine-tuning; you are asked whether you may animate who is shown. An --output
 that ends in .mp4 becomes that one video; any other becomes a folder with a
 video of each driver, all side by side, and a contact sheet. Several people get
 a folder each below it; where one fails, the others are made all the same, and
-the exit code is 2.
+the exit code is 2. An earlier animation of the same name is replaced when the
+new one is whole, and a line says so; nothing else is overwritten.
 
 Across people the driver's motion is put on the person's own face shape; the
 driver's sound is kept. docs/animation.md says how.
@@ -34,7 +35,7 @@ from flaxheads.data.files import together
 from flaxheads.data.sources import load_driver, load_support
 from flaxheads.fewshot import animation, casting
 from flaxheads.provenance.examine import sha256_of
-from launch import _animate_flags, _marks, _rights, _several, app
+from launch import _animate_flags, _marks, _replacing, _rights, _several, app
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_animate_flags)  # for --help
@@ -127,6 +128,7 @@ def _report(path, person, drivers, retargeted, remarks, marks):
 
 def _animate(output, path, make_person):
   """One person, with all drivers."""
+  _replacing.warn(output)
   person, remarks = make_person(path)
   if FLAGS.paste_back:
     casting.check_portrait(person)
@@ -148,7 +150,10 @@ def _animate(output, path, make_person):
     return animation.render(person, driver, file, FLAGS.size, marks, bar, paste)
 
   if output.suffix.lower() == '.mp4':
-    with together(output, f'{output}.report.json') as (file, report_file):
+    with together(output, _animate_flags.report_of(output)) as (
+      file,
+      report_file,
+    ):
       render(drivers[0], file)
       animation.write_report(report_file, report)
     print(f'{output}: {len(drivers[0].points)} frames')

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 import flaxheads
 from flaxheads.errors import RunFailedError, RunPausedError, UserError
+from launch import _refusals
 from launch._interrupts import INTERRUPTED, ended, say
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
@@ -75,17 +76,12 @@ def _refuse_unknown_field(error: KeyError, name: str = 'config') -> None:
   _refuse(message)
 
 
-def _refuse_unread_config(error: OSError) -> None:
-  reason = str(error).strip().splitlines()[-1].strip()
-  _refuse(f'--config: {reason}; configs/ holds the presets')
-
-
 def _check_configs_were_read() -> None:
   # ml_collections would only tell at the first use of the config.
   for name in flags.FLAGS:
     value = flags.FLAGS[name].value
     if type(value).__name__ == '_ErrorConfig':
-      _refuse_unread_config(value._error)
+      _refuse(_refusals.of_config(value._error))
 
 
 def _parse_flags(argv):
@@ -93,7 +89,7 @@ def _parse_flags(argv):
     rest = flags.FLAGS(argv)
   except flags.Error as error:
     cause = _user_error_behind(error)
-    _refuse(str(cause or f'{error} (--help lists the flags)'))
+    _refuse(str(cause or _refusals.of_flag(error)))
   except UserError as error:  # a config that checks itself
     _refuse(str(error))
   except SystemExit:  # --help has printed; absl calls that a failure
@@ -101,7 +97,7 @@ def _parse_flags(argv):
   except KeyError as error:
     _refuse_unknown_field(error)
   except OSError as error:  # an override of a config that was not read
-    _refuse_unread_config(error)
+    _refuse(_refusals.of_config(error))
   if len(rest) > 1 and _files is None:
     _refuse(f'{rest[1]!r} is not a flag; write --name=value')
   if _files is not None:

@@ -65,7 +65,7 @@ def main():
     signal.signal(signal.SIGTERM, _end)
     page = _import_page()
     from flaxheads import fewshot
-    from flaxheads.web.visit import Studio
+    from flaxheads.web.studio import Studio
 
     model = fewshot.load_model(_MODEL.value)
     finetuning = app.config_with_flags('finetune', model.experiment.finetune)

@@ -11,7 +11,7 @@ import os
 from absl import flags
 
 from flaxheads.errors import check_choice
-from launch import app
+from launch import _replacing, app
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _OUTPUT = flags.DEFINE_string('output', None, 'The folder to write.')
@@ -54,6 +54,7 @@ def main():
   is_baseline = 'baseline' in load_config(workdir)
   folders.check_output(_OUTPUT.value, 'baseline' if is_baseline else 'model')
   config, state = loop.restore(workdir, best=_CHECKPOINT.value == 'best')
+  _replacing.warn(_OUTPUT.value)
   export = _export_baseline if is_baseline else _export_model
   print(f'{_OUTPUT.value}: {export(config, state)}')
 

@@ -8,8 +8,10 @@ r"""Makes a person from a handful of pictures.
 --source is a picture, a video, or a folder of either; you are asked whether
 you may animate who is shown. It may be given several times, once for each
 person: then --output is a folder for all, with one below it for each. Where one
-fails the others are made all the same, and the exit code is 2. Without --model,
-the model that is shipped is fine-tuned; it has seen synthetic heads only.
+fails the others are made all the same, and the exit code is 2. An earlier
+person of the same name is replaced when the new one is whole, and a line says
+so; nothing else is overwritten. Without --model, the model that is shipped is
+fine-tuned; it has seen synthetic heads only.
 """
 
 import dataclasses
@@ -20,7 +22,7 @@ from absl import flags, logging
 
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_range
-from launch import _rights, _several, app
+from launch import _replacing, _rights, _several, app
 
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
 _SOURCE = flags.DEFINE_multi_string(
@@ -79,6 +81,7 @@ def _finetune(model, config, examiner, source, output, rights):
     face=_FACE.value,
     landmarks=_LANDMARKS.value,
   )
+  _replacing.warn(output)
   unsuitable = suitability.remarks(support, source)
   for remark in unsuitable:
     logging.warning('%s', remark)

@@ -4,12 +4,13 @@ Raw landmarks of a driver carry the driver's face with them: a narrow face
 driven by a broad one grows broad. Here a driver's points are moved by the
 difference between the two faces at rest, turned as the driver's head is in
 that frame. So every motion of the driver stays, also what no model of faces
-knows, and a face driven by its own points stays nearly as it is.
+knows, and a face driven by its own points stays nearly as it is. Only a head
+that is turned further than can be drawn is turned back: landmarks/limits.py.
 """
 
 import numpy as np
 
-from flaxheads.landmarks import face_shape, layout
+from flaxheads.landmarks import face_shape, layout, limits
 from flaxheads.landmarks.crop import crop_box, points_to_crop
 
 # Eyes and mouth move in proportion to their own size, within these limits.
@@ -62,12 +63,20 @@ class Transfer:
     """
     source, driver = self._source, self._driver
     motion = face_shape.fit_motion(points, driver)
+    drawn = motion._replace(rotation=limits.limit_pose(motion.rotation))
     offsets = motion.offsets()
-    own = face_shape.project(source + _rescale(offsets, source, driver), motion)
+    own = face_shape.project(source + _rescale(offsets, source, driver), drawn)
     theirs = face_shape.project(driver + offsets, motion)
-    moved = np.asarray(points, np.float64) + (own - theirs) * (1, -1)
+    # What the model knows nothing of: it goes on, turned as the head is.
+    rest = np.asarray(points, np.float64) * (1, -1) - theirs
+    middle = rest.mean(1, keepdims=True)
+    turn = limits.in_plane(motion.rotation, drawn.rotation)
+    rest = middle + (rest - middle) @ np.swapaxes(turn, 1, 2)
+    moved = (own + rest) * (1, -1)
     # y of the head in the picture, where y points down.
-    upwards = motion.rotation[:, :2, 1] * (1, -1)
+    upwards = drawn.rotation[:, :2, 1] * (1, -1)
+    eyes = np.linalg.norm(source[45] - source[36]) * drawn.scale
+    moved = limits.limit_mouth(moved, upwards, eyes)
     return _keep_apart(moved, upwards)
 
 

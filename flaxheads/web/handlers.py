@@ -11,7 +11,8 @@ from flaxheads.web import words
 from flaxheads.web.follow import follow
 from flaxheads.web.looks import in_words
 from flaxheads.web.samples import draw_samples
-from flaxheads.web.visit import Options, Studio, Visit
+from flaxheads.web.studio import Options, Studio
+from flaxheads.web.visit import Visit
 
 ONLY_FACE = 'the only one'
 _EVERY = 10  # frames between two looks at the bar

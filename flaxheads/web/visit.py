@@ -6,58 +6,23 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from flaxheads import fewshot
-from flaxheads.config import FinetuneConfig
 from flaxheads.data.sources import Driver, Support, load_driver
 from flaxheads.errors import UserError, check_range
 from flaxheads.fewshot import animation, casting, suitability
-from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.person import Person
 from flaxheads.landmarks.detect import make_detector
 from flaxheads.provenance import rights
 from flaxheads.provenance.examine import sha256_of, sha256_of_all
 from flaxheads.provenance.marks import Marks, Stamp, default_marks
 from flaxheads.web import looks as looking
-from flaxheads.web.limits import Limits
 from flaxheads.web.live import Puppet
+from flaxheads.web.studio import Options, Studio
 
 _TICKED = 'by the box on the page'
-
-
-class Studio(NamedTuple):
-  """What all visitors share.
-
-  Attributes:
-    model: that people are made of.
-    finetuning: rates and lengths.
-    limits: of a visitor.
-    folder: for all files; whoever made it removes it.
-  """
-
-  model: Model
-  finetuning: FinetuneConfig
-  limits: Limits
-  folder: Path
-
-
-class Options(NamedTuple):
-  """How a person is animated.
-
-  Attributes:
-    retarget: of casting.RETARGET.
-    paste_back: whether the video is the whole portrait.
-    label: whether a visible label is burned in.
-    sound: whether the driver's sound is kept.
-  """
-
-  retarget: str = 'auto'
-  paste_back: bool = False
-  label: bool = False
-  sound: bool = True
 
 
 def _digest(paths: Sequence[Path]) -> str:

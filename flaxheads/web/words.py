@@ -38,8 +38,38 @@ CSS = """
   background: var(--border-color-primary); }
 .bar span { display: block; height: 100%; background: var(--color-accent); }
 .caption-label { font-size: .6rem; padding: 0 .3rem; }
+/* As many as fit, below the label that lies over them. */
+.faces .grid-wrap { padding-top: 2.2rem; overflow: visible; }
+.faces .grid-container { grid-auto-rows: auto; grid-template-rows: none;
+  grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); }
+/* Room for the buttons below the video. */
+.driver video { max-height: 240px; }
+/* Square as its pictures, which it would cut, one unlike the other. */
+.pair { max-width: 320px; }
 pre.found { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0;
   color: var(--body-text-color); }
+"""
+
+# Gradio leaves the button around a picture without a name, and gives another
+# the key of a translation.
+NAMES = """
+() => {
+  const name = () => {
+    for (const button of document.querySelectorAll('button')) {
+      const label = button.closest('.block')
+        ?.querySelector('[data-testid="block-label"]');
+      const said = button.getAttribute('aria-label') || button.title
+        || button.textContent.trim();
+      if (said === 'common.upload')
+        button.setAttribute('aria-label', 'Add files');
+      else if (!said && label)
+        button.setAttribute('aria-label', label.textContent.trim());
+    }
+  };
+  new MutationObserver(name).observe(
+    document.body, {childList: true, subtree: true});
+  name();
+}
 """
 
 

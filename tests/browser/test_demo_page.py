@@ -104,6 +104,34 @@ def _choose(page, name, option):
   page.get_by_role('option').first.wait_for(state='detached')
 
 
+def _check_names(page):
+  """Every control that is seen has a name, and one in words."""
+  named = re.compile(
+    r'(button|checkbox|radio|slider|spinbutton|combobox|tab)\b'
+  )
+  lines = page.locator('body').aria_snapshot().splitlines()
+  controls = [line.strip(" -'") for line in lines]
+  controls = [line for line in controls if named.match(line)]
+  assert len(controls) > 3, lines
+  for line in controls:
+    assert re.match(r'\w+ ".+"', line), f'{line} has no name'
+    assert '"common.' not in line
+
+
+def _check_fits(page):
+  """In a narrow window nothing reaches beyond it, pictures neither."""
+  size = page.viewport_size
+  page.set_viewport_size({'width': 390, 'height': 844})
+  page.wait_for_timeout(500)
+  assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+  thumbnails = page.get_by_role('button', name=re.compile('^Thumbnail'))
+  assert thumbnails.count() == 2 + 4  # pictures, and moments of the driver
+  for place in range(thumbnails.count()):
+    box = thumbnails.nth(place).bounding_box()
+    assert box['x'] >= 0 and box['x'] + box['width'] <= 390
+  page.set_viewport_size(size)
+
+
 def _alert(page):
   alert = page.get_by_role('alert').first
   alert.wait_for()
@@ -153,6 +181,8 @@ def test_from_photographs_to_a_verified_video(opened, material, tmp_path):
   _choose(page, 'On the right', 'fine-tuned, T = 2')
   page.get_by_role('button', name='Compare', exact=True).click()
   _says(page, 'Left: feed-forward, T = 2. Right: fine-tuned, T = 2')
+  _check_names(page)
+  _check_fits(page)
 
   page.get_by_role('tab', name='Verify').click()
   _give(page, 'Click to upload', video)
@@ -199,31 +229,31 @@ def test_a_driver_of_no_use_gets_a_sentence(opened, material, tmp_path):
 
 def test_every_control_has_a_name(opened):
   """As a screen reader finds them, in every tab."""
-  named = re.compile(
-    r'(button|checkbox|radio|slider|spinbutton|combobox|tab)\b'
-  )
   for tab in ('Make', 'Live', 'Verify'):
     opened.get_by_role('tab', name=tab).click()
-    lines = opened.locator('body').aria_snapshot().splitlines()
-    controls = [line.strip(' -') for line in lines]
-    controls = [line for line in controls if named.match(line)]
-    assert len(controls) > 3, lines
-    for line in controls:
-      assert re.match(r'\w+ ".+"', line), f'{tab}: {line} has no name'
+    _check_names(opened)
 
 
-def test_the_keyboard_reaches_what_matters(opened):
-  reached = set()
+def test_the_keyboard_reaches_what_matters_in_its_order(opened):
+  reached = []
   for _ in range(60):
     opened.keyboard.press('Tab')
-    reached.add(
+    reached.append(
       opened.evaluate(
         'document.activeElement.textContent.trim() ||'
         ' document.activeElement.ariaLabel || document.activeElement.type'
       )
     )
-  assert {'Try it with sample heads', 'Fine-tune', 'Animate'} <= reached
-  assert 'checkbox' in reached
+  wanted = [
+    'Try it with sample heads',
+    'checkbox',  # of the right to it
+    'Fine-tune',
+    'Without fine-tuning, at once',
+    'Animate',
+    'Compare',
+  ]
+  places = [reached.index(name) for name in wanted]
+  assert places == sorted(places)
 
 
 def test_nothing_is_asked_of_other_machines(page, served):

@@ -11,7 +11,8 @@ from flaxheads.errors import UserError
 from flaxheads.provenance import examine, identity
 from flaxheads.web.follow import follow
 from flaxheads.web.limits import Limits
-from flaxheads.web.visit import Options, Studio, Visit
+from flaxheads.web.studio import Options, Studio
+from flaxheads.web.visit import Visit
 from tests import tiny_game
 from tests.launch import footage
 from tests.tiny_game import quick_compiles  # noqa: F401

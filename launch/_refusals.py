@@ -1,0 +1,58 @@
+"""What was wrong on a command line, in one line without Python's own words."""
+
+import errno
+import os
+import re
+
+from absl import flags
+
+_WANTED = {
+  'int': 'a whole number',
+  'float': 'a number',
+  'bool': 'true or false',
+}
+_OF_FLAG = re.compile(r'flag --(?P<name>[^=\s]+)=(?P<value>.*?): ', re.DOTALL)
+_OF_FILE = re.compile(r"\[Errno (?P<number>\d+)\] .*: '(?P<path>.*)'")
+_OF_CONFIG = {errno.ENOENT: 'no such file', errno.EISDIR: 'is a folder'}
+
+
+def _is_of_type(text: str, kind: str) -> bool:
+  try:
+    {'int': int, 'float': float}[kind](text)
+  except ValueError:
+    return False
+  return True
+
+
+def of_flag(error: flags.Error) -> str:
+  """Which flag has which value, and what it takes.
+
+  absl repeats the ValueError of a conversion: "invalid literal for int()".
+  What it says of numbers out of range and of unknown flags is left as it is.
+
+  Args:
+    error: of parsing.
+  """
+  said = str(error)
+  given = _OF_FLAG.match(said)
+  if given and given['name'] in flags.FLAGS:
+    kind = flags.FLAGS[given['name']].flag_type()
+    converts = kind in _WANTED
+    if converts and (kind == 'bool' or not _is_of_type(given['value'], kind)):
+      return f'--{given["name"]}={given["value"]}: not {_WANTED[kind]}'
+  return f'{said.removeprefix("flag ")} (--help lists the flags)'
+
+
+def of_config(error: OSError) -> str:
+  """Which file --config cannot be read from, and why.
+
+  Args:
+    error: of reading it; ml_collections hands it on as the last line of a
+      text.
+  """
+  reason = str(error).strip().splitlines()[-1].strip()
+  if found := _OF_FILE.search(reason):
+    number = int(found['number'])
+    why = _OF_CONFIG.get(number, os.strerror(number))
+    return f'--config={found["path"]}: {why}; configs/ holds the presets'
+  return f'--config: {reason}; configs/ holds the presets'
