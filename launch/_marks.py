@@ -29,6 +29,18 @@ def check_flags() -> None:
     _identity()
 
 
+def signer() -> identity.Identity:
+  """Who signs, for what is never left unmarked.
+
+  Raises:
+    UserError: flags that do not go together, a bad key, or marks turned off.
+  """
+  if _OFF.value:
+    raise UserError(f'--{OFF_FLAG}: not here; what this makes is always marked')
+  check_flags()
+  return _identity()
+
+
 def _identity() -> identity.Identity:
   if _CERT.value:
     return identity.load_identity(_CERT.value, _KEY.value)

@@ -21,7 +21,7 @@ from absl import flags
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_range
 from flaxheads.web.limits import Limits
-from launch import app
+from launch import _marks, app
 
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
 _HOST = flags.DEFINE_string(
@@ -34,6 +34,7 @@ app.define_config('limits', Limits(), 'What one visitor may cost.')
 app.define_config(
   'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
 )
+flags.adopt_module_key_flags(_marks)  # for --help
 
 
 def _import_page():
@@ -60,6 +61,7 @@ def _end(signum, frame):
 def main():
   """Serves."""
   check_range('--port', _PORT.value, 1, 65535)
+  signer = _marks.signer()
   with tempfile.TemporaryDirectory(prefix='flaxheads-page-') as name:
     os.environ['GRADIO_TEMP_DIR'] = name
     signal.signal(signal.SIGTERM, _end)
@@ -70,7 +72,7 @@ def main():
     model = fewshot.load_model(_MODEL.value)
     finetuning = app.config_with_flags('finetune', model.experiment.finetune)
     limits = app.config_with_flags('limits', Limits())
-    studio = Studio(model, finetuning, limits, Path(name))
+    studio = Studio(model, finetuning, limits, Path(name), signer)
     built = page.build(studio)
     try:
       page.serve(built, _HOST.value, _PORT.value, studio)

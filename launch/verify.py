@@ -16,6 +16,7 @@ from absl import flags
 from flaxheads.errors import UserError
 from flaxheads.provenance import examine, identity
 from launch import app
+from launch._interrupts import say
 
 _JSON = flags.DEFINE_bool('json', False, 'JSON on stdout instead of words.')
 _TRUST = flags.DEFINE_string(
@@ -30,14 +31,26 @@ def main():
   paths = [path for given in _FILES() for path in examine.files_of(given)]
   if len(paths) > examine.MAX_FILES:
     raise UserError(f'more than {examine.MAX_FILES} files; give fewer')
-  findings = []
+  findings, failed = [], 0
   with app.progress_bar(paths, 'verifying', unit=' files') as bar:
     for path in bar:
-      findings.append(examine.examine(path, roots))
+      try:
+        findings.append(examine.examine(path, roots))
+      except UserError as error:
+        if len(paths) == 1:
+          raise
+        say(str(error))  # of a folder, one file stops no other
+        failed += 1
+        continue
       if not _JSON.value:
         print(findings[-1].in_words(), flush=True)
   if _JSON.value:
     print(json.dumps([finding.as_json() for finding in findings], indent=2))
+  if failed:
+    raise UserError(
+      f'{failed} of {len(paths)} files could not be looked at, see above; the '
+      'others were'
+    )
 
 
 if __name__ == '__main__':

@@ -84,6 +84,35 @@ def encode_jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
   return data.tobytes()
 
 
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+  """What a JPEG says of its size, before any of it is decoded.
+
+  Its first frame header counts (ITU-T T.81, annex B.2.2).
+
+  Args:
+    data: the bytes of a file.
+
+  Returns:
+    (height, width) in pixels; None where there is no frame header.
+  """
+  if data[:2] != b'\xff\xd8':  # another kind may hold the same bytes
+    return None
+  place = 2
+  while data[place : place + 1] == b'\xff':
+    marker = data[place + 1 : place + 2]
+    if marker == b'\xff':  # fill bytes may stand before a marker
+      place += 1
+      continue
+    # 0xC4, 0xC8 and 0xCC are tables and an extension; the others are frames.
+    if b'\xc0' <= marker <= b'\xcf' and marker not in b'\xc4\xc8\xcc':
+      sides = data[place + 5 : place + 9]
+      if len(sides) < 4:
+        return None
+      return int.from_bytes(sides[:2]), int.from_bytes(sides[2:])
+    place += 2 + int.from_bytes(data[place + 2 : place + 4])
+  return None
+
+
 def decode_jpeg(data: bytes, record_size: int, image_size: int) -> np.ndarray:
   """Decodes a square frame at another size.
 
@@ -96,8 +125,17 @@ def decode_jpeg(data: bytes, record_size: int, image_size: int) -> np.ndarray:
     uint8 RGB [image_size, image_size, 3].
 
   Raises:
-    ValueError: the bytes are no JPEG.
+    ValueError: the bytes are no JPEG, or one of another size.
   """
+  # A picture of a gigabyte may hide in a small file.
+  size = jpeg_size(data)
+  if size is None:
+    raise ValueError('a frame of the record is not a JPEG picture')
+  if size != (record_size, record_size):
+    raise ValueError(
+      f'a frame of the record has {size[1]} x {size[0]} pixels, not'
+      f' {record_size} x {record_size}'
+    )
   # JPEG scales to the ceiling of size / factor: never below the size wanted.
   flag = next(
     (flag for factor, flag in _REDUCED if record_size >= factor * image_size),
@@ -185,6 +223,8 @@ def check_record(record: dict) -> None:
     problem = f'{len(record["frames"])} frames instead of {num_frames}'
   elif points.shape != (num_frames, layout.NUM_POINTS, 2):
     problem = f'points of shape {points.shape}'
+  elif times.shape != (num_frames,):
+    problem = f'times of shape {times.shape}'
   elif not (np.isfinite(points).all() and np.isfinite(times).all()):
     problem = 'points or times that are not finite'
   elif not 1 <= size <= MAX_SIZE:
@@ -230,4 +270,6 @@ def decode_frames(record: dict, indices, image_size: int):
 
 def text(value) -> str:
   """The name in a record; tensorflow-datasets reads text as bytes."""
-  return value.decode() if isinstance(value, bytes) else str(value)
+  if isinstance(value, bytes):
+    return value.decode(errors='replace')
+  return str(value)

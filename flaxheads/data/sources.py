@@ -93,6 +93,7 @@ def load_support(
   face: int | None = None,
   landmarks: str | os.PathLike | None = None,
   detector: Detector | None = None,
+  max_frames: int | None = None,
 ) -> Support:
   """Reads the frames that a person is made from.
 
@@ -103,6 +104,7 @@ def load_support(
     face: which face, from the left, where a picture shows several.
     landmarks: an .npz file with the points of every picture.
     detector: see flaxheads/landmarks/detect.py; None makes the default one.
+    max_frames: read at most so many frames of each video.
 
   Raises:
     UserError: unreadable, no face, or fewer than T frames with one.
@@ -111,7 +113,12 @@ def load_support(
     check_range('--num_shots', num_shots, 1)
   path = Path(path).expanduser()
   clips = _clips(
-    path, image_size, face=face, landmarks=landmarks, detector=detector
+    path,
+    image_size,
+    face=face,
+    landmarks=landmarks,
+    detector=detector,
+    max_frames=max_frames,
   )
   frames = np.concatenate([clip.frames for clip in clips])
   points = np.concatenate([clip.points for clip in clips])

@@ -91,12 +91,14 @@ def render(
     marks: what the file shall say of its origin.
     progress: wraps the frames, as tqdm does.
     paste: puts every frame into the person's portrait, of whose size the
-      video then is.
+      video then is; what it says of its origin is that it is a composite.
 
   Returns:
     uint8 [F, S, S, 3], the frames at the model's own size, not yet marked.
   """
   drawn, stamp = [], Stamp(marks)
+  if paste is not None:
+    marks = marks.composite()
 
   def finished():
     for frames, count in device_batches(person, driver.points):
@@ -153,7 +155,8 @@ def write_sheet(
     rows.append([resize(own[i], size) for i in moments])
     rows.append([resize(frames[i], size) for i in moments])
     labels += [driver.name, 'portrait, moved']
-  write_marked_png(path, contact_sheet(rows, labels, paper=_PAPER), marks)
+  sheet = contact_sheet(rows, labels, paper=_PAPER)
+  write_marked_png(path, sheet, marks.composite())
 
 
 def write_side_by_side(
@@ -169,7 +172,7 @@ def write_side_by_side(
   It runs at the first driver's rate, with its sound, and as long as the
   longest; shorter ones stop at their last frame.
   """
-  fps = drivers[0].fps
+  fps, marks = drivers[0].fps, marks.composite()
   seconds = max(len(d.points) / d.fps for d in drivers)
   own = [driver_frames(d, person.config.image_size) for d in drivers]
   portrait = resize(person.frame, size)

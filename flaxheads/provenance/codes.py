@@ -101,15 +101,16 @@ def decode(soft: np.ndarray) -> Payload | None:
   received = np.asarray(soft, np.float64).reshape(-1, len(_GENERATORS))
   score = np.full(1 << _MEMORY, -np.inf)
   score[0] = 0
-  choices = np.empty((len(received), len(score)), np.int64)
-  for step, values in enumerate(received):
-    candidates = score[before] + sent @ values  # [256, 2]
-    choices[step] = candidates.argmax(1)
-    score = candidates.max(1)
+  gains = received @ sent.reshape(-1, len(_GENERATORS)).T  # [steps, 256 * 2]
+  choices = np.empty((len(received), len(score)), bool)
+  for choice, gain in zip(choices, gains, strict=True):
+    candidates = score[before] + gain.reshape(before.shape)  # [256, 2]
+    np.greater(candidates[:, 1], candidates[:, 0], out=choice)
+    score = np.maximum(candidates[:, 0], candidates[:, 1])
   state, bits = 0, []  # the tail of zeros ends there
   for choice in choices[::-1]:
     bits.append(state >> (_MEMORY - 1))
-    state = before[state, choice[state]]
+    state = before[state, int(choice[state])]
   word = bits[::-1][:_WORD_BITS]
   content, crc = word[:-CRC_BITS], word[-CRC_BITS:]
   if _to_int(crc) != crc24(content):

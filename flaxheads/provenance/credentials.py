@@ -18,7 +18,9 @@ import c2pa
 from flaxheads.errors import UserError
 from flaxheads.provenance.identity import Identity
 
-ASSERTION = 'org.flaxheads.generation'
+_OURS = 'org.flaxheads'
+ASSERTION = f'{_OURS}.generation'
+_OF_ACTION = ('model', 'model_sha256', 'method', 'num_shots')
 _SOURCE_TYPES = 'http://cv.iptc.org/newscodes/digitalsourcetype/'
 TRAINED = f'{_SOURCE_TYPES}trainedAlgorithmicMedia'
 COMPOSITE = f'{_SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia'
@@ -89,6 +91,9 @@ class Origin:
       'softwareAgent': agent,
       'digitalSourceType': self.source_type,
     }
+    known = {key: self.facts[key] for key in _OF_ACTION if key in self.facts}
+    if known:
+      created['parameters'] = {f'{_OURS}.{key}': known[key] for key in known}
     return {
       'title': title,
       'claim_generator_info': [agent],

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import fft
 
 from flaxheads.provenance import carriers as table
 from flaxheads.provenance.carriers import NUM_GROUPS, SIDE
@@ -110,68 +109,105 @@ def _read_cut(transform: np.ndarray, cut: _Cut) -> np.ndarray:
   return _listen(canvas)
 
 
-@functools.cache
-def _pilot_spectrum() -> np.ndarray:
-  """Conjugate spectrum of what the pilots look like after `_prepare`."""
+class _Places(NamedTuple):
+  """What the pilots look like in every cut that is looked for, P of them.
+
+  A cut is a place along one axis and one along the other: they are the same.
+
+  Attributes:
+    sizes: int [P], pixels of the canonical picture that are left.
+    starts: int [P], and where they begin.
+    rows: float32 [P * L, SIDE], the pilots there, for a transform on the right.
+    columns: float32 [P, L * SIDE], the cosines that they are heard with.
+  """
+
+  sizes: np.ndarray
+  starts: np.ndarray
+  rows: np.ndarray
+  columns: np.ndarray
+
+
+def pilot_transform() -> np.ndarray:
+  """What the pilots look like after `_prepare`, float32 [SIDE, SIDE].
+
+  Unwhitened: the weights and the filter have made the noise white.
+  """
   chips = table.carriers()
   is_pilot = chips.groups >= NUM_CODE_BITS
   bits = table.pilots()[chips.groups[is_pilot] - NUM_CODE_BITS]
   transform = np.zeros((SIDE, SIDE), np.float32)
   where = chips.rows[is_pilot], chips.columns[is_pilot]
   transform[where] = chips.signs[is_pilot] * bits
-  cosine = table.basis(SIDE)
-  # Unwhitened: the weights and the filter have made the noise white.
-  return np.conj(fft.rfft2(cosine.T @ transform @ cosine))
+  return transform
 
 
 @functools.cache
-def _all_sizes() -> tuple[np.ndarray, list[slice]]:
-  """`synthesis` of every size that is looked for, and which rows are whose."""
-  sizes = range(_SMALLEST, SIDE + 1)
-  ends = np.cumsum(sizes).tolist()
-  parts = [
-    slice(end - size, end) for size, end in zip(sizes, ends, strict=True)
+def _places() -> _Places:
+  pilots = pilot_transform()  # no frequency beyond L on either axis
+  used = 1 + max(int(axis.max()) for axis in np.nonzero(pilots))
+  pilots = pilots[:used, :used]
+  cosine = table.basis(SIDE)[:used]
+  places = [
+    (size, start)
+    for size in range(_SMALLEST, SIDE + 1)
+    for start in range(SIDE + 1 - size)
   ]
-  return np.concatenate([table.synthesis(size) for size in sizes]), parts
+  heard_with = np.stack(
+    [
+      cosine[:, start : start + size] @ table.synthesis(size)
+      for size, start in places
+    ]
+  )  # [P, L, SIDE]
+  rows = (pilots.T @ heard_with).reshape(-1, SIDE)
+  columns = heard_with.reshape(len(places), -1)
+  return _Places(*np.array(places).T, rows, columns)
+
+
+def _hear_pilots(own: np.ndarray) -> np.ndarray:
+  """How loud the pilots are wherever a picture may have been cut.
+
+  A cut of h by w pixels that begins at (t, l) is heard as the sum of
+  C = S_h X S_w^T times the pilots' picture at [t : t + h, l : l + w], where X
+  is `own` and S the synthesis. Both are products of cosines, so that one
+  product of matrices gives all places of all sizes.
+
+  Args:
+    own: the prepared picture's transform, [SIDE, SIDE].
+
+  Returns:
+    float32 [P, P], vertical places by horizontal ones, for a C of norm 1.
+  """
+  places = _places()
+  heard = (places.rows @ own).reshape(len(places.sizes), -1) @ places.columns.T
+  # The cosines of `size` pixels are orthogonal, and those beyond are 0.
+  energy = np.cumsum(np.cumsum(own.astype(np.float64) ** 2, 0), 1) / SIDE**2
+  sizes = places.sizes
+  energy = energy[np.ix_(sizes - 1, sizes - 1)] * np.outer(sizes, sizes)
+  return heard / (np.sqrt(energy) + 1e-9).astype(np.float32)
 
 
 def _find_cuts(transform: np.ndarray) -> list[_Cut]:
   """The places where the pilots are heard best, best first."""
   prepared = _prepare(transform, SIDE, SIDE)
   own = table.basis(SIDE) @ prepared @ table.basis(SIDE).T
-  # Few large products: where other processes hold the cores, the threads of a
-  # BLAS wait for one another at the end of each, and a thousand take a minute.
-  synthesis, parts = _all_sizes()
-  all_rows = synthesis @ own
-  found = []
-  for rows in parts:
-    height = rows.stop - rows.start
-    wide = all_rows[rows] @ synthesis.T  # [height, all widths]
-    canvases = np.zeros((len(parts), SIDE, SIDE), np.float32)
-    for canvas, columns in zip(canvases, parts, strict=True):
-      canvas[:height, : columns.stop - columns.start] = wide[:, columns]
-    spectra = np.conj(fft.rfft2(canvases) * _pilot_spectrum())
-    heard_all = fft.irfft2(spectra, s=(SIDE, SIDE))
-    for canvas, heard, columns in zip(canvases, heard_all, parts, strict=True):
-      width = columns.stop - columns.start
-      heard = heard[: SIDE + 1 - height, : SIDE + 1 - width]
-      top, left = np.unravel_index(heard.argmax(), heard.shape)
-      power = np.sqrt(np.sum(canvas**2)) + 1e-9
-      cut = _Cut(int(top), int(left), height, width)
-      found.append((heard[top, left] / power, cut))
-  found.sort(key=lambda pair: -pair[0])
+  heard, places = _hear_pilots(own), _places()
+  # Of every size the best place, and the others nowhere.
+  first = np.flatnonzero(places.starts == 0)
+  of_size = np.maximum.reduceat(np.maximum.reduceat(heard, first, 0), first, 1)
+  which = places.sizes - _SMALLEST
+  heard[heard < of_size[np.ix_(which, which)]] = -np.inf
   best = []
-  for _, cut in found:
+  while len(best) < _NUM_CUTS:
+    at = list(np.unravel_index(heard.argmax(), heard.shape))
+    cut = _Cut(*places.starts[at].tolist(), *places.sizes[at].tolist())
+    best.append(cut)
     # Neighbours on the grid say the same: let others be heard as well.
-    if all(_apart(cut, other) > 2 for other in best):
-      best.append(cut)
-    if len(best) == _NUM_CUTS:
-      break
+    near = [
+      (abs(places.starts - start) <= 2) & (abs(places.sizes - size) <= 2)
+      for start, size in zip(cut[:2], cut[2:], strict=True)
+    ]
+    heard[np.ix_(*near)] = -np.inf
   return best
-
-
-def _apart(one: _Cut, other: _Cut) -> int:
-  return max(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
 def _decode(soft: np.ndarray, how: str) -> Detection | None:
@@ -188,7 +224,7 @@ def detect(picture: np.ndarray, search: bool = True) -> Detection | None:
   Args:
     picture: float [H, W], brightness of 0 to 255: of a picture, or the average
       of a clip.
-    search: also look for a picture that was cut, which takes a second.
+    search: also look for a picture that was cut, which takes ten times as long.
 
   Returns:
     What was found, or None.

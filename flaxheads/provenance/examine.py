@@ -85,8 +85,12 @@ class Finding:
     return '\n'.join(lines)
 
 
-def files_of(path: str | os.PathLike) -> list[Path]:
+def files_of(path: str | os.PathLike, links: bool = False) -> list[Path]:
   """A file itself; of a folder all pictures and videos below it, by name.
+
+  Args:
+    path: the file or folder.
+    links: whether those belong to it that lie elsewhere, and are linked to.
 
   Raises:
     UserError: there is none, or more than MAX_FILES.
@@ -102,7 +106,7 @@ def files_of(path: str | os.PathLike) -> list[Path]:
     if p.suffix.lower() in _EXTENSIONS
     and not p.name.startswith('.')
     and p.is_file()
-    and p.resolve().is_relative_to(path.resolve())
+    and (links or p.resolve().is_relative_to(path.resolve()))
   )
   found = sorted(itertools.islice(below, MAX_FILES + 1))
   if not found:
@@ -159,7 +163,7 @@ def shows_synthetic_heads(path: str | os.PathLike, roots: bytes) -> bool:
     path: a picture or video, or a folder of them.
     roots: PEM of the certificates that are believed.
   """
-  for file in files_of(path):
+  for file in files_of(path, links=True):  # as they are read
     given = credentials.read(file, roots)
     if given.state != 'trusted' or given.facts.get('kind') != SYNTHETIC_HEAD:
       return False
@@ -170,7 +174,7 @@ def sha256_of(path: str | os.PathLike) -> str:
   """SHA-256 of a file; of a folder, of the digests of its files in order."""
   path = Path(path).expanduser()
   if not path.is_file():
-    return sha256_of_all(files_of(path))
+    return sha256_of_all(files_of(path, links=True))
   with open(path, 'rb') as opened:
     return hashlib.file_digest(opened, 'sha256').hexdigest()
 

@@ -75,6 +75,10 @@ class Marks:
   label: bool = False
   source_type: str = credentials.TRAINED
 
+  def composite(self) -> 'Marks':
+    """The same for a file in which drawn heads lie beside or in pictures."""
+    return dataclasses.replace(self, source_type=credentials.COMPOSITE)
+
   def seal(self, path: Path, title: str) -> None:
     """Signs a file that was written; for `VideoWriter` and `write_png`.
 
@@ -131,12 +135,17 @@ class Stamp:
 UNMARKED = Marks()
 
 
-def default_marks(model_sha256: str = '', facts: dict | None = None) -> Marks:
-  """A watermark, and the signature of this installation.
+def default_marks(
+  model_sha256: str = '',
+  facts: dict | None = None,
+  signer: Identity | None = None,
+) -> Marks:
+  """A watermark and a signature.
 
   Args:
     model_sha256: of the model that draws.
     facts: JSON values for the manifest.
+    signer: who signs; None: this installation.
   """
   payload = new_payload(model_sha256)
-  return Marks(installation(), payload, facts or {})
+  return Marks(signer or installation(), payload, facts or {})

@@ -95,12 +95,20 @@ class Handlers:
     visit = self._visit(request)
     looking = words.note('Looking for faces …' if files else '')
     yield looking, _gallery([]), gr.skip(), *_people(visit, None)
-    try:
-      chosen = None if face == ONLY_FACE else int(face)
-      found = visit.look(_paths(files), chosen)
-    except UserError as error:
-      yield _wrong(error), _gallery([]), gr.skip(), *_same()
-      return
+    chosen = None if face == ONLY_FACE else int(face)
+    work = functools.partial(visit.look, _paths(files), chosen)
+    news = follow(work, self._seconds)
+    while True:
+      try:
+        name = next(news)
+      except StopIteration as done:
+        found = done.value
+        break
+      except UserError as error:
+        yield _wrong(error), _gallery([]), gr.skip(), *_same()
+        return
+      said = words.note(f'Looking for faces in {name} …')
+      yield said, _gallery([]), gr.skip(), *_same()
     wrong = [look.sentence for look in found if look.sentence]
     gallery = [(look.picture, look.name) for look in found if look.support]
     count = visit.num_shots

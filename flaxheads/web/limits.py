@@ -12,7 +12,8 @@ class Limits:
   Attributes:
     max_megabytes: of a file that is uploaded.
     max_pictures: files of one person.
-    max_driver_frames: that are read of a driver; 500 are 20 seconds.
+    max_driver_frames: that are read of a driver, and of a video of the person;
+      500 are 20 seconds.
     max_people: of one visitor, kept to be compared.
     max_waiting: requests in the queue; further ones are sent away.
     max_minutes: of one piece of work.

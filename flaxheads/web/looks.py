@@ -1,7 +1,7 @@
 """What is found in a picture or video, shown: the face and its landmarks."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,7 +69,11 @@ def annotate(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def look_at(
-  paths: Sequence[Path], image_size: int, face: int | None = None
+  paths: Sequence[Path],
+  image_size: int,
+  face: int | None = None,
+  max_frames: int | None = None,
+  tell: Callable[[str], None] = lambda name: None,
 ) -> list[Look]:
   """Finds the face in each of several files; a bad one stops no other.
 
@@ -77,11 +81,16 @@ def look_at(
     paths: pictures or videos of one person.
     image_size: S of the model.
     face: which face, from the left, where a picture shows several.
+    max_frames: read at most so many frames of each video.
+    tell: called with the name of each file before it is read.
   """
   detector, looks = make_detector(), []
   for path in paths:
+    tell(path.name)
     try:
-      support = load_support(path, image_size, face=face, detector=detector)
+      support = load_support(
+        path, image_size, face=face, detector=detector, max_frames=max_frames
+      )
     except UserError as error:
       looks.append(Look(path.name, path, None, None, in_words(error, [path])))
       continue

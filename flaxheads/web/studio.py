@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from flaxheads.config import FinetuneConfig
 from flaxheads.fewshot.model import Model
+from flaxheads.provenance.identity import Identity
 from flaxheads.web.limits import Limits
 
 
@@ -16,12 +17,14 @@ class Studio(NamedTuple):
     finetuning: rates and lengths.
     limits: of a visitor.
     folder: for all files; whoever made it removes it.
+    signer: of all that is made; None: this installation.
   """
 
   model: Model
   finetuning: FinetuneConfig
   limits: Limits
   folder: Path
+  signer: Identity | None = None
 
 
 class Options(NamedTuple):

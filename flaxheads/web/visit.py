@@ -57,17 +57,29 @@ class Visit:
 
   # --- what is given
 
-  def look(self, paths: Sequence[Path], face: int | None) -> list[looking.Look]:
+  def look(
+    self,
+    paths: Sequence[Path],
+    face: int | None,
+    tell: Callable[[str], None] = lambda name: None,
+  ) -> list[looking.Look]:
     """Takes the pictures of a person, in place of earlier ones.
+
+    Args:
+      paths: pictures or videos; of a video its first frames are read.
+      face: which face, from the left; None: the only one.
+      tell: called with the name of each file before it is read.
 
     Raises:
       UserError: too many.
     """
     self._looks, self.people, self._live, self._fits = [], {}, None, {}
-    most = self._studio.limits.max_pictures
-    if len(paths) > most:
+    limits = self._studio.limits
+    if len(paths) > (most := limits.max_pictures):
       raise UserError(f'{len(paths)} files; the page takes {most} at most')
-    self._looks = looking.look_at(paths, self._size(), face)
+    self._looks = looking.look_at(
+      paths, self._size(), face, limits.max_driver_frames, tell
+    )
     usable = [look.path for look in self._looks if look.support]
     # Now, for uploaded files do not stay.
     self._digest = _digest(usable)
@@ -203,7 +215,8 @@ class Visit:
 
   def _marks(self, person: Person, drivers=(), label=False) -> Marks:
     facts = casting.describe_origin(person, map(sha256_of, drivers))
-    marks = default_marks(person.info.get('model_sha256', ''), facts)
+    digest = person.info.get('model_sha256', '')
+    marks = default_marks(digest, facts, self._studio.signer)
     return dataclasses.replace(marks, label=label)
 
   def still(self, person: Person, points: np.ndarray) -> np.ndarray:

@@ -3,16 +3,16 @@ r"""The watermark survives what happens to videos, and is never imagined.
 python -m launch.proofs.watermark
 python -m launch.proofs.watermark --num_clips=4 --num_clean_frames=100
 
-Clips at 256² are marked, changed, and searched: of synthetic heads, drawn at
-128² and enlarged, and, where FLAXHEADS_REAL_CLIPS names a folder with
-portraits/, as many of these pictures, animated by the shipped model. Then clean
-frames, and the clips of that folder, must give nothing. What was found for each
-clip is kept in out/proofs/watermark: an interrupted run goes on, and one with
-more clips takes those that are there.
+Clips at 256² are marked, changed, and searched: synthetic heads and, where
+FLAXHEADS_REAL_CLIPS names a folder with portraits/, these pictures, moved by
+the shipped model; see _clips.py. Then clean frames, half of them of these clips
+and half of other heads, and all clips of that folder, must give nothing. What
+was found for each clip is kept in out/proofs/watermark: an interrupted run goes
+on, and one with more clips takes those that are there.
 """
 
+import collections
 import json
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -22,22 +22,18 @@ import numpy as np
 import tqdm
 from absl import flags
 
-import flaxheads
-from flaxheads import fewshot
 from flaxheads.data import synthetic_heads
 from flaxheads.data.files import atomic_path
-from flaxheads.data.sources import Driver
 from flaxheads.data.video import (
   EXTENSIONS,
   VideoReader,
   VideoWriter,
   read_video,
 )
-from flaxheads.errors import UserError
-from flaxheads.fewshot import casting
 from flaxheads.provenance import detection, examine
 from flaxheads.provenance.marks import Marks, Stamp, new_payload
 from launch import app
+from launch.proofs import _clips as clips
 from launch.proofs import _commands as commands
 
 FLAGS = flags.FLAGS
@@ -46,21 +42,15 @@ flags.DEFINE_integer('num_frames', 60, 'Frames of each.', lower_bound=50)
 flags.DEFINE_integer('num_clean_frames', 10_000, 'Without a mark.')
 flags.DEFINE_integer('num_real_frames', 100, 'Of each real clip.')
 flags.DEFINE_integer('image_size', 256, 'Side of the clips, pixels.')
-flags.DEFINE_integer('draw_size', 128, 'Side that heads are drawn at.')
+flags.DEFINE_integer('draw_size', 128, 'Side of rendered heads.')
 flags.DEFINE_integer('seed', 77, 'Other seeds are other heads.')
 
 _FOLDER = Path('out/proofs/watermark')
 _SETTINGS = (
   'num_frames', 'image_size', 'draw_size', 'num_real_frames', 'seed',
 )  # fmt: skip
-_FPS = 25.0
 _MIN_PSNR = 42.0
-
-
-def _sized(frame, size):
-  shrinks = frame.shape[0] > size
-  how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-  return cv2.resize(frame, (size, size), interpolation=how)
+_CLEAN = range(0, 50, 2)  # frames of each clip, looked at without a mark
 
 
 def _videos(folder):
@@ -70,7 +60,7 @@ def _videos(folder):
 def _kept(name: str, make):
   """JSON that was made before with the same settings, or is made now."""
   settings = [FLAGS[flag].value for flag in _SETTINGS]
-  folder = _FOLDER / '-'.join(map(str, settings))
+  folder = _FOLDER / 'moved' / '-'.join(map(str, settings))
   path = folder / f'{name}.json'
   if path.exists():
     return json.loads(path.read_text())
@@ -81,54 +71,11 @@ def _kept(name: str, make):
   return made
 
 
-def _head(number: int):
-  """A rendered head: uint8 [F, S, S, 3], and points in pixels of it."""
-  frames, points = synthetic_heads.make_clip(
-    FLAGS.seed, number, FLAGS.num_frames, FLAGS.draw_size, fps=_FPS
-  )
-  frames = [_sized(np.asarray(f), FLAGS.image_size) for f in frames]
-  scale = FLAGS.image_size / FLAGS.draw_size
-  return np.stack(frames), np.asarray(points) * scale
-
-
-def _portraits() -> list[Path]:
-  """Pictures to animate; none without the folder of real footage."""
-  folder = Path(os.environ.get('FLAXHEADS_REAL_CLIPS', '')) / 'portraits'
-  if not os.environ.get('FLAXHEADS_REAL_CLIPS') or not folder.is_dir():
-    return []
-  return [p for p in examine.files_of(folder) if p.suffix not in EXTENSIONS]
-
-
-def _animated(portrait: Path, points):
-  """A portrait moved by points; None where it shows not exactly one face."""
-  model = flaxheads.load_model()
-  size = model.config.image_size
-  try:
-    support = flaxheads.load_support(portrait, size)
-  except UserError:
-    return None
-  person = fewshot.feed_forward(model, support.frames, support.points)
-  driver = Driver('', points * (size / FLAGS.image_size), _FPS, None, [])
-  driver = casting.fit_driver(person, driver, True, False)
-  frames = flaxheads.animate(person, driver.points)
-  return np.stack([_sized(frame, FLAGS.image_size) for frame in frames])
-
-
-def _clip(number: int):
-  """uint8 [F, S, S, 3]: where there are portraits, every second is one."""
-  frames, points = _head(number)
-  portraits = _portraits()
-  if portraits and number % 2:
-    portrait = portraits[number // 2 % len(portraits)]
-    frames = _animated(portrait, points)
-  return frames
-
-
 def _h264(frames, crf, fps=None):
   """Frames after coding; with `fps`, also shown at another rate."""
   with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / 'clip.mp4'
-    with VideoWriter(path, _FPS, crf=crf) as writer:
+    with VideoWriter(path, clips.FPS, crf=crf) as writer:
       for frame in frames:
         writer.write(frame)
     if fps is None:
@@ -141,7 +88,7 @@ def _h264(frames, crf, fps=None):
 
 
 def _scaled(frames, factor):
-  return [_sized(frame, round(factor * len(frame))) for frame in frames]
+  return [clips.sized(frame, round(factor * len(frame))) for frame in frames]
 
 
 def _cut(frames):
@@ -156,8 +103,9 @@ def _jpeg(frames):
 
 
 def _levels(frames, gain, shift):
-  changed = np.asarray(frames, np.float32) * gain + shift
-  return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+  changed = np.arange(256) * gain + shift
+  table = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+  return table[np.asarray(frames)]
 
 
 # Name: the change, and the part of clips whose mark must be found.
@@ -189,11 +137,11 @@ def _find(frames):
   return detection.detect(detection.average(frames))
 
 
-def _look_at(number: int) -> dict | None:
+def _look_at(number: int) -> dict:
   """What is found in a clip, changed in every way, and its PSNR."""
-  clip = _clip(number)
-  if clip is None:
-    return None
+  what, clip = clips.make(
+    number, FLAGS.seed, FLAGS.num_frames, FLAGS.image_size, FLAGS.draw_size
+  )
   began = time.perf_counter()
   payload, found = new_payload(''), {}
   marked = np.asarray(Stamp(Marks(payload=payload))(clip))
@@ -202,19 +150,20 @@ def _look_at(number: int) -> dict | None:
     detected = _find(change(list(marked)))
     right = detected is not None and detected.payload == payload
     found[name] = detected.agreement if right else None
+  seconds = time.perf_counter() - began
   return {
+    'what': what,
     'found': found,
     'psnr': float(10 * np.log10(255**2 / error)),
     'false': _find(clip) is not None,
-    'seconds': time.perf_counter() - began,
+    'false_frames': [_find(clip[i : i + 1]) is not None for i in _CLEAN],
+    'seconds': seconds,
   }
 
 
 def _robustness() -> list[dict]:
-  """Of every clip; of portraits without a face none."""
   numbers = tqdm.trange(FLAGS.num_clips, desc='marked clips')
-  looks = [_kept(f'clip{n:04d}', lambda n=n: _look_at(n)) for n in numbers]
-  return [look for look in looks if look]
+  return [_kept(f'clip{n:04d}', lambda n=n: _look_at(n)) for n in numbers]
 
 
 def _clean_person(person: int) -> list[bool]:
@@ -222,10 +171,12 @@ def _clean_person(person: int) -> list[bool]:
   return [_find([frame]) is not None for frame in np.asarray(frames)]
 
 
-def _clean_frames() -> list[bool]:
+def _clean_frames(looks) -> list[bool]:
   """Whether something is found in single frames without a mark."""
-  found = []
-  for person in tqdm.trange(-(-FLAGS.num_clean_frames // 8), desc='clean'):
+  found = [each for look in looks for each in look['false_frames']]
+  found = found[: FLAGS.num_clean_frames // 2]
+  missing = FLAGS.num_clean_frames - len(found)
+  for person in tqdm.trange(-(-missing // 8), desc='clean'):
     found += _kept(f'clean{person:05d}', lambda p=person: _clean_person(p))
   return found
 
@@ -237,8 +188,8 @@ def _real_clip(path: Path) -> bool:
 
 def _real_clips() -> list[bool]:
   """The same for the videos of FLAXHEADS_REAL_CLIPS."""
-  folder = os.environ.get('FLAXHEADS_REAL_CLIPS', '')
-  if not folder:
+  folder = clips.real_footage()
+  if folder is None:
     print('FLAXHEADS_REAL_CLIPS names no folder: real clips not looked at')
     return []
   paths = tqdm.tqdm(_videos(folder), desc='real footage')
@@ -255,6 +206,8 @@ def main():
     if found:
       claim += f' (code bits {np.mean(found):.1%}, at least {min(found):.1%})'
     checks.append((claim, share >= least))
+  kinds = collections.Counter(look['what'] for look in looks)
+  print('clips:', dict(sorted(kinds.items())))
   psnr = [look['psnr'] for look in looks]
   text = f'PSNR {np.mean(psnr):.2f} dB, at least {np.min(psnr):.2f}'
   checks.append((text, bool(np.min(psnr) >= _MIN_PSNR)))
@@ -262,7 +215,7 @@ def main():
   print(f'{seconds:.0f} s a clip, less drawing it')
   for what, found in (
     ('clips', [look['false'] for look in looks]),
-    ('frames', _clean_frames()),
+    ('frames', _clean_frames(looks)),
     ('real clips', _real_clips()),
   ):
     claim = f'{sum(found)} of {len(found)} clean {what} marked'

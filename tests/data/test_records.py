@@ -1,5 +1,6 @@
 """Records: what is kept, and that pictures and points stay together."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -85,6 +86,49 @@ def test_bytes_that_are_no_jpeg_are_one_line(data):
   record['frames'] = [data] * 5
   with pytest.raises(UserError, match='v: a frame of the record is not a JPEG'):
     records.decode_frames(record, [0], 32)
+
+
+@pytest.mark.parametrize('size', [(64, 64), (30, 200), (513, 7)])
+@pytest.mark.parametrize('way', [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]])
+def test_the_size_of_a_jpeg_is_read_before_it_is_decoded(size, way):
+  data = cv2.imencode('.jpg', np.zeros((*size, 3), np.uint8), way)[1].tobytes()
+  assert records.jpeg_size(data) == size
+  filled = data[:2] + b'\xff' * 5 + data[2:]
+  assert records.jpeg_size(filled) == size
+  assert cv2.imdecode(np.frombuffer(filled, np.uint8), 1).shape[:2] == size
+
+
+def test_a_larger_picture_than_promised_is_not_decoded(monkeypatch):
+  record = _record(size=64)
+  small = record['frames'][0]
+  at = small.index(b'\xff\xc0') + 5
+  huge = small[:at] + b'\xea\x60' * 2 + small[at + 4 :]  # 60,000 pixels
+  # No JPEG, but with bytes at the places of a JPEG's size.
+  bitmap = b'BM\xff\xc0\0\0\0\0\x40\0\x40' + bytes(60)
+
+  def refuse(*arguments):
+    raise AssertionError('decoded')
+
+  monkeypatch.setattr(cv2, 'imdecode', refuse)
+  for data, said in ((huge, '60000 x 60000 pixels, not 64'), (bitmap, 'JPEG')):
+    record['frames'] = [data] * 5
+    with pytest.raises(UserError, match=f'v: .*{said}'):
+      records.decode_frames(record, [0], 32)
+
+
+@pytest.mark.parametrize(
+  'change, said',
+  [
+    ({'num_frames': 4}, '5 frames instead of 4'),
+    ({'points': np.zeros((5, 5, 2))}, 'points of shape'),
+    ({'times': np.zeros(4, np.float32)}, r'times of shape \(4,\)'),
+    ({'image_size': 5000}, 'frames of 5000 pixels'),
+    ({'video_id': b'v\xff\xfe', 'image_size': 0}, 'v..: has frames of 0'),
+  ],
+)
+def test_a_record_that_cannot_be_is_refused(change, said):
+  with pytest.raises(UserError, match=said):
+    records.check_record({**_record(), **change})
 
 
 def test_frames_points_and_times_are_chosen_together():

@@ -16,7 +16,7 @@ import atheris
 
 with atheris.instrument_imports(include=['flaxheads']):
   from flaxheads import config
-  from flaxheads.data import descriptions, video_folder
+  from flaxheads.data import descriptions, records, video_folder
   from flaxheads.errors import UserError
   from flaxheads.evaluation import study
   from flaxheads.fewshot import folders
@@ -74,6 +74,22 @@ def _description(data: bytes) -> None:
   descriptions.check(_SCRATCH)
 
 
+def _record(data: bytes) -> None:
+  """A record whose fields come first, and its one picture after them."""
+  fields = np.frombuffer(data[:12].ljust(12, b'\0'), np.int16)
+  num_frames, size, rows, count, length, _ = map(int, fields)
+  record = {
+    'video_id': data[:4],
+    'num_frames': num_frames,
+    'image_size': size,
+    'points': np.zeros((rows % 4, 68, 2), np.float32),
+    'times': np.zeros(length % 4, np.float32),
+    'frames': [data[12:]] * (count % 4),
+  }
+  records.check_record(record)
+  records.decode_frames(record, [0], 64)
+
+
 def _credentials(data: bytes) -> None:
   try:
     store = json.loads(data)
@@ -101,6 +117,11 @@ def _safetensors() -> bytes:
   return (_SCRATCH / 'seed').read_bytes()
 
 
+def _good_record() -> bytes:
+  fields = np.array([1, 64, 1, 1, 1, 0], np.int16)
+  return fields.tobytes() + records.encode_jpeg(np.zeros((64, 64, 3), np.uint8))
+
+
 _HEAD = b'{"kind": "person", "format_version": 1, "sha256": "", "model": {'
 # Name: what parses, and a well-made input.
 PARSERS = {
@@ -120,6 +141,7 @@ PARSERS = {
       b'{"pythonClassName": "x", "splits": [{"filepathTemplate": "{A}"}]}'
     ),
   ),
+  'record': (_record, _good_record),
   'answers': (
     lambda data: study.read_answers(_written('a.json', data)),
     lambda: (

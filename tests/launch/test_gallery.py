@@ -8,6 +8,7 @@ import pytest
 from flaxheads.data.image import write_png
 from flaxheads.data.sound import has_sound
 from flaxheads.data.video import read_video
+from flaxheads.provenance import credentials
 from tests.data.test_sound import hear
 from tests.launch import footage
 from tests.launch.commands import call
@@ -48,6 +49,10 @@ def test_a_gallery_is_whole_where_one_person_fails(things, talking, tmp_path):
   verified = call('verify', '--json', output / 'person' / 'talking.mp4')
   (item,) = json.loads(verified.out)
   assert (item['verdict'], item['credentials']) == ('synthetic', 'trusted')
+  # A drawn head in a picture that is not: C2PA has a word for it.
+  for name in ('talking.mp4', 'side_by_side.mp4', 'contact_sheet.png'):
+    given = credentials.read(output / 'person' / name)
+    assert given.source_type == credentials.COMPOSITE
 
 
 def test_a_picture_moves_itself_without_retargeting(things, talking, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 
@@ -75,6 +76,23 @@ def test_verify_speaks_plainly(folder):
   assert done.out.count('synthetic') == 2
 
 
+def test_one_bad_file_of_a_folder_stops_no_other(folder, tmp_path):
+  shutil.copy(folder / 'contact_sheet.png', tmp_path / 'a.png')
+  with open(tmp_path / 'b.mp4', 'wb') as file:
+    file.truncate((4 << 30) + 1)
+  shutil.copy(folder / 'contact_sheet.png', tmp_path / 'c.png')
+  done = call('verify', '--json', tmp_path)
+  assert done.code == 2
+  names = [item['file'].rsplit('/', 1)[-1] for item in json.loads(done.out)]
+  assert names == ['a.png', 'c.png']
+  lines = done.err.strip().splitlines()
+  assert 'b.mp4: larger than 4 GiB' in lines[-2]
+  assert '1 of 3 files could not be looked at, see above' in lines[-1]
+  alone = call('verify', tmp_path / 'b.mp4')
+  assert alone.code == 2
+  assert 'b.mp4: larger than 4 GiB' in alone.err.strip().splitlines()[-1]
+
+
 def test_marks_are_turned_off_by_name_and_reported(things, tmp_path):
   arguments = (f'--person={things.person}', f'--driver={things.video}')
   output = tmp_path / 'a.mp4'
@@ -112,6 +130,21 @@ def test_ones_own_certificate_signs(things, tmp_path):
   assert item['facts']['visible_label'] is True
   (item,) = verify(output, f'--trust={tmp_path / "root.pem"}')
   assert item['credentials'] == 'trusted'
+
+
+@pytest.mark.parametrize(
+  'flags, said',
+  [
+    ([OFF], f'{OFF}: not here; what this makes is always marked'),
+    (['--signing_cert=a.pem'], 'go together: give both'),
+    (['--signing_cert=no.pem', '--signing_key=no.pem'], 'no.pem: cannot be'),
+  ],
+)
+def test_the_page_signs_and_marks_always(flags, said):
+  done = call('demo', *flags)
+  assert done.code == 2
+  (line,) = done.err.strip().splitlines()
+  assert line.startswith('demo: ') and said in line
 
 
 def test_confirmed_rights_are_remembered(things, tmp_path):

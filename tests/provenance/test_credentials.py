@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import json
 import os
 import resource
 import stat
@@ -57,6 +58,26 @@ def test_what_is_signed_is_read(signed, root):
   assert os.listdir(signed.parent) == [signed.name]
 
 
+def test_the_action_names_the_model_and_the_method(tmp_path, signer):
+  facts = {'model': 'm', 'model_sha256': '12', 'method': 'fine-tuned'}
+  path = tmp_path / 'a.png'
+  write_png(path, FRAMES[0])
+  sign(path, Origin(credentials.COMPOSITE, {**facts, 'x': 1}), signer)
+  assert read(path).source_type == credentials.COMPOSITE
+  with c2pa.Reader(str(path)) as reader:
+    store = json.loads(reader.json())
+  (action,) = [
+    action
+    for assertion in store['manifests'][store['active_manifest']]['assertions']
+    if assertion['label'].startswith('c2pa.actions')
+    for action in assertion['data']['actions']
+  ]
+  assert action['action'] == 'c2pa.created'
+  assert action['parameters'] == {
+    f'org.flaxheads.{key}': value for key, value in facts.items()
+  }
+
+
 def test_signing_changes_no_pixel(signed):
   if signed.suffix == '.png':
     np.testing.assert_array_equal(read_image(signed), FRAMES[0])
@@ -85,9 +106,12 @@ def test_a_changed_byte_is_noticed(signed, root):
 
 def test_a_changed_claim_is_noticed(signed, root):
   data = signed.read_bytes()
-  assert data.count(b'abc') == 1
-  signed.write_bytes(data.replace(b'abc', b'abd'))
-  assert read(signed, root).state == 'altered'
+  action, assertion = data.index(b'abc'), data.rindex(b'abc')
+  assert data.count(b'abc') == 2 and action != assertion
+  for place in (action, assertion):
+    changed = data[:place] + b'abd' + data[place + 3 :]
+    signed.write_bytes(changed)
+    assert read(signed, root).state == 'altered'
 
 
 def test_damaged_credentials_are_altered_not_absent(signed, root):

@@ -144,6 +144,7 @@ def test_folders_are_walked_and_kept_to(tmp_path, clip):
   names = [p.relative_to(folder).as_posix() for p in examine.files_of(folder)]
   assert names == ['b.png', 'deep/a.png']
   (folder / 'empty').mkdir()
+  assert len(examine.files_of(folder, links=True)) == 3
   with pytest.raises(UserError, match='holds no picture or video'):
     examine.files_of(folder / 'empty')
   with pytest.raises(UserError, match='no such file'):
@@ -168,6 +169,21 @@ def test_only_heads_drawn_and_signed_here_belong_to_nobody(
     write_png(path, clip[0], other.seal)
     assert not examine.shows_synthetic_heads(path, roots), name
   assert not examine.shows_synthetic_heads(tmp_path, roots)  # not all of it
+
+
+def test_what_a_folder_links_to_belongs_to_somebody(tmp_path, clip, marks):
+  """It is read like the others, so it is asked about, and in the digest."""
+  facts = {'kind': examine.SYNTHETIC_HEAD}
+  folder = tmp_path / 'folder'
+  folder.mkdir()
+  write_png(folder / 'a.png', clip[0], Marks(marks.identity, facts=facts).seal)
+  roots = identity.trusted_roots()
+  assert examine.shows_synthetic_heads(folder, roots)
+  before = examine.sha256_of(folder)
+  write_png(tmp_path / 'somebody.png', clip[0])
+  (folder / 'b.png').symlink_to(tmp_path / 'somebody.png')
+  assert not examine.shows_synthetic_heads(folder, roots)
+  assert examine.sha256_of(folder) != before
 
 
 def test_digests_of_files_and_folders(tmp_path, clip):

@@ -8,7 +8,7 @@ import pytest
 from flaxheads.data.image import write_png
 from flaxheads.data.video import read_video
 from flaxheads.errors import UserError
-from flaxheads.provenance import examine, identity
+from flaxheads.provenance import credentials, examine, identity
 from flaxheads.web.follow import follow
 from flaxheads.web.limits import Limits
 from flaxheads.web.studio import Options, Studio
@@ -59,6 +59,40 @@ def test_somebody_elses_pictures_need_the_right_to_them(visit, photographs):
   assert not visit.people
   name = visit.feed_forward(2, True)
   assert visit.people[name].info['rights'] == 'by the box on the page'
+
+
+def test_of_a_long_video_the_beginning_is_read(visit, photographs, tmp_path):
+  footage.write_video(tmp_path / 'long.mp4', 9, 25)
+  (look,) = visit.look([tmp_path / 'long.mp4'], None)
+  assert len(look.support.frames) == 4  # max_driver_frames of these limits
+  assert visit.num_shots == 3
+
+
+def test_looking_ends_when_time_is_up(visit, photographs):
+  news = follow(lambda tell: visit.look(_faces(photographs, 3), None, tell), 0)
+  with pytest.raises(UserError, match='took longer than'):
+    list(news)
+  assert visit.num_shots == 0
+  told = []
+  visit.look(_faces(photographs, 2), None, told.append)
+  assert told == [path.name for path in _faces(photographs, 2)]
+
+
+def test_ones_own_certificate_signs(studio, photographs):
+  own = identity.make_identity()
+  visit = Visit(studio._replace(signer=own))
+  visit.look(_faces(photographs, 1), None)
+  visit.take_driver(photographs / 'driver.mp4')
+  name = visit.feed_forward(1, True)
+  told = []
+  made = [visit.animate(name, Options(), told.append)]
+  made += visit.compare(name, name, 0.5)
+  root = own.chain[own.chain.rindex(b'-----BEGIN') :]
+  for path in made:
+    assert credentials.read(path, root).state == 'trusted'
+    own_roots = identity.trusted_roots()
+    assert credentials.read(path, own_roots).state == 'untrusted'
+  visit.close()
 
 
 def test_uploaded_files_may_go(visit, photographs, tmp_path):

@@ -140,6 +140,22 @@ def head_points(
   return unit * np.float32(image_size)
 
 
+def sample_clip(
+  seed: int,
+  identity_index: int,
+  num_frames: int,
+  motion_index: int = 0,
+  fps: float = 25.0,
+) -> tuple[Identity, Motion]:
+  """Who and how `make_clip` draws, of the same arguments."""
+  person_key = jax.random.fold_in(jax.random.key(seed), identity_index)
+  motion_key = jax.random.fold_in(
+    jax.random.fold_in(person_key, 1), motion_index
+  )
+  identity = sample_identity(jax.random.fold_in(person_key, 0))
+  return identity, sample_motion(motion_key, num_frames, fps)
+
+
 def make_clip(
   seed: int,
   identity_index: int,
@@ -161,11 +177,8 @@ def make_clip(
   Returns:
     Frames uint8 [F, S, S, 3] and points float32 [F, 68, 2].
   """
-  person_key = jax.random.fold_in(jax.random.key(seed), identity_index)
-  motion_key = jax.random.fold_in(
-    jax.random.fold_in(person_key, 1), motion_index
+  identity, motion = sample_clip(
+    seed, identity_index, num_frames, motion_index, fps
   )
-  identity = sample_identity(jax.random.fold_in(person_key, 0))
-  motion = sample_motion(motion_key, num_frames, fps)
   frames = render_frames(identity, motion, image_size)
   return frames, head_points(identity, motion, image_size)
