@@ -78,7 +78,7 @@ def pilots() -> np.ndarray:
   return 1 - 2 * np.array(bits, np.float32)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def basis(size: int) -> np.ndarray:
   """The cosines sampled at `size` pixels.
 
@@ -96,7 +96,7 @@ def basis(size: int) -> np.ndarray:
   return rows.astype(np.float32)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def synthesis(size: int) -> np.ndarray:
   """The way back: float32 [size, SIDE], of a canonical transform to pixels."""
   return np.ascontiguousarray(basis(size).T) * (size / SIDE)

@@ -1,8 +1,9 @@
 """From a payload to bits that survive errors, and back.
 
 40 bits of payload and a CRC of 24 go through a convolutional code of rate 1/4
-and constraint length 9, which a Viterbi decoder reads with soft decisions. The
-CRC decides: a random word passes it with probability 2^-24.
+and constraint length 9, which a Viterbi decoder reads with soft decisions. Of
+the words most like what was heard the CRC decides: a random one passes it with
+probability 2^-24.
 """
 
 import functools
@@ -87,32 +88,57 @@ def encode(payload: Payload) -> np.ndarray:
   return np.array(sent, np.float32)
 
 
-def decode(soft: np.ndarray) -> Payload | None:
-  """The most likely payload, if its CRC is right.
+def best_words(soft: np.ndarray, count: int) -> list[list[int]]:
+  """The words whose code words are most like what was heard, best first.
+
+  A Viterbi decoder that keeps `count` paths to every state (Seshadri and
+  Sundberg, "List Viterbi decoding algorithms with applications", 1994).
+
+  Args:
+    soft: float [NUM_CODE_BITS], as of `decode`.
+    count: how many, L.
+
+  Returns:
+    L times payload and CRC, 64 bits.
+  """
+  before, sent = _trellis()
+  received = np.asarray(soft, np.float64).reshape(-1, len(_GENERATORS))
+  gains = received @ sent.reshape(-1, len(_GENERATORS)).T
+  gains = gains.reshape(len(received), *before.shape, 1)  # [steps, 256, 2, 1]
+  score = np.full((1 << _MEMORY, count), -np.inf)  # of the paths to a state
+  score[0, 0] = 0
+  choices = np.empty((len(received), *score.shape), np.int64)
+  for choice, gain in zip(choices, gains, strict=True):
+    candidates = (score[before] + gain).reshape(len(score), -1)  # [256, 2 L]
+    choice[:] = np.argsort(-candidates, 1, kind='stable')[:, :count]
+    score = np.take_along_axis(candidates, choice, 1)
+  words = []
+  for rank in range(count):
+    state, bits = 0, []  # the tail of zeros ends there
+    for choice in choices[::-1]:
+      bits.append(state >> (_MEMORY - 1))
+      which, rank = divmod(int(choice[state, rank]), count)
+      state = int(before[state, which])
+    words.append(bits[::-1][:_WORD_BITS])
+  return words
+
+
+def decode(soft: np.ndarray, count: int = 1) -> Payload | None:
+  """The most likely payload whose CRC is right.
 
   Args:
     soft: float [NUM_CODE_BITS]: the code word of ±1 with noise; the scale does
       not matter.
+    count: how many words the CRC may be asked about. Where nothing was sent,
+      each passes it with probability 2^-24.
 
   Returns:
-    The payload; None where the CRC refuses it.
+    The payload; None where the CRC refuses all.
   """
-  before, sent = _trellis()
-  received = np.asarray(soft, np.float64).reshape(-1, len(_GENERATORS))
-  score = np.full(1 << _MEMORY, -np.inf)
-  score[0] = 0
-  gains = received @ sent.reshape(-1, len(_GENERATORS)).T  # [steps, 256 * 2]
-  choices = np.empty((len(received), len(score)), bool)
-  for choice, gain in zip(choices, gains, strict=True):
-    candidates = score[before] + gain.reshape(before.shape)  # [256, 2]
-    np.greater(candidates[:, 1], candidates[:, 0], out=choice)
-    score = np.maximum(candidates[:, 0], candidates[:, 1])
-  state, bits = 0, []  # the tail of zeros ends there
-  for choice in choices[::-1]:
-    bits.append(state >> (_MEMORY - 1))
-    state = before[state, int(choice[state])]
-  word = bits[::-1][:_WORD_BITS]
-  content, crc = word[:-CRC_BITS], word[-CRC_BITS:]
-  if _to_int(crc) != crc24(content):
-    return None
-  return Payload(_to_int(content[:MODEL_BITS]), _to_int(content[MODEL_BITS:]))
+  for word in best_words(soft, count):
+    content, crc = word[:-CRC_BITS], word[-CRC_BITS:]
+    if _to_int(crc) == crc24(content):
+      return Payload(
+        _to_int(content[:MODEL_BITS]), _to_int(content[MODEL_BITS:])
+      )
+  return None

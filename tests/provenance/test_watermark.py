@@ -159,6 +159,31 @@ def test_it_survives_h264(tmp_path, crf):
   assert found(read_video(tmp_path / 'a.mp4').frames).payload == PAYLOAD
 
 
+def test_long_sides_cost_no_more_than_they_must(clip, marked, monkeypatch):
+  """A hostile picture may have one row of a hundred million pixels."""
+  asked, basis = [], carriers.basis
+  monkeypatch.setattr(
+    carriers, 'basis', lambda size: asked.append(size) or basis(size)
+  )
+  strip = np.random.default_rng(6).uniform(0, 255, (1, 3_000_001))
+  assert detection.detect(strip) is None
+  assert max(asked) <= detection.MAX_SIDE
+  wide = cv2.resize(marked[0], (detection.MAX_SIDE + 1001, 300))
+  picture = detection.average([wide])
+  plain = basis(300) @ picture @ basis(picture.shape[1]).T
+  thinned = detection._transform(picture)
+  heard = np.s_[:60, :60]  # beyond there is no mark
+  scale = np.abs(plain[heard]).std()
+  assert np.abs(thinned[heard] - plain[heard]).max() < 0.01 * scale
+  assert detection.detect(picture).payload == PAYLOAD
+
+
+def test_sizes_are_not_kept_for_ever():
+  for size in range(200, 300):
+    carriers.basis(size)
+  assert carriers.basis.cache_info().currsize <= 64
+
+
 @pytest.mark.parametrize('shape', [(64, 64), (96, 300), (512, 512)])
 def test_every_size_can_be_marked(shape):
   side = max(shape)
