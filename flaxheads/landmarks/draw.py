@@ -25,35 +25,45 @@ def _coverage(distance, width):
   return jnp.clip(width / 2 + 0.5 - distance, 0.0, 1.0)
 
 
-def _squared_distance(pixels, start, end):
-  """Squared distances of pixels [P, 2] to segments [S, 2]: [P, S]."""
-  direction = end - start  # [S, 2]
-  length = jnp.maximum((direction**2).sum(-1), 1e-6)  # [S]
-  offset = pixels[:, None] - start  # [P, S, 2]
-  along = jnp.clip((offset * direction).sum(-1) / length, 0.0, 1.0)
-  return ((offset - along[..., None] * direction) ** 2).sum(-1)
+def _nearest(centres, start, end):
+  """Squared distance of every pixel to the nearest of some segments.
+
+  Written by components, so that nothing of [S, S, L] is ever in memory.
+
+  Args:
+    centres: [S], of the pixels of a row or a column.
+    start: [L, 2].
+    end: [L, 2].
+
+  Returns:
+    [S, S].
+  """
+  direction = end - start
+  length = jnp.maximum((direction**2).sum(-1), 1e-6)[:, None, None]  # [L, 1, 1]
+  along_x, along_y = direction.T[:, :, None, None]  # each [L, 1, 1]
+  x = centres[None, :] - start[:, 0, None, None]  # [L, 1, S]
+  y = centres[:, None] - start[:, 1, None, None]  # [L, S, 1]
+  place = jnp.clip((x * along_x + y * along_y) / length, 0.0, 1.0)
+  x, y = x - place * along_x, y - place * along_y
+  return (x**2 + y**2).min(0)
 
 
 def _draw_one(points, image_size):
   centres = jnp.arange(image_size, dtype=jnp.float32) + 0.5
-  x, y = jnp.meshgrid(centres, centres)
-  pixels = jnp.stack([x, y], -1).reshape(-1, 2)
-  squared = _squared_distance(
-    pixels, points[layout.SEGMENT_STARTS], points[layout.SEGMENT_ENDS]
-  )
+  starts, ends = points[layout.SEGMENT_STARTS], points[layout.SEGMENT_ENDS]
   width = line_width(image_size)
-  picture = jnp.zeros((image_size * image_size, 3), jnp.float32)
+  picture = jnp.zeros((image_size, image_size, 3), jnp.float32)
   first = 0
   for (members, closed), colour in zip(
     layout.STROKES, layout.STROKE_COLOURS, strict=True
   ):
     last = first + len(members) - (not closed)
-    nearest = squared[:, first:last].min(-1)
+    nearest = _nearest(centres, starts[first:last], ends[first:last])
     # The small constant keeps the square root differentiable at zero.
-    cover = _coverage(jnp.sqrt(nearest + 1e-12), width)[:, None]
+    cover = _coverage(jnp.sqrt(nearest + 1e-12), width)[..., None]
     picture = picture * (1 - cover) + cover * jnp.array(colour)
     first = last
-  return (2 * picture - 1).reshape(image_size, image_size, 3)
+  return 2 * picture - 1
 
 
 def draw_landmarks(points: jax.Array, image_size: int) -> jax.Array:

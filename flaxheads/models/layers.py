@@ -11,63 +11,15 @@ import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
+from flaxheads.models.convolution import (
+  conv3x3_then_pool,
+  convolve,
+  upsample_then_conv3x3,
+)
 from flaxheads.models.precision import wide
 
 BLOCK_OUTPUT = 'block_output'  # what rematerialisation keeps
 _INIT = nn.initializers.lecun_normal()
-_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
-
-
-def _convolve(x, kernel, stride=1, padding='VALID'):
-  return jax.lax.conv_general_dilated(
-    x, kernel, (stride, stride), padding, dimension_numbers=_DIMENSIONS
-  )
-
-
-def conv3x3_then_pool(x, kernel):
-  """Mean-pool-2 of a zero-padded 3x3 convolution, as one 4x4 of stride 2.
-
-  Args:
-    x: [B, H, W, C], H and W even.
-    kernel: [3, 3, C, D].
-
-  Returns:
-    [B, H/2, W/2, D].
-  """
-  rows = jnp.pad(kernel, ((0, 1), (0, 0), (0, 0), (0, 0)))
-  rows = rows + jnp.roll(rows, 1, axis=0)  # [4, 3, C, D]
-  box = jnp.pad(rows, ((0, 0), (0, 1), (0, 0), (0, 0)))
-  box = (box + jnp.roll(box, 1, axis=1)) / 4  # [4, 4, C, D]
-  return _convolve(x, box, stride=2, padding=((1, 1), (1, 1)))
-
-
-def upsample_then_conv3x3(x, kernel):
-  """Zero-padded 3x3 convolution of nearest-up-2, as four 2x2 convolutions.
-
-  Each of the four output phases sees only two rows and two columns of `x`.
-
-  Args:
-    x: [B, H, W, C].
-    kernel: [3, 3, C, D].
-
-  Returns:
-    [B, 2H, 2W, D].
-  """
-  b, h, w, _ = x.shape
-  x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-
-  def fold(k, phase, axis):
-    first, middle, last = jnp.split(k, 3, axis=axis)
-    pair = (first, middle + last) if phase == 0 else (first + middle, last)
-    return jnp.concatenate(pair, axis=axis)
-
-  phases = []
-  for a in (0, 1):
-    for c in (0, 1):
-      window = x[:, a : a + h + 1, c : c + w + 1]
-      phases.append(_convolve(window, fold(fold(kernel, a, 0), c, 1)))
-  y = jnp.stack(phases, axis=3).reshape(b, h, w, 2, 2, -1)
-  return y.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, -1)
 
 
 def mean_pool(x):
@@ -105,10 +57,10 @@ class Conv(nn.Module):
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
     x = x.astype(self.dtype)
     if self.resample is None:
-      y = _convolve(x, kernel, padding='SAME')
+      y = convolve(x, kernel, self.size // 2)
     elif self.size == 1:  # a 1x1 commutes with resampling: run it when small
       y = mean_pool(x) if self.resample == 'down' else x
-      y = _convolve(y, kernel)
+      y = convolve(y, kernel)
       y = upsample(y) if self.resample == 'up' else y
     elif self.resample == 'down':
       y = conv3x3_then_pool(x, kernel)

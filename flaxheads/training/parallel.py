@@ -22,6 +22,14 @@ from flaxheads.training.chips import Chip, find_chip
 AXIS = 'batch'
 REPLICATED = PartitionSpec()
 SHARDED = PartitionSpec(AXIS)  # the leading dimension, split over devices
+# XLA for TPUs cuts the pictures of a small batch into strips, with halos to be
+# copied and masked in every layer: docs/savings.md has the bytes.
+_COMPILER_OPTIONS = {
+  'tpu': {
+    'xla_tpu_run_space_to_batch': False,
+    'xla_tpu_run_space_to_batch_on_new_platforms': False,
+  }
+}
 
 
 def start_processes(
@@ -155,7 +163,10 @@ def pmap(
     out_specs=out_specs,
     check_vma=False,  # gradients stay local until we average them
   )
-  return jax.jit(mapped, donate_argnums=donate_argnums)
+  options = _COMPILER_OPTIONS.get(mesh.devices.flat[0].platform)
+  return jax.jit(
+    mapped, donate_argnums=donate_argnums, compiler_options=options
+  )
 
 
 def describe_placed(tree, mesh: Mesh, spec: PartitionSpec):
