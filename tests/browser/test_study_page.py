@@ -24,7 +24,7 @@ def _noise(seed):
 
   def render(frames, points, drivers):
     rng = np.random.default_rng([seed, len(frames), int(points.sum())])
-    return rng.integers(0, 256, (len(drivers), 32, 32, 3), np.uint8)
+    return rng.integers(0, 256, (len(drivers.points), 32, 32, 3), np.uint8)
 
   return render
 
