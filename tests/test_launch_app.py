@@ -102,7 +102,7 @@ def test_done_is_0_and_flags_reach_main(script):
     ('--options.stpes=3', 'options.stpes: no such field; there are steps'),
     ('--options.steps=many', 'many'),
     ('--options.steps=0', 'at least 1'),
-    ('--config=absent.py', "No such file or directory: 'absent.py'"),
+    ('--config=absent.py', '--config=absent.py: no such file; configs/ holds'),
     ('--config=absent.py --config.seed=1', 'absent.py'),
     ('--config=good.py --config.seed=one', 'one'),
     ('--config=good.py --config.sede=1', 'config.sede: no such field; there'),

@@ -66,7 +66,6 @@ def _train_together(data_dir, workdir, *flags):
       f'--process_id={index}',
       XLA_FLAGS=TWO_DEVICES,
       JAX_PLATFORMS='cpu',
-      JAX_DISABLE_MOST_OPTIMIZATIONS='1',  # compiles in a third of the time
     )
     for index in range(2)
   ]
