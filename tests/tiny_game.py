@@ -15,6 +15,7 @@ from flax import traverse_util
 
 from configs import tiny
 from flaxheads.config import FinetuneConfig
+from flaxheads.data import records
 from flaxheads.data.pipeline import Batch
 from flaxheads.fewshot import Model
 from flaxheads.training import networks as nets
@@ -147,6 +148,18 @@ def make_faces(num_frames, seed=0):
   frames = coarse.repeat(SIZE // 8, 1).repeat(SIZE // 8, 2)
   points = rng.uniform(8, SIZE - 8, (num_frames, 68, 2)).astype(np.float32)
   return frames, points
+
+
+def make_record(video: int):
+  """A record of four frames of a person of its own."""
+  frames, points = make_faces(4, seed=video)
+  return records.make_record(
+    frames,
+    points,
+    np.arange(4) / 25,
+    video_id=f'video{video}',
+    identity_id=f'person{video}',
+  )
 
 
 def make_batch(config, batch_size, seed=0, video_index=None):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from flaxheads.baseline_config import IdentityConfig, VGG19Config, VGGFaceConfig
-from flaxheads.data import records
 from flaxheads.data.pipeline import Batch
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.errors import RunPausedError, UserError
@@ -250,20 +249,9 @@ def test_devices_change_nothing_for_pix2pixhd():
     _assert_close(one.optimizers[name].mu, two.optimizers[name].mu)
 
 
-def _record(video):
-  frames, points = tiny_game.make_faces(4, seed=video)
-  return records.make_record(
-    frames,
-    points,
-    np.arange(4) / 25,
-    video_id=f'video{video}',
-    identity_id=f'person{video}',
-  )
-
-
 @pytest.mark.parametrize('name', list(tools.MAKERS))
 def test_resuming_changes_nothing(name, tmp_path, monkeypatch):
-  source = [_record(video) for video in range(5)]
+  source = [tiny_game.make_record(video) for video in range(5)]
   monkeypatch.setattr(loop.pipeline, 'make_source', lambda *_: source)
   config, halves = tools.MAKERS[name](), str(tmp_path / 'halves')
   whole, scalars = loop.train(config, str(tmp_path / 'whole'), 2)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from flaxheads.data import mixture, records
+from flaxheads.data import mixture
 from flaxheads.errors import RunPausedError, UserError
 from flaxheads.training import loop, recipes
 from flaxheads.training import networks as nets
@@ -28,21 +28,10 @@ NUM_DEVICES = 2
 real_init_state = state_module.init_state
 
 
-def _record(video):
-  frames, points = tiny_game.make_faces(4, seed=video)
-  return records.make_record(
-    frames,
-    points,
-    np.arange(4) / 25,
-    video_id=f'video{video}',
-    identity_id=f'person{video}',
-  )
-
-
 @pytest.fixture(scope='module', autouse=True)
 def small_world():
   """Five videos in memory, and parameters that need no compiling."""
-  source = [_record(video) for video in range(5)]
+  source = [tiny_game.make_record(video) for video in range(5)]
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(loop.pipeline, 'make_source', lambda *_: source)
     patch.setattr(
@@ -256,7 +245,7 @@ class _Named(list):
   """Records with a fingerprint."""
 
   def __init__(self, videos, name):
-    super().__init__(map(_record, videos))
+    super().__init__(map(tiny_game.make_record, videos))
     self.name = name
 
   def fingerprint(self):
