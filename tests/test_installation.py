@@ -14,9 +14,9 @@ IMPORT = (
 )
 
 
-def _run(code, folder):
+def _run(code, folder, *options):
   return subprocess.run(
-    [sys.executable, '-c', code],
+    [sys.executable, *options, '-c', code],
     cwd=folder,
     check=True,
     capture_output=True,
@@ -36,5 +36,6 @@ def test_it_is_found_from_the_folder_above_the_clone(tmp_path):
   with zipfile.ZipFile(wheels / name) as wheel:
     wheel.extractall(site)
   for folder in (tmp_path, clone, wheels):
-    found = _run(IMPORT.format(str(site)), folder)
+    # -S: the package may be installed where the tests run, and would win.
+    found = _run(IMPORT.format(str(site)), folder, '-S')
     assert found == str(clone / 'flaxheads' / '__init__.py')
