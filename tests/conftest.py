@@ -1,7 +1,11 @@
-"""What all tests share: eight simulated devices, a cache, real footage.
+"""What all tests share: eight simulated devices, quick compiles, real footage.
 
 The devices are simulated for this process alone: what a test starts as a
 process of its own sees a plain machine with one CPU device.
+
+Most of what the tests compile runs once, so that XLA compiles it in a third of
+the time here, to slower programs, also in what a test starts. The demo and the
+proofs run what users get.
 """
 
 import os
@@ -18,18 +22,18 @@ NUM_DEVICES = 8
 def _simulate_devices():
   # XLA reads the variable when its backend starts, so it starts here, and the
   # variable goes back to what it was.
-  before = os.environ.get('XLA_FLAGS')
+  before = os.environ['XLA_FLAGS']
   count = f'--xla_force_host_platform_device_count={NUM_DEVICES}'
-  os.environ['XLA_FLAGS'] = f'{before or ""} {count}'.strip()
+  os.environ['XLA_FLAGS'] = f'{before} {count}'
   import jax  # late: it must see the variable
 
   assert jax.device_count() == NUM_DEVICES, jax.devices()
-  if before is None:
-    del os.environ['XLA_FLAGS']
-  else:
-    os.environ['XLA_FLAGS'] = before
+  os.environ['XLA_FLAGS'] = before
 
 
+os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
+_PLAIN_FUSIONS = '--xla_cpu_use_fusion_emitters=false'
+os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} {_PLAIN_FUSIONS}'
 # Compiled programs outlive a run of the tests: the second run is the quick one.
 os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(ROOT / '.jax_cache'))
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
@@ -39,6 +43,20 @@ _HOME = tempfile.TemporaryDirectory(prefix='flaxheads-home-')
 os.environ['FLAXHEADS_HOME'] = os.path.join(_HOME.name, 'home')
 _simulate_devices()
 flags.FLAGS.mark_as_parsed()  # grain reads flags, and pytest parses none
+
+
+@pytest.fixture(scope='module')
+def fast_programs():
+  """Compiles a module's programs as users get them: for those run for long."""
+  import jax
+
+  name = 'jax_disable_most_optimizations'
+  before = jax.config.values[name]
+  jax.config.update(name, False)
+  os.environ[name.upper()] = '0'  # for what a test starts
+  yield
+  jax.config.update(name, before)
+  os.environ[name.upper()] = str(int(before))
 
 
 @pytest.fixture(scope='session')

@@ -35,7 +35,6 @@ from flaxheads.training import (
 from flaxheads.training import sample as samples
 from flaxheads.training.state import STATE_SPECS
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -10,7 +10,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from flax import traverse_util
 
 from configs import tiny
@@ -35,14 +34,6 @@ EMBEDDING_SIZE = 16
 FINETUNING = FinetuneConfig(
   batch_size=2, min_steps=4, max_steps=4, check_every=2, patience=9
 )
-
-
-@pytest.fixture(scope='module', autouse=True)
-def quick_compiles():
-  """Compiles in a third of the time; import it into a module of tests."""
-  jax.config.update('jax_disable_most_optimizations', True)
-  yield
-  jax.config.update('jax_disable_most_optimizations', False)
 
 
 def make_config(**training):

@@ -104,9 +104,24 @@ def conv3x3_then_pool(x, kernel):
   return _plain(x, _box(kernel) / 4, padding=1, stride=2)
 
 
+def interleave(phases):
+  """Four pictures woven into one of twice the size.
+
+  Args:
+    phases: four of [B, H, W, C]: for even rows the even and the odd columns,
+      then the same for odd rows.
+
+  Returns:
+    [B, 2H, 2W, C].
+  """
+  b, h, w, _ = phases[0].shape
+  y = jnp.stack(phases, axis=3).reshape(b, h, w, 2, 2, -1)
+  return y.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, -1)
+
+
 def _upsample_by_phases(x, kernel):
   """Four 2x2 convolutions: an output phase sees two rows and two columns."""
-  b, h, w, _ = x.shape
+  _, h, w, _ = x.shape
   x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
 
   def fold(k, phase, axis):
@@ -119,8 +134,7 @@ def _upsample_by_phases(x, kernel):
     for c in (0, 1):
       window = x[:, a : a + h + 1, c : c + w + 1]
       phases.append(convolve(window, fold(fold(kernel, a, 0), c, 1)))
-  y = jnp.stack(phases, axis=3).reshape(b, h, w, 2, 2, -1)
-  return y.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, -1)
+  return interleave(phases)
 
 
 def _upsample_transposed(x, kernel):

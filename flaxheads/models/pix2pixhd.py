@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from flaxheads.models.convolution import interleave
 from flaxheads.models.layers import instance_norm
 from flaxheads.models.precision import widen
 
@@ -47,7 +48,7 @@ def transposed_conv3x3(x, kernel):
   Returns:
     [B, 2H, 2W, D].
   """
-  b, h, w, _ = x.shape
+  _, h, w, _ = x.shape
   x = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
 
   def taps(k, phase, axis):
@@ -65,8 +66,7 @@ def transposed_conv3x3(x, kernel):
     for a in (0, 1)
     for c in (0, 1)
   ]
-  y = jnp.stack(phases, axis=3).reshape(b, h, w, 2, 2, -1)
-  return y.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, -1)
+  return interleave(phases)
 
 
 class _Up(nn.Module):

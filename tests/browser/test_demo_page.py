@@ -62,7 +62,6 @@ def served(tmp_path_factory):
     f'--port={port}',
     '--limits.max_megabytes=1',
     TMPDIR=str(temporary),
-    JAX_DISABLE_MOST_OPTIMIZATIONS='1',  # compiles in a third of the time
   )
   said = process.stdout.readline()
   if str(port) not in said:

@@ -1,21 +1,19 @@
 """Synthetic heads: keys decide all, and the points lie on the drawing."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from flaxheads.data import synthetic_heads
 from flaxheads.errors import UserError
 from flaxheads.landmarks import crop, files, layout
+from tests.launch.commands import call
+
+pytestmark = pytest.mark.usefixtures('fast_programs')  # hundreds of pictures
 
 SIZE = 64
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def _identity(n):
@@ -249,10 +247,11 @@ def test_a_detector_of_real_faces_agrees():
   for n in range(6):
     identity = _identity(n)
     motion = jax.tree.map(lambda m: m[::20], _motion(n, 80))
-    frames = synthetic_heads.render_frames(identity, motion, 256)
-    points = synthetic_heads.head_points(identity, motion, 256)
+    frames = synthetic_heads.render_frames(identity, motion, SIZE)
+    points = synthetic_heads.head_points(identity, motion, 4 * SIZE)
     for frame, ours in zip(frames, points, strict=True):
-      faces = detector(frame)
+      enlarged = Image.fromarray(frame).resize((4 * SIZE, 4 * SIZE))
+      faces = detector(np.asarray(enlarged))
       assert len(faces) == 1
       apart = np.linalg.norm(faces[0].points - ours, axis=-1).mean()
       errors.append(apart / layout.inter_ocular_distance(ours))
@@ -265,25 +264,15 @@ def test_other_sizes_are_refused():
     synthetic_heads.render_frames(_identity(0), _motion(0), 100)
 
 
-def _launch(*flags):
-  return subprocess.run(
-    [sys.executable, '-m', 'launch.render_heads', *flags],
-    cwd=ROOT,
-    env=os.environ | {'JAX_PLATFORMS': 'cpu'},
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-
-
 def test_launch_writes_clips_with_landmarks(tmp_path):
-  done = _launch(
+  done = call(
+    'render_heads',
     f'--output={tmp_path}',
     '--num_identities=1',
     '--num_frames=3',
     '--image_size=64',
   )
-  assert done.returncode == 0, done.stderr
+  assert done.code == 0, done.err
   assert (tmp_path / '0000.mp4').stat().st_size > 500
   assert (tmp_path / 'sheet.png').is_file()
   landmarks = files.load_landmarks(tmp_path / '0000.landmarks.npz')
@@ -293,6 +282,6 @@ def test_launch_writes_clips_with_landmarks(tmp_path):
 
 
 def test_launch_says_what_is_missing():
-  done = _launch('--image_size=64')
-  assert done.returncode == 2 and '--output is missing' in done.stderr
-  assert 'Traceback' not in done.stderr
+  done = call('render_heads', '--image_size=64')
+  assert done.code == 2 and '--output is missing' in done.err
+  assert 'Traceback' not in done.err

@@ -13,7 +13,6 @@ from flaxheads.evaluation.baselines import pix2pixhd, trained, x2face
 from flaxheads.evaluation.protocol import Drivers
 from flaxheads.fewshot.finetuning import num_finetuning_steps
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 from tests.training import baseline_tools as tools
 
 CONFIGS = {'x2face': tools.X2FACE, 'pix2pixhd': tools.PIX2PIXHD}

@@ -10,7 +10,6 @@ from flaxheads.fewshot import finetune_step, finetuning, held_out
 from flaxheads.landmarks.draw import around_landmarks
 from tests import tiny_game
 from tests.tiny_game import FINETUNING as SETTINGS
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 def test_all_that_is_trained_moves(model, faces, programs):

@@ -13,7 +13,6 @@ from flaxheads.errors import UserError
 from flaxheads.fewshot import finetune_step, finetuning, held_out
 from tests import tiny_game
 from tests.tiny_game import FINETUNING as SETTINGS
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 @pytest.fixture(scope='module')

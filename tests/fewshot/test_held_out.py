@@ -19,7 +19,6 @@ from flaxheads.metrics import identity
 from flaxheads.metrics.networks import MetricNetwork
 from tests import tiny_game
 from tests.tiny_game import FINETUNING as SETTINGS
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 SIZE = 256  # the detector sees such frames as they are
 CONFIG = FinetuneConfig(landmark_weight=1.0, identity_weight=2.0)

@@ -12,7 +12,6 @@ from tests.tiny_game import (
   SIZE,
   make_config,
   make_model,
-  quick_compiles,  # noqa: F401
 )
 
 

@@ -16,7 +16,6 @@ from flaxheads.training import content
 from flaxheads.training import networks as nets
 from flaxheads.training import sample as samples
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 @pytest.fixture(scope='module')

@@ -13,7 +13,6 @@ from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
 from flaxheads.landmarks.crop import CropBox
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 @pytest.fixture(scope='module')

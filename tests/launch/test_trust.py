@@ -14,7 +14,7 @@ from flaxheads.provenance import examine, identity
 from flaxheads.provenance.credentials import read
 from flaxheads.provenance.marks import Marks
 from tests.launch import footage
-from tests.launch.commands import PYTHON, QUICK, ROOT, call
+from tests.launch.commands import PYTHON, ROOT, call
 
 OFF = '--without_marks_i_will_label_it_myself'
 
@@ -219,7 +219,6 @@ def _at_a_terminal(answer, *arguments):
     stderr=subprocess.PIPE,
     text=True,
     cwd=ROOT,
-    env={**os.environ, **QUICK},
   )
   os.write(ours, f'{answer}\n'.encode())
   out, err = process.communicate(timeout=300)

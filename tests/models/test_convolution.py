@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from flaxheads.models import convolution
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 def _normal(*shape, seed=0):

@@ -13,7 +13,6 @@ from flaxheads.models import sizes
 from flaxheads.training import networks as nets
 from flaxheads.training.sample import to_float
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 def _shapes(config):

@@ -7,7 +7,6 @@ import pytest
 from flaxheads.models import perceptual
 from flaxheads.models.inputs import prepare
 from flaxheads.weights.convention import Convention
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 NAMES = {
   'vgg19': '11 12 21 22 31 32 33 34 41 42 43 44 51',

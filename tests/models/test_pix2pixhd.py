@@ -12,7 +12,6 @@ from flaxheads.training.baselines.pix2pixhd_game import (
   init_params,
 )
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 def test_the_transposed_convolution_scatters_each_pixel():

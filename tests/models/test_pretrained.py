@@ -13,7 +13,6 @@ from flaxheads.errors import UserError
 from flaxheads.models import inception, iresnet, lpips, pretrained
 from flaxheads.models.inputs import prepare
 from flaxheads.weights import convention
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 RED = np.array([[[[1.0, 0.2, -1.0]]]], np.float32)  # in bytes 255, 153, 0
 

@@ -6,7 +6,6 @@ import pytest
 from flax import traverse_util
 
 from flaxheads.models import spectral
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 def _params(seed=0):

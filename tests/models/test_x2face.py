@@ -9,7 +9,6 @@ from scipy import ndimage
 from flaxheads.baseline_config import X2FaceModelConfig
 from flaxheads.models import x2face
 from flaxheads.training.baselines.x2face import build_network, init_variables
-from tests.tiny_game import quick_compiles  # noqa: F401
 from tests.training.baseline_tools import X2FACE, make_variables
 
 SIZE = 64

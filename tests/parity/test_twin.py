@@ -35,7 +35,6 @@ from tests.parity.agreement import (
   check_gradients,
   check_terms,
 )
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 torch = pytest.importorskip('torch', reason='make parity installs PyTorch')
 

@@ -13,7 +13,6 @@ from flaxheads.training import sample as samples
 from flaxheads.training import step as training_step
 from flaxheads.training.sample import Sample
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 TERMS = ('content', 'adversarial', 'feature_matching', 'match')
 

@@ -15,7 +15,6 @@ from flaxheads.models.pix2pixhd import PatchOutput
 from flaxheads.training import loop, losses, recipes
 from flaxheads.training.baselines import pix2pixhd_game, x2face
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 from tests.training import baseline_tools as tools
 
 NUM_STEPS = 40

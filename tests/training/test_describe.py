@@ -8,7 +8,6 @@ from flaxheads.errors import UserError
 from flaxheads.training import describe, parallel
 from flaxheads.training.chips import find_chip
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 @pytest.fixture(scope='module')

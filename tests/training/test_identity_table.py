@@ -8,7 +8,6 @@ import pytest
 
 from flaxheads.training import identity_table, parallel
 from flaxheads.training.identity_table import IdentityTable
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 SETTINGS = {'learning_rate': 0.05, 'b1': 0.9, 'b2': 0.99, 'epsilon': 1e-5}
 NUM_ROWS, N, BATCH = 64, 6, 8

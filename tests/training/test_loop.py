@@ -22,7 +22,6 @@ from flaxheads.training.step import Norms, StepMetrics
 from flaxheads.training.watch import DivergenceError
 from flaxheads.training.workdir import claim_workdir
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 NUM_DEVICES = 2
 real_init_state = state_module.init_state

@@ -11,7 +11,6 @@ from flaxheads.models import perceptual
 from flaxheads.training import content, losses
 from flaxheads.weights import store, tensors
 from flaxheads.weights.convention import Convention
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 def _pictures(count, size=32, seed=0):

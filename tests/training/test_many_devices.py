@@ -5,14 +5,16 @@ epsilon Adam is plain descent: it does not amplify rounding where a gradient is
 zero. A collective that is taken out must show.
 """
 
+from typing import NamedTuple
+
 import jax
 import numpy as np
 import pytest
 
 from flaxheads.config import OptimizerConfig
 from flaxheads.training import parallel
+from flaxheads.training.state import TrainState
 from tests import tiny_game
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 BATCH = 8
 VIDEOS = (3, 60, 3, 8, 17, 25, 33, 41)  # one of them twice, on two devices
@@ -38,27 +40,45 @@ def start(config):
   return tiny_game.make_state(config)
 
 
-def _steps(config, start, num_devices, num_steps):
-  """States after each of the first steps."""
+class _Run(NamedTuple):
+  """What the first steps gave: their metrics, states, the last state placed."""
+
+  metrics: list
+  states: list
+  placed: TrainState
+
+
+def _run(config, start, num_devices, num_steps) -> _Run:
   mesh = parallel.make_mesh(num_devices)
   step = tiny_game.make_step(config, mesh)
-  state, states = tiny_game.place_state(start, mesh), []
+  run = _Run([], [], tiny_game.place_state(start, mesh))
   for seed in range(num_steps):
     batch = tiny_game.make_batch(config, BATCH, seed, video_index=VIDEOS)
-    placed = parallel.place(batch, mesh, parallel.SHARDED)
-    state, _ = step(state, placed, {})
-    states.append(jax.device_get(state))
-  return states
+    batch = parallel.place(batch, mesh, parallel.SHARDED)
+    placed, metrics = step(run.placed, batch, {})
+    run.metrics.append(jax.device_get(metrics))
+    run.states.append(jax.device_get(placed))
+    run = run._replace(placed=placed)
+  return run
 
 
 @pytest.fixture(scope='module')
 def one(config, start):
-  return _steps(config, start, 1, 5)
+  return _run(config, start, 1, 5)
 
 
 @pytest.fixture(scope='module')
 def eight(config, start):
-  return _steps(config, start, 8, 5)
+  return _run(config, start, 8, 5)
+
+
+def _replicas_differ(tree):
+  """Whether the copies of a replicated leaf differ between devices."""
+  return any(
+    not np.array_equal(leaf.addressable_shards[0].data, shard.data)
+    for leaf in jax.tree.leaves(tree)
+    for shard in leaf.addressable_shards
+  )
 
 
 def _gradients(state):
@@ -74,7 +94,7 @@ def _worst(ours, theirs):
 
 
 def test_every_gradient_of_eight_devices_is_that_of_one(one, eight):
-  ours, theirs = _gradients(one[0]), _gradients(eight[0])
+  ours, theirs = _gradients(one.states[0]), _gradients(eight.states[0])
   difference, leaf = _worst(ours, theirs)
   assert difference < 1e-5, leaf
   for path, gradient in jax.tree_util.tree_leaves_with_path(ours):
@@ -88,11 +108,25 @@ def test_the_whole_state_after_five_steps(one, eight, start):
   # The kinks of L1 and of the hinge amplify rounding from step to step.
   for steps, tolerance in ((1, 1e-4), (5, 0.05)):
     difference, layer = tiny_game.worst_layer(
-      parts(one[steps - 1]), parts(eight[steps - 1]), parts(start)
+      parts(one.states[steps - 1]), parts(eight.states[steps - 1]), parts(start)
     )
     assert difference < tolerance, layer
-  np.testing.assert_array_equal(one[-1].table.updates, eight[-1].table.updates)
-  assert one[-1].step == eight[-1].step == 5
+  ours, theirs = one.states[-1], eight.states[-1]
+  np.testing.assert_array_equal(ours.table.updates, theirs.table.updates)
+  assert ours.step == theirs.step == 5
+
+
+def test_metrics_are_those_of_the_whole_batch(one, eight):
+  for term, same in zip(
+    *map(jax.tree.leaves, (one.metrics[0], eight.metrics[0])), strict=True
+  ):
+    np.testing.assert_allclose(term, same, rtol=1e-4, atol=1e-6)
+
+
+def test_replicas_stay_equal_and_the_table_is_split(eight):
+  shards = eight.placed.table.rows.addressable_shards
+  assert len(shards) == 8 and shards[0].data.shape[0] == 8
+  assert not _replicas_differ(eight.placed.replace(table=None))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +143,8 @@ def test_without_a_collective_it_shows(
   config, one, start, monkeypatch, collective, without
 ):
   monkeypatch.setattr(parallel, collective, without)
-  (broken,) = _steps(config, start, 8, 1)
-  difference, _ = _worst(_gradients(one[0]), _gradients(broken))
+  broken = _run(config, start, 8, 1)
+  difference, _ = _worst(*map(_gradients, (one.states[0], broken.states[0])))
   assert difference > 1e-2
+  if collective == 'mean':
+    assert _replicas_differ(broken.placed.params)

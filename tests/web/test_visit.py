@@ -15,7 +15,6 @@ from flaxheads.web.studio import Options, Studio
 from flaxheads.web.visit import Visit
 from tests import tiny_game
 from tests.launch import footage
-from tests.tiny_game import quick_compiles  # noqa: F401
 
 
 @pytest.fixture(scope='module')
