@@ -59,6 +59,15 @@ def fast_programs():
   os.environ[name.upper()] = str(int(before))
 
 
+@pytest.fixture(scope='module', autouse=True)
+def forget_programs():
+  """Programs are dropped after a module: all of them would take 10 GB."""
+  yield
+  import jax
+
+  jax.clear_caches()
+
+
 @pytest.fixture(scope='session')
 def real_clips() -> pathlib.Path:
   """The folder of real footage, with clips/ and portraits/; else a skip."""

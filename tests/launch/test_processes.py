@@ -87,7 +87,7 @@ def test_interrupted_while_writing_leaves_nothing(
 
 
 def test_an_interrupted_process_leaves_nothing(things, tmp_path):
-  points = np.load(things.landmarks)['points'].repeat(50_000, 0)
+  points = np.load(things.landmarks)['points'].repeat(5_000, 0)
   driver = tmp_path / 'long.npz'
   save_landmarks(driver, points, np.arange(len(points)) / 25)
   process = start(

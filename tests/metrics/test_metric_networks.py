@@ -11,6 +11,8 @@ from flaxheads.metrics.lpips import lpips
 from flaxheads.models import pretrained
 from flaxheads.weights import convention, store
 
+pytestmark = pytest.mark.usefixtures('fast_programs')  # large networks
+
 
 def _frames(count, seed=0, size=40):
   rng = np.random.default_rng(seed)

@@ -1,11 +1,13 @@
 """The sample heads of the page: nobody has to be asked for them."""
 
 from flaxheads.provenance import rights
+from flaxheads.web import samples as sampling
 from flaxheads.web.looks import look_at
 from flaxheads.web.samples import draw_samples
 
 
-def test_samples_show_a_face_and_need_no_rights(tmp_path):
+def test_samples_show_a_face_and_need_no_rights(tmp_path, monkeypatch):
+  monkeypatch.setattr(sampling, '_SIZE', 64)  # of which programs are there
   told = []
   samples = draw_samples(tmp_path, told.append, num_pictures=1, num_frames=2)
   assert len(told) == 2
