@@ -5,16 +5,16 @@ from launch.proofs._making import Mutation
 MISTAKES = 'tests/test_mistakes.py'
 PIPELINE = 'tests/data/test_pipeline.py'
 FINETUNING = 'tests/fewshot/test_mistakes_of_finetuning.py'
-CHECKPOINTS = 'tests/training/test_checkpoints.py'
+TRAINING = 'tests/training'  # two files: of checkpoints, and of the workdir
 _ELSEWHERE = {
   **dict.fromkeys((2, 3, 12), PIPELINE),
   **dict.fromkeys((1, 10, 15), FINETUNING),
-  14: CHECKPOINTS,
+  14: TRAINING,
 }
 
 
 def tests_of(number: int) -> tuple[str, str]:
-  """The file with the tests of a mistake, and how their names begin."""
+  """File or folder with the tests of a mistake, and how their names begin."""
   return _ELSEWHERE.get(number, MISTAKES), f'test_mistake_{number:02}'
 
 
