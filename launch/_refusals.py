@@ -56,3 +56,13 @@ def of_config(error: OSError) -> str:
     why = _OF_CONFIG.get(number, os.strerror(number))
     return f'--config={found["path"]}: {why}; configs/ holds the presets'
   return f'--config: {reason}; configs/ holds the presets'
+
+
+def of_config_source(error: SyntaxError | AttributeError) -> str:
+  """Why the file of --config is no config; '' where that is not the reason."""
+  if isinstance(error, SyntaxError):
+    where = f'--config={error.filename}, line {error.lineno}'
+    return f'{where}: not Python ({error.msg}); configs/ holds the presets'
+  if "has no attribute 'get_config'" in str(error):
+    return '--config: its file has no get_config(); configs/ holds the presets'
+  return ''

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -16,6 +17,9 @@ import flaxheads
 from flaxheads.errors import RunFailedError, RunPausedError, UserError
 from launch import _refusals
 from launch._interrupts import INTERRUPTED, ended, say
+
+if TYPE_CHECKING:
+  from flaxheads.config import Checked
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 GO_ON_LATER = 75  # EX_TEMPFAIL of sysexits.h
@@ -98,6 +102,11 @@ def _parse_flags(argv):
     _refuse_unknown_field(error)
   except OSError as error:  # an override of a config that was not read
     _refuse(_refusals.of_config(error))
+  except (SyntaxError, AttributeError) as error:
+    # Anything else that a config raises while it runs is a defect of it.
+    if not (said := _refusals.of_config_source(error)):
+      raise
+    _refuse(said)
   if len(rest) > 1 and _files is None:
     _refuse(f'{rest[1]!r} is not a flag; write --name=value')
   if _files is not None:
@@ -146,6 +155,35 @@ def define_config(name: str, default, help_string: str = ''):
     )
   except KeyError as error:  # it reads sys.argv at its definition
     _refuse_unknown_field(error, name)
+
+
+def define_experiment() -> Callable[[], 'Checked']:
+  """Defines --config.
+
+  Returns:
+    A function that returns the experiment after parsing, checked. It raises
+    UserError where --config is missing, gives something else, or has a field
+    that is not allowed.
+  """
+  holder = config_flags.DEFINE_config_file(
+    'config', None, 'A file in configs/.'
+  )
+
+  def given():
+    from flaxheads.config import Checked
+
+    if holder.value is None:
+      raise UserError('--config is missing; configs/ holds the presets')
+    if not isinstance(holder.value, Checked):
+      path = config_flags.get_config_filename(flags.FLAGS['config'])
+      kind = type(holder.value).__name__
+      raise UserError(
+        f'--config={path}: get_config() returns {kind}, not an experiment; '
+        'configs/ holds the presets'
+      )
+    return holder.value.validate()
+
+  return given
 
 
 def check_given(*holders: flags.FlagHolder) -> None:

@@ -12,12 +12,10 @@ import json
 import os
 
 from absl import flags
-from ml_collections import config_flags
 
-from flaxheads.errors import UserError
 from launch import app
 
-_CONFIG = config_flags.DEFINE_config_file('config', None, 'A file in configs/.')
+_experiment = app.define_experiment()
 _TOPOLOGY = flags.DEFINE_string(
   'topology', None, 'Chips and their arrangement, such as v5e:2x4.'
 )
@@ -26,10 +24,8 @@ _OUTPUT = flags.DEFINE_string('output', None, 'JSON file to write, too.')
 
 def main():
   """Compiles and reports."""
-  if _CONFIG.value is None:
-    raise UserError('--config is missing; configs/ holds the presets')
+  config = _experiment()
   app.check_given(_TOPOLOGY)
-  config = _CONFIG.value.validate()
   app.log_info()
   from flaxheads.data.files import atomic_path
   from flaxheads.training import parallel

@@ -20,12 +20,11 @@ import os
 
 from absl import flags
 from etils import epath
-from ml_collections import config_flags
 
 from flaxheads.errors import UserError, check_range
 from launch import app
 
-_CONFIG = config_flags.DEFINE_config_file('config', None, 'A file in configs/.')
+_experiment = app.define_experiment()
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _DEVICES = flags.DEFINE_integer('num_devices', None, 'To use; default: all.')
 _PROFILE = flags.DEFINE_integer(
@@ -56,9 +55,7 @@ def _start_processes(parallel):
 
 def main():
   """Trains, or describes."""
-  if _CONFIG.value is None:
-    raise UserError('--config is missing; configs/ holds the presets')
-  config = _CONFIG.value.validate()
+  config = _experiment()
   app.log_info()
   if _DESCRIBE.value:
     from flaxheads.training.describe import describe

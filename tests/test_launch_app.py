@@ -51,6 +51,8 @@ CONFIGS = {
   'good': 'def get_config(): return Config()',
   'refused': 'def get_config(): return Config(model=ModelConfig(image_size=3))',
   'broken': '1 / 0',
+  'garbled': 'def get_config(: pass',
+  'empty': '',
 }
 
 
@@ -111,6 +113,8 @@ def test_done_is_0_and_flags_reach_main(script):
       'config.model.imagesize: no such field; there are image_size, base_',
     ),
     ('--config=good.py --config.seed.x=1', 'seed.x'),
+    ('--config=garbled.py', 'garbled.py, line 2: not Python (invalid syntax)'),
+    ('--config=empty.py', '--config: its file has no get_config()'),
     ('--config=refused.py', 'model.image_size: 3 is not one of 64, 128'),
   ],
 )
@@ -180,3 +184,14 @@ def test_every_proof_states_its_claim():
 def test_a_message_is_one_line_whatever_the_file_is_called():
   message = str(errors.UserError('new\nline.mp4: no face\r\n'))
   assert message == 'new line.mp4: no face'
+
+
+@pytest.mark.parametrize('command', ['train', 'compile_tpu --topology=v5e:2x4'])
+def test_a_config_of_something_else_is_one_line(tmp_path, command):
+  path = tmp_path / 'three.py'
+  path.write_text('def get_config(): return 3')
+  name, *flags = command.split()
+  done = _call(['-m', f'launch.{name}', f'--config={path}', *flags])
+  assert done.returncode == 2
+  (line,) = done.stderr.splitlines()
+  assert f'--config={path}: get_config() returns int, not an experim' in line

@@ -57,7 +57,9 @@ def list_sources(paths) -> list[tuple[Path, bool]]:
   found = []
   for path in map(Path, paths):
     if not path.exists():
-      raise UserError(f'source: {path} does not exist')
+      raise UserError(
+        f'--source={path}: no such file or folder; give videos or a folder'
+      )
     if not path.is_dir():
       found.append((path, True))
       continue

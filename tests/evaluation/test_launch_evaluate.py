@@ -203,7 +203,7 @@ def test_random_weights_are_marked_in_every_file(data_dir, tmp_path):
     (('--output=OUT', '--source=x', '--num_shots=1,b'), '--num_shots=1,b'),
     (
       ('--output=OUT', '--source=x.mp4', '--methods=warp', '--detector=none'),
-      'x.mp4 does not exist',
+      'x.mp4: no such file or folder',
     ),
     (
       ('--output=OUT', '--source=x', '--methods=warp', '--arcface=x.st',

@@ -65,7 +65,7 @@ def test_wrong_sources_are_refused(tmp_path):
   empty = _files(tmp_path / 'empty', 'a.txt')
   videos = _files(tmp_path / 'videos', 'a.mp4')
   for paths, message in (
-    ([tmp_path / 'missing'], 'does not exist'),
+    ([tmp_path / 'missing'], 'no such file or folder'),
     ([mixed], 'mixes videos and pictures'),
     ([empty], 'neither videos nor pictures'),
     ([videos, videos / 'a.mp4'], 'given twice'),
