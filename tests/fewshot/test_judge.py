@@ -8,11 +8,7 @@ from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.training import networks as nets
 from flaxheads.training.sample import to_float
 from tests.evaluation.faces import make_person
-from tests.tiny_game import (
-  SIZE,
-  make_config,
-  make_model,
-)
+from tests.tiny_game import SIZE, make_config, make_model
 
 
 @pytest.fixture(scope='module')
