@@ -7,7 +7,7 @@ of memory). The larger one takes at most 1.1 times as long.
 And on eight simulated devices each holds an eighth of W and of its moments.
 """
 
-import functools
+import dataclasses
 import os
 import statistics
 import subprocess
@@ -22,7 +22,6 @@ from launch.proofs import _commands as commands
 _SIZES = (1_000, 1_000_000)
 _REPEATS = 60
 _MOST = 1.1
-_ROWS, _EMBEDDING_SIZE = 48, 512  # of the update of W alone
 
 
 def _config():
@@ -38,8 +37,7 @@ def _config():
 
 def _steps(config, mesh):
   """A whole step for each size."""
-  import jax
-
+  from flaxheads.benchmark import clock
   from flaxheads.data.pipeline import Batch
   from flaxheads.training import networks as nets
   from flaxheads.training import parallel
@@ -56,52 +54,20 @@ def _steps(config, mesh):
   batch = parallel.place(Batch(frames, points, index), mesh, parallel.SHARDED)
   step = make_train_step(config, networks, pyramid_content(config.loss), mesh)
 
-  def program(videos):
-    holder = [create_state(config, networks, videos, mesh)]
-
-    def run():
-      holder[0], metrics = step(holder[0], batch, {})
-      jax.block_until_ready((holder[0], metrics))
-
-    return run
-
-  return [program(videos) for videos in _SIZES]
+  return [
+    clock.hold(step, create_state(config, networks, videos, mesh), batch, {})
+    for videos in _SIZES
+  ]
 
 
-def _updates(mesh):
+def _updates():
   """The update of W alone for each size: the paper's rows and batch."""
-  import jax
+  from configs import voxceleb2_256
+  from flaxheads.benchmark import identity_table, sizes
 
-  from flaxheads.training import identity_table, parallel
-  from flaxheads.training.state import STATE_SPECS
-
-  rng = np.random.default_rng(0)
-  gradient = np.ones((_ROWS, _EMBEDDING_SIZE), np.float32)
-  gradient = parallel.place(gradient, mesh, parallel.SHARDED)
-  update = parallel.pmap(
-    lambda table, i, g: identity_table.update(
-      table, i, g, learning_rate=1e-4, b1=0.5, b2=0.999, epsilon=1e-5
-    ),
-    mesh,
-    in_specs=(STATE_SPECS.table, parallel.SHARDED, parallel.SHARDED),
-    out_specs=STATE_SPECS.table,
-    donate_argnums=(0,),
-  )
-
-  def program(videos):
-    index = rng.choice(videos, _ROWS, replace=False).astype(np.int32)
-    index = parallel.place(index, mesh, parallel.SHARDED)
-    make = functools.partial(
-      identity_table.init_table, jax.random.key(0), videos, _EMBEDDING_SIZE
-    )
-    holder = [parallel.build(make, mesh, STATE_SPECS.table)]
-
-    def run():
-      holder[0] = jax.block_until_ready(update(holder[0], index, gradient))
-
-    return run
-
-  return [program(videos) for videos in _SIZES]
+  size = sizes.find('cpu')
+  size = dataclasses.replace(size, experiment=voxceleb2_256.get_config())
+  return [identity_table.ours(size, videos).run for videos in _SIZES]
 
 
 def _time(programs, times) -> list[float]:
@@ -151,7 +117,7 @@ def main():
   mesh, checks = parallel.make_mesh(1), []
   for kind, programs, times in (
     ('a whole step', _steps(_config(), mesh), 1),
-    ('the update of W', _updates(mesh), 50),
+    ('the update of W', _updates(), 50),
   ):
     few, many = _time(programs, times)
     claim = (
