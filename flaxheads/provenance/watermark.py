@@ -18,12 +18,10 @@ from flaxheads.provenance import carriers as table
 from flaxheads.provenance.carriers import NUM_GROUPS, SIDE
 from flaxheads.provenance.codes import Payload, encode
 
-RMS = 1.9  # of the pattern, in steps of 256: 42.4 dB with the rounding
+RMS = 1.97  # of the pattern, in steps of 256: 42.1 dB with the rounding
 _STEPS = 24
 _STRIDE = 1.5  # of a gradient step, of at most 2
 FLAT = 2.0  # whitened contrast below which a place counts as flat
-TEXTURE = 8.0  # whitened contrast that hides a mark of the usual strength
-_LEAST, _MOST = 0.7, 1.2  # of the mask, on flat places and on texture
 SPREAD = 3.0  # pixels of the canonical picture over which contrast is taken
 
 
@@ -45,9 +43,12 @@ def _sandwich(left, x, right):
 class _Reader:
   """The detector on a canonical picture, linear where contrast is known.
 
-  Its transforms are [SIDE, SIDE] matrices. `paint` turns a value for every
-  group into a transform of the pattern, under the mask of the eye; `adjoint`
-  is what backpropagation through `read` and the mask would give.
+  Its transforms are [SIDE, SIDE] matrices; that of a pattern holds its chips.
+  `adjoint` is what backpropagation through `read` would give.
+
+  The pattern is as strong on flat places as on texture. One that hides there
+  (contrast masking) hides from the detector as well: with a strength from 0.7
+  to 1.2, half the size and crf 28 lost 7 of 42 difficult clips; without, none.
   """
 
   def __init__(self, transform):
@@ -57,9 +58,6 @@ class _Reader:
     blur = jnp.asarray(smoothing())
     contrast = _sandwich(blur, self.whiten(transform) ** 2, blur.T)
     self.weights = 1 / (contrast + FLAT**2)
-    # What lies on texture is not seen (contrast masking): less on flat places.
-    mask = jnp.clip(jnp.sqrt(contrast) / TEXTURE, _LEAST, _MOST)
-    self.mask = _sandwich(blur, mask, blur.T)
 
   def to_picture(self, transform):
     return _sandwich(self.cosine.T, transform, self.cosine)
@@ -84,14 +82,10 @@ class _Reader:
     empty = jnp.zeros((SIDE, SIDE), jnp.float32)
     return empty.at[self.chips.rows, self.chips.columns].set(chips)
 
-  def paint(self, chips):
-    """A transform of chips to that of the masked pattern."""
-    return self.to_transform(self.mask * self.to_picture(chips))
-
   def adjoint(self, values):
-    """[NUM_GROUPS] to chips, the transpose of `read(paint(chips))`."""
+    """[NUM_GROUPS] to chips, the transpose of `read(chips)`."""
     heard = self.weights * self.to_picture(self.spread(values))
-    chips = self.paint(self.to_transform(heard) * self.filter)
+    chips = self.to_transform(heard) * self.filter
     return jnp.where(self.spread(jnp.ones(NUM_GROUPS)) != 0, chips, 0)
 
 
@@ -106,22 +100,22 @@ def _design(transform, bits):
   reader = _Reader(transform)
   heard = reader.read(transform)
   chips = reader.spread(bits)
-  chips *= RMS / _strength(reader.paint(chips))
+  chips *= RMS / _strength(chips)
   # As loud as a blind mark would be without a picture: no bit needs more.
-  target = jnp.mean(bits * reader.read(reader.paint(chips)))
+  target = jnp.mean(bits * reader.read(chips))
   probe = bits
   for _ in range(4):  # power iteration: the largest gain decides the stride
-    gained = reader.read(reader.paint(reader.adjoint(probe)))
+    gained = reader.read(reader.adjoint(probe))
     gain = jnp.linalg.norm(gained) / jnp.linalg.norm(probe)
     probe = gained / jnp.linalg.norm(gained)
 
   def step(_, chips):
-    said = heard + reader.read(reader.paint(chips))
+    said = heard + reader.read(chips)
     lacking = jnp.maximum(0, target - bits * said)
     chips += _STRIDE / gain * reader.adjoint(bits * lacking)
-    return chips * jnp.minimum(1, RMS / _strength(reader.paint(chips)))
+    return chips * jnp.minimum(1, RMS / _strength(chips))
 
-  return reader.paint(jax.lax.fori_loop(0, _STEPS, step, chips))
+  return jax.lax.fori_loop(0, _STEPS, step, chips)
 
 
 @functools.partial(jax.jit, static_argnames=('height', 'width'))

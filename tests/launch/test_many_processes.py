@@ -21,8 +21,9 @@ SMALL = (
   '--config.training.keep_checkpoints=9',
   '--config.training.sample_every=100',
   '--config.data.num_support=1',
-  # Seeds differ in when rounding meets a kink of L1 or of the hinge: by 8 devices
-  # or 4, of seeds 0 to 3 two do within three steps, and are off by 0.07 and 0.23.
+  # Seeds differ in when rounding meets a kink of L1 or of the hinge: with 8
+  # devices or 4, two of the seeds 0 to 3 do within three steps, and are off by
+  # 0.07 and 0.23.
   '--config.seed=1',
   # Adam would amplify rounding where a gradient is zero.
   '--config.optimizer.epsilon=1.0',
