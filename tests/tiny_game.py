@@ -141,13 +141,13 @@ def make_faces(num_frames, seed=0):
   return frames, points
 
 
-def make_record(video: int):
-  """A record of four frames of a person of its own."""
-  frames, points = make_faces(4, seed=video)
+def make_record(video: int, num_frames: int = 4):
+  """A record of a person of its own."""
+  frames, points = make_faces(num_frames, seed=video)
   return records.make_record(
     frames,
     points,
-    np.arange(4) / 25,
+    np.arange(num_frames) / 25,
     video_id=f'video{video}',
     identity_id=f'person{video}',
   )

@@ -4,6 +4,7 @@ Resampling is folded into the 3x3 convolution beside it: exact, and about a
 third cheaper than convolving at the higher resolution. Parameters stay 3x3.
 """
 
+import math
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -19,7 +20,24 @@ from flaxheads.models.convolution import (
 from flaxheads.models.precision import wide
 
 BLOCK_OUTPUT = 'block_output'  # what rematerialisation keeps
-_INIT = nn.initializers.lecun_normal()
+
+
+def as_matrix(initializer: Callable) -> Callable:
+  """An initializer that draws kernels [..., in, out] as [(...) * in, out].
+
+  The numbers are the same, and compile in a third of the time: random numbers
+  of four dimensions take long, and a network has fifty kernels. For those whose
+  variance depends on nothing but the inputs of an output.
+  """
+
+  def draw(key, shape, dtype=jnp.float32):
+    matrix = math.prod(shape[:-1]), shape[-1]
+    return initializer(key, matrix, dtype).reshape(shape)
+
+  return draw
+
+
+_INIT = as_matrix(nn.initializers.lecun_normal())
 
 
 def mean_pool(x):

@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 
 from flaxheads.models.convolution import interleave
-from flaxheads.models.layers import instance_norm
+from flaxheads.models.layers import as_matrix, instance_norm
 from flaxheads.models.precision import widen
 
-_INIT = nn.initializers.normal(0.02)
+_INIT = as_matrix(nn.initializers.normal(0.02))
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 _MAX_PATCH_CHANNELS = 512
 _NUM_PATCH_LAYERS = 3  # strided or not, before the scores

@@ -11,6 +11,7 @@ would rescale the embedding. P is left out as well, see models/generator.py.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import traverse_util
 
 _EPSILON = 1e-12
@@ -28,12 +29,12 @@ def _kernels(params):
 def init_spectral(key: jax.Array, params) -> dict:
   """Start vectors u, one unit vector [out] for each kernel [..., in, out]."""
   flat, paths = _kernels(params)
-  vectors = {}
-  for i, path in enumerate(paths):
-    shape = flat[path].shape[-1:]
-    vectors[path[:-1] + ('u',)] = _unit(
-      jax.random.normal(jax.random.fold_in(key, i), shape)
-    )
+  ends = np.cumsum([flat[path].shape[-1] for path in paths])
+  # Drawn at once: fifty draws compile for five times as long.
+  drawn = jnp.split(jax.random.normal(key, (ends[-1],)), ends[:-1])
+  vectors = {
+    path[:-1] + ('u',): _unit(u) for path, u in zip(paths, drawn, strict=True)
+  }
   return traverse_util.unflatten_dict(vectors)
 
 

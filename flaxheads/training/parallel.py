@@ -219,6 +219,12 @@ def place(tree, mesh: Mesh, spec: PartitionSpec):
   )
 
 
+def place_zeros(tree, mesh: Mesh):
+  """REPLICATED zeros of the shapes and dtypes of a tree."""
+  zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), tree)
+  return place(zeros, mesh, REPLICATED)
+
+
 def place_ahead(batches: grain.IterDataset, mesh: Mesh):
   """Puts batches on the devices while the steps before them run.
 

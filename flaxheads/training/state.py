@@ -1,9 +1,11 @@
 """The whole state of a meta-training run, as one tree of global arrays."""
 
 import functools
+from typing import NamedTuple
 
 import flax.struct
 import jax
+import jax.numpy as jnp
 import optax
 
 from flaxheads.config import Config, OptimizerConfig
@@ -59,10 +61,19 @@ def adam(config: OptimizerConfig) -> optax.GradientTransformation:
   return optax.scale_by_adam(config.b1, config.b2, config.epsilon)
 
 
-def init_state(
-  config: Config, networks: Networks, num_videos: int
-) -> TrainState:
-  """A fresh state, a function of config.seed alone.
+class Drawn(NamedTuple):
+  """What is random in a fresh state; fields as in TrainState."""
+
+  params: dict
+  spectral: dict
+  table: IdentityTable
+
+
+_DRAWN_SPECS = Drawn(parallel.REPLICATED, parallel.REPLICATED, parallel.SHARDED)
+
+
+def draw(config: Config, networks: Networks, num_videos: int) -> Drawn:
+  """Fresh parameters, a function of config.seed alone.
 
   Args:
     config: the experiment.
@@ -79,18 +90,10 @@ def init_state(
     )
     for i, (name, tree) in enumerate(sorted(params.items()))
   }
-  optimizer = adam(config.optimizer)
-  return TrainState(
-    step=jax.numpy.zeros((), jax.numpy.int32),
-    params=params,
-    spectral=vectors,
-    generator_optimizer=optimizer.init(generator_side(params)),
-    discriminator_optimizer=optimizer.init(params['discriminator']),
-    ema=jax.tree.map(jax.numpy.copy, generator_side(params)),
-    table=identity_table.init_table(
-      keys[2], num_videos, config.model.embedding_size
-    ),
+  table = identity_table.init_table(
+    keys[2], num_videos, config.model.embedding_size
   )
+  return Drawn(params, vectors, table)
 
 
 def describe_state(
@@ -107,13 +110,41 @@ def describe_state(
       f'{num_devices} devices: the rows of W do not split over them; take a '
       'power of two (--num_devices)'
     )
-  make = functools.partial(init_state, config, networks, num_videos)
+
+  def make():
+    drawn = draw(config, networks, num_videos)
+    optimizer, player = adam(config.optimizer), generator_side(drawn.params)
+    return TrainState(
+      step=jnp.zeros((), jnp.int32),
+      params=drawn.params,
+      spectral=drawn.spectral,
+      generator_optimizer=optimizer.init(player),
+      discriminator_optimizer=optimizer.init(drawn.params['discriminator']),
+      ema=player,
+      table=drawn.table,
+    )
+
   return parallel.describe(make, mesh, STATE_SPECS)
 
 
 def create_state(
   config: Config, networks: Networks, num_videos: int, mesh: parallel.Mesh
 ) -> TrainState:
-  """`init_state`, each device making its own part of W."""
-  make = functools.partial(init_state, config, networks, num_videos)
-  return parallel.build(make, mesh, STATE_SPECS)
+  """The state before the first step, each device making its own part of W.
+
+  Only what is random is compiled: a program with every zero of Adam and every
+  copy in it would compile for twice as long.
+  """
+  like = describe_state(config, networks, num_videos, mesh)
+  make = functools.partial(draw, config, networks, num_videos)
+  drawn = parallel.build(make, mesh, _DRAWN_SPECS)
+  zeros = functools.partial(parallel.place_zeros, mesh=mesh)
+  return TrainState(
+    step=zeros(like.step),
+    params=drawn.params,
+    spectral=drawn.spectral,
+    generator_optimizer=zeros(like.generator_optimizer),
+    discriminator_optimizer=zeros(like.discriminator_optimizer),
+    ema=jax.tree.map(jnp.copy, generator_side(drawn.params)),
+    table=drawn.table,
+  )

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests import tiny_game
+from tests.data import prepared
 from tests.launch.commands import call, call_all
 
 SIZE = 64
@@ -30,19 +32,9 @@ MORE = {
 def house(tmp_path_factory):
   """A data set, and a folder of each comparator trained on it."""
   root = tmp_path_factory.mktemp('house')
-  prepare = (
-    'prepare',
-    '--dataset=synthetic_heads',
-    '--num_identities=2',
-    '--num_test_identities=2',
-    '--clips_per_identity=1',
-    '--num_frames=4',
-    '--num_test_frames=6',
-    f'--image_size={SIZE}',
-    f'--data_dir={root / "data"}',
-  )
-  done = call(*prepare)
-  assert done.code == 0, done.err
+  people = [tiny_game.make_record(person, num_frames=6) for person in range(4)]
+  splits = {'train': people[:2], 'test': people[2:]}
+  prepared.write(root / 'data', 'synthetic_heads', splits)
   commands = []
   for name in MORE:
     workdir = root / f'run_{name}'

@@ -12,7 +12,7 @@ import pytest
 
 from flaxheads.data import mixture
 from flaxheads.errors import RunPausedError, UserError
-from flaxheads.training import loop, recipes
+from flaxheads.training import loop, parallel, recipes
 from flaxheads.training import networks as nets
 from flaxheads.training import state as state_module
 from flaxheads.training.adversarial import DiscriminatorTerms, GeneratorTerms
@@ -24,7 +24,12 @@ from flaxheads.training.workdir import claim_workdir
 from tests import tiny_game
 
 NUM_DEVICES = 2
-real_init_state = state_module.init_state
+real_draw = state_module.draw
+
+
+def _drawn(config):
+  state = tiny_game.make_state(config)
+  return state_module.Drawn(state.params, state.spectral, state.table)
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -33,11 +38,7 @@ def small_world():
   source = [tiny_game.make_record(video) for video in range(5)]
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(loop.pipeline, 'make_source', lambda *_: source)
-    patch.setattr(
-      state_module,
-      'init_state',
-      lambda config, networks, num_videos: tiny_game.make_state(config),
-    )
+    patch.setattr(state_module, 'draw', lambda config, *_: _drawn(config))
     yield
 
 
@@ -193,10 +194,11 @@ def test_a_broken_state_is_not_kept_even_when_it_is_not_logged(
   checkpoints.close()
 
 
-def test_the_state_of_these_tests_has_the_shapes_of_the_real_one():
+def test_the_state_of_these_tests_is_like_the_real_one(monkeypatch):
+  monkeypatch.setattr(state_module, 'draw', real_draw)
   config = _config()
   networks = nets.build_networks(config.model)
-  real = jax.eval_shape(lambda: real_init_state(config, networks, 5))
+  real = state_module.describe_state(config, networks, 5, parallel.make_mesh(1))
   fake = tiny_game.make_state(config)
   assert jax.tree.structure(real) == jax.tree.structure(fake)
   for one, other in zip(
