@@ -66,9 +66,8 @@ def test_prepare_makes_real_clips_and_keeps_them(real_clips, tmp_path):
   arguments = (
     f'--source={real_clips / "clips"}',
     f'--data_dir={tmp_path}',
-    '--only=lp_d0,dpe_d,edge_no_face,edge_face_then_noface'
-    ',edge_two_faces_intel',
-    '--test_identities=dpe_d',
+    '--only=grid_bbaf2n,pcavs_620900105,edge_no_face,edge_two_faces_intel',
+    '--test_identities=pcavs_620900105',
   )
   done = _prepare(*arguments)
   assert done.returncode == 0, done.stderr
@@ -79,7 +78,7 @@ def test_prepare_makes_real_clips_and_keeps_them(real_clips, tmp_path):
   assert 'unexpected' not in str(report['dropped_by_reason'])
   test = pipeline.make_source('video_folder', tmp_path, 'test')
   (record,) = [test[index] for index in range(len(test))]
-  assert records.text(record['identity_id']) == 'dpe_d'
+  assert records.text(record['identity_id']) == 'pcavs_620900105'
   assert 2 <= record['num_frames'] <= records.MAX_FRAMES
   # The clip's crop is made of its points: they lie in the picture, and the
   # face fills a good part of it.
@@ -89,5 +88,5 @@ def test_prepare_makes_real_clips_and_keeps_them(real_clips, tmp_path):
   assert np.median(extent) > 0.25 * 256
   again = _prepare(*arguments)
   assert again.returncode == 0 and 'there already' in again.stdout
-  other = _prepare(*arguments[:2], '--only=lp_d0')
+  other = _prepare(*arguments[:2], '--only=grid_bbaf2n')
   assert other.returncode == 2 and 'made with' in other.stderr
