@@ -1,5 +1,7 @@
 """A moving head, pasted back into the whole picture it came from."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -10,10 +12,27 @@ _BORDER = 0.02  # of nothing but the picture
 _FADE = 0.16  # from there to nothing but the drawing
 _BLUR = 0.1  # what is coarser is matched in colour
 _MAX_SHIFT = 48  # of 255, of a colour
-# A head with its hair, as an ellipse about the landmarks: half axes in halves
-# of their box, its middle above theirs. The mask is 1 in it and 0 beyond 1.4.
-_WIDE, _HIGH, _UP, _REACH = 1.35, 1.5, 0.3, 1.4
 _MASK_FRAMES = 64
+# By how much a drawing differs from the one of the portrait's own landmarks, of
+# 255, where it counts as standing still and where as moving; blurred by a share
+# of the side.
+_STILL, _MOVES, _MOTION_BLUR = 8.0, 32.0, 0.015
+
+
+class _Ellipse(NamedTuple):
+  """About the landmarks: half axes in halves of their box, its middle `up`.
+
+  The weight is 1 in it and 0 beyond `reach` times its size.
+  """
+
+  wide: float
+  high: float
+  up: float
+  reach: float
+
+
+_HEAD = _Ellipse(1.35, 1.5, 0.3, 1.4)  # with its hair
+_FACE = _Ellipse(0.95, 0.95, 0.0, 1.35)
 
 
 def _smooth(t):
@@ -22,26 +41,29 @@ def _smooth(t):
   return t * t * (3 - 2 * t)
 
 
-def _head_weight(points, x, y):
-  """1 wherever a head is in any frame, [len(y), len(x)]; shares of the side."""
+def _weigh(ellipse, points, x, y):
+  """1 wherever the ellipse is in any frame, [len(y), len(x)]."""
   chosen = np.linspace(0, len(points) - 1, min(len(points), _MASK_FRAMES))
   nearest = np.full((len(y), len(x)), np.inf)
   for face in points[np.unique(chosen.round().astype(int))]:
     low, high = face.min(0), face.max(0)
     half = np.maximum((high - low) / 2, 1e-3)
-    middle = (low + high) / 2 - (0, _UP * half[1])
-    across = (x - middle[0]) / (_WIDE * half[0])
-    down = (y - middle[1]) / (_HIGH * half[1])
+    middle = (low + high) / 2 - (0, ellipse.up * half[1])
+    across = (x - middle[0]) / (ellipse.wide * half[0])
+    down = (y - middle[1]) / (ellipse.high * half[1])
     nearest = np.minimum(nearest, np.hypot(across, down[:, None]))
-  return _smooth((_REACH - nearest) / (_REACH - 1))
+  return _smooth((ellipse.reach - nearest) / (ellipse.reach - 1))
 
 
 class Paste:
   """Pastes drawings of one person into that person's portrait.
 
+  The face is the drawing. Around it the portrait's own hair and background stay
+  wherever the drawing stands still, for a model invents both.
+
   Attributes:
-    mask: float32 [H, W, 1], from 0 where the portrait stays untouched to the
-      bit to 1 where the drawing alone is seen.
+    mask: float32 [H, W, 1], the most that a frame takes of the drawing: 0 where
+      the portrait stays untouched to the bit.
   """
 
   def __init__(self, portrait: Portrait, still: np.ndarray, points: np.ndarray):
@@ -59,7 +81,10 @@ class Paste:
     self._rows = slice(max(0, int(y0)), min(height, int(y0 + side) + 1))
     self._columns = slice(max(0, int(x0)), min(width, int(x0 + side) + 1))
     self._part = self._image[self._rows, self._columns].astype(np.float32)
-    self._weight = self._make_weight(height, width, points / len(still))
+    self._weight, self._face = self._make_weights(
+      height, width, points / len(still)
+    )
+    self._still = still.astype(np.float32)
     self._shift = self._match_colours(still)
 
   @property
@@ -71,14 +96,26 @@ class Paste:
   def __call__(self, drawing: np.ndarray) -> np.ndarray:
     """Pastes uint8 [S, S, 3]; returns uint8 [H, W, 3]."""
     drawn = self._enlarge(drawing) + self._shift
-    mixed = self._part + self._weight * (drawn - self._part)
+    moving = np.clip(self._enlarge(self._find_motion(drawing)), 0, 1)[..., None]
+    weight = self._weight * np.maximum(self._face, moving)
+    mixed = self._part + weight * (drawn - self._part)
     mixed = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     pasted = self._image.copy()
     pasted[self._rows, self._columns] = mixed
     return pasted
 
-  def _make_weight(self, height, width, points):
-    """About the head, and rising from those sides where the picture goes on."""
+  def _find_motion(self, drawing):
+    """float32 [S, S], from 0 where it stands still to 1 where it moves."""
+    apart = np.abs(drawing - self._still).max(-1)
+    sigma = max(0.5, _MOTION_BLUR * len(apart))
+    apart = cv2.GaussianBlur(apart, (0, 0), sigma)
+    return _smooth((apart - _STILL) / (_MOVES - _STILL))
+
+  def _make_weights(self, height, width, points):
+    """About the head, and rising from those sides where the picture goes on.
+
+    And about the face, where alone the head does not have to move.
+    """
     x0, y0, side = self._box
     x = (np.arange(self._columns.start, self._columns.stop) + 0.5 - x0) / side
     y = (np.arange(self._rows.start, self._rows.stop) + 0.5 - y0) / side
@@ -90,11 +127,15 @@ class Paste:
 
     across = rise(x, x0 > 0, x0 + side < width)
     down = rise(y, y0 > 0, y0 + side < height)
-    heads = _head_weight(points, x, y)
-    return (heads * down[:, None] * across)[..., None].astype(np.float32)
+    heads = _weigh(_HEAD, points, x, y) * down[:, None] * across
+    faces = _weigh(_FACE, points, x, y)
+    return (
+      heads[..., None].astype(np.float32),
+      faces[..., None].astype(np.float32),
+    )
 
   def _enlarge(self, drawing):
-    """float32 [h, w, 3]: the drawing at the portrait's pixels."""
+    """float32 [h, w, ...]: a drawing, [S, S, ...], at the portrait's pixels."""
     x0, y0, side = self._box
     scale = drawing.shape[0] / side
     # Pixel centres lie at half-integers, OpenCV's at integers.

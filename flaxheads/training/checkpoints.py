@@ -5,6 +5,7 @@ the state is also the state of the data pipeline.
 """
 
 import contextlib
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -78,11 +79,13 @@ class Checkpoints:
   """
 
   def __init__(self, workdir: str, keep: int = 3):
+    """Raises UserError where the metrics of a checkpoint are damaged."""
     self._folder = epath.Path(workdir).absolute() / 'checkpoints'
     self._keep = keep
     self._manager = self._open()
 
   def _open(self) -> ocp.CheckpointManager:
+    self._check_metrics()
     best = managers.BestN(get_metric_fn=_l1, reverse=True, n=1)
     return ocp.CheckpointManager(
       self._folder,
@@ -101,6 +104,20 @@ class Checkpoints:
         'facts': ocp.JsonCheckpointHandler(),
       },
     )
+
+  def _check_metrics(self) -> None:
+    """Orbax reads them all when it starts, and does not say whose are damaged."""
+    for path in sorted(self._folder.glob('*/metrics/metrics')):
+      step = path.parent.parent
+      if not step.name.isdecimal():
+        continue  # not yet complete
+      try:
+        with _damage():
+          float(_l1(json.loads(path.read_text())))
+      except _DamagedError as error:
+        raise UserError(
+          f'{path}: damaged ({error}); move {step} away to go on without it'
+        ) from error
 
   def latest_step(self) -> int | None:
     """Step of the newest checkpoint; None where there is none."""

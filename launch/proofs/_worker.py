@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 _STATUS = Path('/proc/self/status')
 HANGS, DIED = -1, -2  # in place of an exit code
+_FULL = 2 << 30  # bytes
 
 
 class Ran(NamedTuple):
@@ -99,7 +100,10 @@ class Worker:
     line = child.stdout.readline()
     if not line:
       return Ran(DIED, f'the process died ({self._end()})', 0, 0)
-    return Ran(*json.loads(line))
+    ran = Ran(*json.loads(line))
+    if ran.peak > _FULL:  # of compiled programs, which the next does not need
+      self._end()
+    return ran
 
 
 def _peak() -> int:

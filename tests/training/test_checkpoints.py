@@ -187,6 +187,18 @@ def test_reading_a_damaged_one_is_one_line(tmp_path):
   assert '\n' not in str(caught.value)
 
 
+@pytest.mark.parametrize('text', ['{"l1": 0.63', '{}', '{"l1": []}', '7'])
+def test_damaged_metrics_are_named(tmp_path, text):
+  _save(tmp_path, (1, 2))
+  path = tmp_path / 'checkpoints' / '2' / 'metrics' / 'metrics'
+  path.write_text(text)
+  with pytest.raises(UserError, match='2/metrics/metrics: damaged') as caught:
+    checkpoints.Checkpoints(str(tmp_path))
+  assert '\n' not in str(caught.value)
+  path.parent.parent.rename(tmp_path / 'away')
+  assert _restore(tmp_path)[0] == 1
+
+
 def test_other_data_is_refused_and_nothing_set_aside(tmp_path):
   _save(tmp_path, (1,))
   reader = checkpoints.Checkpoints(str(tmp_path))
