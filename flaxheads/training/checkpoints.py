@@ -106,7 +106,7 @@ class Checkpoints:
     )
 
   def _check_metrics(self) -> None:
-    """Orbax reads them all when it starts, and does not say whose are damaged."""
+    """Orbax reads all when it starts, and does not say whose are damaged."""
     for path in sorted(self._folder.glob('*/metrics/metrics')):
       step = path.parent.parent
       if not step.name.isdecimal():
