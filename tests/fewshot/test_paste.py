@@ -63,6 +63,23 @@ def test_colours_are_matched_and_no_seam_shows(image):
     assert steps < np.abs(np.diff(image.astype(int), axis=axis)).max() + 8
 
 
+def test_around_the_face_the_portrait_stays_where_the_drawing_stands_still(
+  image,
+):
+  drawing = np.array(crop_image(image, BOX, SIZE))
+  drawing[:, :10] = 255 - drawing[:, :10]  # a background that was never there
+  paste = Paste(Portrait(image, BOX), drawing, POINTS)
+  edge = np.zeros(image.shape[:2], bool)
+  edge[:, 60:75] = True
+  edge &= paste.mask[..., 0] > 0
+  assert edge.any()
+  np.testing.assert_array_equal(paste(drawing)[edge], image[edge])
+  # What moves there is drawn.
+  moved = drawing.copy()
+  moved[:, :10] = np.clip(moved[:, :10].astype(int) + 90, 0, 255)
+  assert np.abs(paste(moved)[edge].astype(int) - image[edge]).max() > 20
+
+
 def test_a_close_up_reaches_the_pictures_end(image):
   box = CropBox(-30.0, -50.0, 300.0)
   still = crop_image(image, box, SIZE)
