@@ -39,7 +39,8 @@ CSS = """
 .bar span { display: block; height: 100%; background: var(--color-accent); }
 .caption-label { font-size: .6rem; padding: 0 .3rem; }
 /* As many as fit, below the label that lies over them. */
-.faces .grid-wrap { padding-top: 2.2rem; overflow: visible; }
+.faces .grid-wrap { padding-top: 2.2rem; overflow: visible;
+  min-height: 0 !important; max-height: none !important; }
 .faces .grid-container { grid-auto-rows: auto; grid-template-rows: none;
   grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); }
 /* Room for the buttons below the video. */
