@@ -79,9 +79,9 @@ _TRAIN = (
   ' --workdir={out} --config.training.num_steps='
 )
 _EVALUATE = (
-  'evaluate --model={inputs}/model --source={inputs}/heads --num_shots=1'
-  ' --num_test_frames=2 --inception=none --arcface=none --lpips=none'
-  ' --output={out} --methods='
+  'evaluate --model={inputs}/model --dataset=synthetic_heads'
+  ' --data_dir={inputs}/data --num_shots=1 --num_test_frames=2'
+  ' --inception=none --arcface=none --lpips=none --output={out} --methods='
 )
 _ANIMATE = (
   'animate --person={inputs}/person --driver={inputs}/heads/0001.mp4 --output='
