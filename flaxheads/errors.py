@@ -2,6 +2,7 @@
 
 import lzma
 import struct
+import tokenize
 import zipfile
 import zlib
 
@@ -17,6 +18,7 @@ ARCHIVE_ERRORS = (
   ValueError,
   lzma.LZMAError,
   struct.error,
+  tokenize.TokenError,
   zipfile.BadZipFile,
   zlib.error,
 )

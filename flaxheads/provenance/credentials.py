@@ -248,7 +248,8 @@ def _judge(state: str, store: dict) -> Credentials:
       facts = data
     elif str(assertion.get('label')).startswith('c2pa.actions'):
       source_type = source_type or _source_type(data)
-  codes = {status.get('code') for status in store.get('validation_status', [])}
+  statuses = store.get('validation_status', [])
+  codes = {str(status.get('code')) for status in statuses}
   signature = manifest.get('signature_info') or {}
   names = (signature.get(key) for key in ('issuer', 'common_name'))
   signer = ', '.join(str(name) for name in names if name)

@@ -42,6 +42,11 @@ def _damage():
   try:
     yield
   except Exception as error:
+    cause = error
+    while cause is not None:  # Orbax wraps even an interrupt
+      if isinstance(cause, KeyboardInterrupt):
+        raise KeyboardInterrupt from error
+      cause = cause.__cause__ or cause.__context__
     reason = ' '.join(str(error).split())[:200] or type(error).__name__
     raise _DamagedError(reason) from error
 

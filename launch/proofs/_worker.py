@@ -101,7 +101,8 @@ class Worker:
     if not line:
       return Ran(DIED, f'the process died ({self._end()})', 0, 0)
     ran = Ran(*json.loads(line))
-    if ran.peak > _FULL:  # of compiled programs, which the next does not need
+    # Full of compiled programs, or of modules that are half imported.
+    if ran.peak > _FULL or interrupt_after is not None:
       self._end()
     return ran
 

@@ -190,6 +190,11 @@ def test_an_expired_certificate_signs_nothing(tmp_path):
   assert len(os.listdir(tmp_path)) == 3
 
 
+def test_a_status_without_a_code_is_no_status_to_trust():
+  found = credentials._judge('Valid', {'validation_status': [{'code': None}]})
+  assert found.state == 'altered'
+
+
 def test_an_independent_reader_agrees(signed, root):
   """The library with its own defaults, on bytes alone."""
   mime = credentials.MIME_TYPES[signed.suffix]

@@ -169,6 +169,21 @@ def test_a_changed_number_is_damage_even_where_the_file_is_sound(
   assert _restore(tmp_path)[0] == 1
 
 
+def test_an_interrupt_is_no_damage(tmp_path, monkeypatch):
+  def interrupted(*_, **__):
+    try:
+      raise KeyboardInterrupt
+    except KeyboardInterrupt as error:
+      raise ValueError('while reading array index') from error  # as Orbax does
+
+  _save(tmp_path, (1,))
+  with monkeypatch.context() as patch:
+    patch.setattr(checkpoints.ocp.CheckpointManager, 'restore', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+      _restore(tmp_path)
+  assert _restore(tmp_path)[0] == 1
+
+
 def test_all_damaged_is_an_error(tmp_path):
   _save(tmp_path, (1, 2))
   for step in (1, 2):
