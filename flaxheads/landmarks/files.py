@@ -59,7 +59,10 @@ def load_landmarks(path: str | os.PathLike) -> Landmarks:
     if size > MAX_BYTES:
       raise UserError(f'{path}: unpacks to more than {MAX_BYTES >> 30} GiB')
     with np.load(path, allow_pickle=False) as file:
-      arrays = {k: file[k] for k in ('points', 'times') if k in file}
+      # Of a member that is no array NumPy gives the bytes.
+      arrays = {
+        k: np.asarray(file[k]) for k in ('points', 'times') if k in file
+      }
   except UserError:
     raise
   except ARCHIVE_ERRORS as error:

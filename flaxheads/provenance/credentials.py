@@ -240,6 +240,13 @@ def _unreadable(path: Path, message: str) -> Credentials:
 
 
 def _judge(state: str, store: dict) -> Credentials:
+  try:
+    return _weigh(state, store)
+  except (AttributeError, TypeError):  # a store of another shape
+    return Credentials('altered', 'its credentials are damaged')
+
+
+def _weigh(state: str, store: dict) -> Credentials:
   manifest = store.get('manifests', {}).get(store.get('active_manifest')) or {}
   facts, source_type = {}, ''
   for assertion in manifest.get('assertions', []):

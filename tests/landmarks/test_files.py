@@ -87,13 +87,15 @@ def test_a_pickle_does_not_go_off(tmp_path):
   assert canary.exists()
 
 
-def test_a_header_that_never_ends(tmp_path):
-  text = b"{'descr': ((("  # found by coverage-guided fuzzing
-  array = b'\x93NUMPY\x01\x00' + len(text).to_bytes(2, 'little') + text
-  with zipfile.ZipFile(tmp_path / 'bad.npz', 'w') as archive:
-    archive.writestr('points.npy', array)
-  with pytest.raises(UserError, match='plain numbers'):
-    files.load_landmarks(tmp_path / 'bad.npz')
+def test_members_that_are_no_arrays(tmp_path):
+  """Found by coverage-guided fuzzing."""
+  endless = b"{'descr': ((("
+  header = b'\x93NUMPY\x01\x00' + len(endless).to_bytes(2, 'little')
+  for member in (header + endless, b'no array'):
+    with zipfile.ZipFile(tmp_path / 'bad.npz', 'w') as archive:
+      archive.writestr('points.npy', member)
+    with pytest.raises(UserError, match='bad.npz'):
+      files.load_landmarks(tmp_path / 'bad.npz')
 
 
 def _header(data, offset, value):

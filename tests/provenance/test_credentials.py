@@ -190,9 +190,17 @@ def test_an_expired_certificate_signs_nothing(tmp_path):
   assert len(os.listdir(tmp_path)) == 3
 
 
-def test_a_status_without_a_code_is_no_status_to_trust():
-  found = credentials._judge('Valid', {'validation_status': [{'code': None}]})
-  assert found.state == 'altered'
+@pytest.mark.parametrize(
+  'store',
+  [
+    {'validation_status': [{'code': None}]},
+    {'validation_status': [7]},
+    {'active_manifest': ['a']},
+    {'active_manifest': 'a', 'manifests': {'a': 'b'}},
+  ],
+)
+def test_a_store_of_another_shape_is_not_trusted(store):
+  assert credentials._judge('Valid', store).state == 'altered'
 
 
 def test_an_independent_reader_agrees(signed, root):
