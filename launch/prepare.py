@@ -28,13 +28,16 @@ flags.adopt_module_key_flags(_prepare_flags)  # for --help
 
 def _videos():
   # Late, for Apache Beam takes a second. It also warns of cloud clients that
-  # nobody asked for, and logs failures that surface as exceptions anyway.
+  # nobody asked for, and logs and prints failures that surface as exceptions.
   logging.disable(logging.WARNING)
+  from apache_beam.runners.worker import sdk_worker
+
   from flaxheads.data import video_folder, voxceleb
   from flaxheads.data.preparation import builder
 
   logging.disable(logging.NOTSET)
   logging.getLogger('apache_beam').setLevel(logging.CRITICAL)
+  sdk_worker.print = lambda *_, **__: None
   builder_class = {
     'voxceleb2': voxceleb.VoxCeleb2,
     'voxceleb1': voxceleb.VoxCeleb1,
