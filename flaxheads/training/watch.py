@@ -1,10 +1,12 @@
 """What a person sees of a run: scalars, sample pictures, a profile."""
 
+import functools
 import time
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from absl import logging
 from etils import epath
 from tensorboardX import SummaryWriter
 
@@ -40,6 +42,25 @@ def check_finite(step: int, scalars: dict[str, float]) -> None:
       )
 
 
+def _or_warn(write):
+  @functools.wraps(write)
+  def guarded(*args):
+    try:
+      return write(*args)
+    except OSError as error:
+      message = 'TensorBoard: curves are lost (%s)'
+      logging.log_first_n(logging.WARNING, message, 1, error.strerror)
+
+  return guarded
+
+
+def _lose_curves_before_the_run(writer: SummaryWriter) -> None:
+  """On a full disk tensorboardX's thread would end, and the run wait for it."""
+  events = writer.file_writer.event_writer._ev_writer
+  for name in ('write_event', 'flush', 'close'):
+    setattr(events, name, _or_warn(getattr(events, name)))
+
+
 class Watch:
   """Writes TensorBoard events and pictures into the folder of a run.
 
@@ -63,6 +84,7 @@ class Watch:
     self._writer = None
     if parallel.is_first_process():
       self._writer = SummaryWriter(str(self._folder / 'tensorboard'))
+      _lose_curves_before_the_run(self._writer)
     self._clock, self._step, self._waited = time.perf_counter(), None, 0.0
 
   def waited(self, seconds: float) -> None:
