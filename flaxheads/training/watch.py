@@ -1,6 +1,5 @@
 """What a person sees of a run: scalars, sample pictures, a profile."""
 
-import functools
 import time
 from typing import NamedTuple
 
@@ -42,23 +41,24 @@ def check_finite(step: int, scalars: dict[str, float]) -> None:
       )
 
 
-def _or_warn(write):
-  @functools.wraps(write)
-  def guarded(*args):
-    try:
-      return write(*args)
-    except OSError as error:
-      message = 'TensorBoard: curves are lost (%s)'
-      logging.log_first_n(logging.WARNING, message, 1, error.strerror)
-
-  return guarded
-
-
 def _lose_curves_before_the_run(writer: SummaryWriter) -> None:
   """On a full disk tensorboardX's thread would end, and the run wait for it."""
-  events = writer.file_writer.event_writer._ev_writer
+  events, told = writer.file_writer.event_writer._ev_writer, False
+
+  def or_warn(write):
+    def guarded(*args):
+      nonlocal told
+      try:
+        return write(*args)
+      except OSError as error:
+        if not told:
+          logging.warning('TensorBoard: curves are lost (%s)', error.strerror)
+        told = True
+
+    return guarded
+
   for name in ('write_event', 'flush', 'close'):
-    setattr(events, name, _or_warn(getattr(events, name)))
+    setattr(events, name, or_warn(getattr(events, name)))
 
 
 class Watch:
