@@ -5,6 +5,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
 
 # What zipfile, its decompressors and NumPy raise of a file that is damaged,
 # encrypted, of a later version, or says that it is larger than memory.
@@ -22,6 +23,13 @@ ARCHIVE_ERRORS = (
   zipfile.BadZipFile,
   zlib.error,
 )
+
+
+def behind(error: BaseException) -> Iterator[BaseException]:
+  """An error, what it was raised from or during, and so on."""
+  while error is not None:
+    yield error
+    error = error.__cause__ or error.__context__
 
 
 class UserError(ValueError):

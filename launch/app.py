@@ -14,7 +14,12 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 import flaxheads
-from flaxheads.errors import RunFailedError, RunPausedError, UserError
+from flaxheads.errors import (
+  RunFailedError,
+  RunPausedError,
+  UserError,
+  behind,
+)
 from launch import _refusals
 from launch._interrupts import INTERRUPTED, ended, say
 
@@ -30,13 +35,12 @@ def _refuse(message: str) -> None:
   sys.exit(ASKED_WRONGLY)
 
 
-def _user_error_behind(error: BaseException | None) -> UserError | None:
+def _user_error_behind(error: BaseException) -> UserError | None:
   # absl and ml_collections wrap what a config's own checks raise, the latter
   # in the same type around a traceback: the innermost is the message.
   found = None
-  while error is not None:
-    found = error if isinstance(error, UserError) else found
-    error = error.__cause__ or error.__context__
+  for cause in behind(error):
+    found = cause if isinstance(cause, UserError) else found
   return found
 
 
@@ -50,19 +54,18 @@ _TROUBLE = {
 _OF_TFDS = 'Not enough disk space'  # which looks before it writes
 
 
-def _disk_trouble(error: BaseException | None) -> str:
+def _disk_trouble(error: BaseException) -> str:
   """One line, where a full or read-only disk is behind an error; else ''."""
-  while error is not None:
-    file = str(getattr(error, 'filename', None) or '')
+  for cause in behind(error):
+    file = str(getattr(cause, 'filename', None) or '')
     if any(part.startswith('.') for part in file.split('/')):
       file = ''  # a temporary name says nothing
-    said = str(error).replace(_OF_TFDS, os.strerror(errno.ENOSPC))
+    said = str(cause).replace(_OF_TFDS, os.strerror(errno.ENOSPC))
     for number, advice in _TROUBLE.items():
       if os.strerror(number) in said:
         return f'{f"{file}: " if file else ""}{os.strerror(number)}; {advice}'
-    if isinstance(error, PermissionError) and file:
-      return f'{file}: {error.strerror}; name another place'
-    error = error.__cause__ or error.__context__
+    if isinstance(cause, PermissionError) and file:
+      return f'{file}: {cause.strerror}; name another place'
   return ''
 
 

@@ -127,12 +127,9 @@ class Paste:
 
     across = rise(x, x0 > 0, x0 + side < width)
     down = rise(y, y0 > 0, y0 + side < height)
-    heads = _weigh(_HEAD, points, x, y) * down[:, None] * across
-    faces = _weigh(_FACE, points, x, y)
-    return (
-      heads[..., None].astype(np.float32),
-      faces[..., None].astype(np.float32),
-    )
+    head = _weigh(_HEAD, points, x, y) * down[:, None] * across
+    face = _weigh(_FACE, points, x, y)
+    return [each[..., None].astype(np.float32) for each in (head, face)]
 
   def _enlarge(self, drawing):
     """float32 [h, w, ...]: a drawing, [S, S, ...], at the portrait's pixels."""

@@ -255,8 +255,7 @@ def _weigh(state: str, store: dict) -> Credentials:
       facts = data
     elif str(assertion.get('label')).startswith('c2pa.actions'):
       source_type = source_type or _source_type(data)
-  statuses = store.get('validation_status', [])
-  codes = {str(status.get('code')) for status in statuses}
+  codes = {status.get('code') for status in store.get('validation_status', [])}
   signature = manifest.get('signature_info') or {}
   names = (signature.get(key) for key in ('issuer', 'common_name'))
   signer = ', '.join(str(name) for name in names if name)

@@ -16,7 +16,7 @@ from absl import logging
 from etils import epath
 from orbax.checkpoint import checkpoint_managers as managers
 
-from flaxheads.errors import UserError
+from flaxheads.errors import UserError, behind
 from flaxheads.training import parallel
 
 
@@ -42,11 +42,9 @@ def _damage():
   try:
     yield
   except Exception as error:
-    cause = error
-    while cause is not None:  # Orbax wraps even an interrupt
-      if isinstance(cause, KeyboardInterrupt):
-        raise KeyboardInterrupt from error
-      cause = cause.__cause__ or cause.__context__
+    # Orbax wraps even an interrupt.
+    if any(isinstance(cause, KeyboardInterrupt) for cause in behind(error)):
+      raise KeyboardInterrupt from error
     reason = ' '.join(str(error).split())[:200] or type(error).__name__
     raise _DamagedError(reason) from error
 

@@ -96,6 +96,20 @@ def draw(config: Config, networks: Networks, num_videos: int) -> Drawn:
   return Drawn(params, vectors, table)
 
 
+def _begin(config: Config, drawn: Drawn) -> TrainState:
+  """The state before the first step; pure."""
+  optimizer, player = adam(config.optimizer), generator_side(drawn.params)
+  return TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=drawn.params,
+    spectral=drawn.spectral,
+    generator_optimizer=optimizer.init(player),
+    discriminator_optimizer=optimizer.init(drawn.params['discriminator']),
+    ema=player,
+    table=drawn.table,
+  )
+
+
 def describe_state(
   config: Config, networks: Networks, num_videos: int, mesh: parallel.Mesh
 ) -> TrainState:
@@ -112,17 +126,7 @@ def describe_state(
     )
 
   def make():
-    drawn = draw(config, networks, num_videos)
-    optimizer, player = adam(config.optimizer), generator_side(drawn.params)
-    return TrainState(
-      step=jnp.zeros((), jnp.int32),
-      params=drawn.params,
-      spectral=drawn.spectral,
-      generator_optimizer=optimizer.init(player),
-      discriminator_optimizer=optimizer.init(drawn.params['discriminator']),
-      ema=player,
-      table=drawn.table,
-    )
+    return _begin(config, draw(config, networks, num_videos))
 
   return parallel.describe(make, mesh, STATE_SPECS)
 
@@ -135,9 +139,9 @@ def create_state(
   Only what is random is compiled: a program with every zero of Adam and every
   copy in it would compile for twice as long.
   """
-  like = describe_state(config, networks, num_videos, mesh)
   make = functools.partial(draw, config, networks, num_videos)
   drawn = parallel.build(make, mesh, _DRAWN_SPECS)
+  like = jax.eval_shape(functools.partial(_begin, config), drawn)
   zeros = functools.partial(parallel.place_zeros, mesh=mesh)
   return TrainState(
     step=zeros(like.step),

@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from absl import flags
-from array_record.python import array_record_module
-from tensorflow_datasets.proto import tf_example_pb2
 from tqdm import tqdm
 
 from flaxheads.errors import RunFailedError, UserError
 from launch import app
 from launch.proofs import _commands as commands
+from launch.proofs import _digests
 from launch.proofs._inputs import TINY, make_inputs
 from launch.proofs._worker import Worker
 
@@ -183,14 +182,9 @@ def _size() -> int:
 
 
 def _digest(path: Path) -> str:
-  """Of a file; of records, of what they say, whose order varies."""
-  if '.array_record' not in path.name:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-  digest = hashlib.sha256()
-  for record in array_record_module.ArrayRecordReader(str(path)).read_all():
-    said = tf_example_pb2.Example.FromString(record)
-    digest.update(said.SerializeToString(deterministic=True))
-  return digest.hexdigest()
+  if '.array_record' in path.name:
+    return _digests.of_records(path)
+  return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _same_files(pattern: str) -> dict[str, str]:

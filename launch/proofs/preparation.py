@@ -6,7 +6,6 @@ report with its reason; killed with SIGKILL in the middle and started again,
 finished shards are not done again and the records are the same byte for byte.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -17,11 +16,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 from flaxheads.data import pipeline, records
 from launch import app
 from launch.proofs import _commands as commands
+from launch.proofs import _digests
 from launch.proofs._voxceleb_tree import BREAKAGES, make_tree
 
 _FOLDER = Path('out/proofs/preparation')
@@ -61,30 +59,16 @@ def _kill_and_go_on(name) -> bool:
 
 
 def _read(name):
-  """{split: [(video, identity)]}, the report, and a hash of all records."""
+  """{split: [(video, identity)]}, the report, and digests of all records."""
   folder = pipeline.find_dataset('voxceleb2', _FOLDER / name)
-  found, digest = {}, hashlib.sha256()
+  found = {}
   for split in ('train', 'test'):
     source = pipeline.make_source('voxceleb2', _FOLDER / name, split)
-    found[split] = []
-    for record in map(source.__getitem__, range(len(source))):
-      found[split].append(_facts(record))
-      _hash(record, digest)
+    found[split] = [_facts(source[index]) for index in range(len(source))]
   report = json.loads((folder / 'report.json').read_text())
-  return found, report, digest.hexdigest()
-
-
-def _hash(record, digest):
-  """Adds every byte of every field.
-
-  Not those of the file: protobuf writes the fields of a record in any order.
-  """
-  for field in sorted(record):
-    digest.update(field.encode())
-    values = record[field] if field == 'frames' else [record[field]]
-    for value in values:
-      bare = value if isinstance(value, bytes) else np.asarray(value).tobytes()
-      digest.update(bare)
+  files = sorted(folder.glob('*.array_record*'))
+  digests = {path.name: _digests.of_records(path) for path in files}
+  return found, report, digests
 
 
 def _facts(record):

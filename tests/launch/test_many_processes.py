@@ -23,7 +23,6 @@ SMALL = (
   '--config.training.keep_checkpoints=9',
   '--config.training.sample_every=100',
   '--config.data.num_support=1',
-  '--config.seed=2',
   # Adam would amplify rounding where a gradient is zero.
   '--config.optimizer.epsilon=1.0',
   '--config.optimizer.generator_learning_rate=0.05',
