@@ -61,7 +61,7 @@ def _person_maker() -> Callable:
 
 
 @functools.cache
-def _load_drivers(image_size):
+def _load_drivers(image_size, pictures):
   drivers = app.progress_bar(FLAGS.driver, 'reading drivers', unit=' drivers')
   with drivers:
     loaded = [
@@ -71,6 +71,7 @@ def _load_drivers(image_size):
         face=FLAGS.face,
         fps=FLAGS.fps,
         max_frames=FLAGS.max_frames,
+        frames=pictures,
       )
       for path in drivers
     ]
@@ -132,7 +133,8 @@ def _animate(output, path, make_person):
   person, remarks = make_person(path)
   if FLAGS.paste_back:
     casting.check_portrait(person)
-  drivers = _load_drivers(person.config.image_size)
+  one_file = output.suffix.lower() == '.mp4'
+  drivers = _load_drivers(person.config.image_size, not one_file)
   drivers, retargeted = _fit(person, drivers)
   marks = _make_marks(person)
   report = _report(path, person, drivers, retargeted, remarks, marks)
@@ -147,9 +149,11 @@ def _animate(output, path, make_person):
     paste = None
     if FLAGS.paste_back:
       paste = casting.make_paste(person, driver.points)
-    return animation.render(person, driver, file, FLAGS.size, marks, bar, paste)
+    return animation.render(
+      person, driver, file, FLAGS.size, marks, bar, paste, keep=not one_file
+    )
 
-  if output.suffix.lower() == '.mp4':
+  if one_file:
     with together(output, _animate_flags.report_of(output)) as (
       file,
       report_file,

@@ -1,5 +1,6 @@
 """From a picture, a video or a folder of pictures to cropped faces."""
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from absl import logging
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
+from flaxheads.data.frames import ahead
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import (
   CropBox,
@@ -22,6 +24,7 @@ from flaxheads.landmarks.follow import Follower, pick_face
 from flaxheads.landmarks.smooth import smooth_points
 
 MAX_BYTES = 4 << 30  # of cropped frames
+_AHEAD = 2  # decoded while faces are looked for; a frame may have 64 megapixels
 # A crop so much larger than the picture means points of another picture.
 _MAX_CROP = 8
 
@@ -31,7 +34,7 @@ class Clip:
   """The frames of one face, cropped.
 
   Attributes:
-    frames: uint8 RGB [F, S, S, 3].
+    frames: uint8 RGB [F, S, S, 3]; None where points were all that was wanted.
     points: float32 [F, 68, 2] in pixels of the crop.
     times: float64 [F] in seconds; of pictures, their numbers.
     boxes: F squares in the source: the same for all frames of a video, each
@@ -41,7 +44,7 @@ class Clip:
     source: the path.
   """
 
-  frames: np.ndarray
+  frames: np.ndarray | None
   points: np.ndarray
   times: np.ndarray
   boxes: tuple[CropBox, ...]
@@ -64,6 +67,7 @@ def load_clip(
   max_frames: int | None = None,
   fps: float | None = None,
   landmarks: str | os.PathLike | None = None,
+  frames: bool = True,
 ) -> Clip:
   """Finds, follows, smooths and crops one face.
 
@@ -78,6 +82,8 @@ def load_clip(
     fps: resample a video to this rate.
     landmarks: an .npz file with the points, see landmarks/files.py; then
       nothing is detected or smoothed.
+    frames: False leaves the frames of a video out, which then is read once,
+      in memory that does not grow with its length.
 
   Returns:
     The clip. Frames without the face are left out, listed and logged.
@@ -100,7 +106,7 @@ def load_clip(
   else:
     reader = videos.VideoReader(path, max_frames=max_frames, fps=fps)
     clip = _load_video(
-      reader, image_size, detector, face, given, max_frames is None
+      reader, image_size, detector, face, given, max_frames is None, frames
     )
   if clip.missing:
     logging.warning('%s', describe_missing(clip))
@@ -121,18 +127,22 @@ def describe_missing(clip: Clip) -> str:
   return f'no face in {noun} {listed} of {clip.source}'
 
 
-def _load_video(reader, image_size, detector, face, given, whole) -> Clip:
+def _load_video(
+  reader, image_size, detector, face, given, whole, wanted
+) -> Clip:
   """Two passes over the file, so that frames need not stay in memory."""
   source = str(reader.path)
-  points, times = [], []
+  points, times, shape = [], [], None
   follow = Follower(detector, face, source) if given is None else None
-  for index, (image, time) in enumerate(reader):
-    times.append(time)
-    if follow:
-      found = follow(image)
-      points.append(None if found is None else found.points)
-    elif index < len(given.points):
-      points.append(given.points[index])
+  with contextlib.closing(ahead(reader, _AHEAD)) as frames:
+    for index, (image, time) in enumerate(frames):
+      times.append(time)
+      shape = shape or image.shape
+      if follow:
+        found = follow(image)
+        points.append(None if found is None else found.points)
+      elif index < len(given.points):
+        points.append(given.points[index])
   if given is not None:
     _check_count(given, len(times), source, whole)
     points = [None if np.isnan(p).any() else p for p in points]
@@ -147,16 +157,9 @@ def _load_video(reader, image_size, detector, face, given, whole) -> Clip:
     rate = (len(times) - 1) / (times[-1] - times[0])
     located = smooth_points(located, rate, kept)
   box = crop_box(located)
-  _check_memory(source, len(kept), image_size)
-  frames = np.empty((len(kept), image_size, image_size, 3), np.uint8)
-  places = {index: place for place, index in enumerate(kept.tolist())}
-  for index, (image, _) in enumerate(reader):
-    if index == 0:
-      _check_box(source, box, image)
-    if index in places:
-      frames[places[index]] = crop_image(image, box, image_size)
+  _check_box(source, box, shape)
   return Clip(
-    frames=frames,
+    frames=_crop(reader, kept, box, image_size) if wanted else None,
     points=points_to_crop(located, box, image_size),
     times=times[kept],
     boxes=(box,) * len(kept),
@@ -164,6 +167,18 @@ def _load_video(reader, image_size, detector, face, given, whole) -> Clip:
     missing=missing,
     source=source,
   )
+
+
+def _crop(reader, kept, box, image_size) -> np.ndarray:
+  """The second pass."""
+  _check_memory(str(reader.path), len(kept), image_size)
+  frames = np.empty((len(kept), image_size, image_size, 3), np.uint8)
+  places = {index: place for place, index in enumerate(kept.tolist())}
+  with contextlib.closing(ahead(reader, _AHEAD)) as coming:
+    for index, (image, _) in enumerate(coming):
+      if index in places:
+        frames[places[index]] = crop_image(image, box, image_size)
+  return frames
 
 
 def _load_pictures(path, image_size, detector, face, max_frames, given) -> Clip:
@@ -185,7 +200,7 @@ def _load_pictures(path, image_size, detector, face, max_frames, given) -> Clip:
         continue
       located = pick_face(faces, face, str(name)).points
     box = crop_box(located)
-    _check_box(str(name), box, image)
+    _check_box(str(name), box, image.shape)
     frames.append(crop_image(image, box, image_size))
     points.append(points_to_crop(located, box, image_size))
     boxes.append(box)
@@ -242,8 +257,8 @@ def _check_memory(source: str, count: int, image_size: int):
     )
 
 
-def _check_box(source: str, box: CropBox, image: np.ndarray):
-  height, width = image.shape[:2]
+def _check_box(source: str, box: CropBox, shape: tuple[int, ...]):
+  height, width = shape[:2]
   x, y = box.x0 + box.side / 2, box.y0 + box.side / 2
   inside = 0 <= x <= width and -box.side <= y <= height
   if not inside or box.side > _MAX_CROP * max(height, width):

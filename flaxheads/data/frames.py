@@ -1,6 +1,8 @@
 """Frames of a video: their times and which way is up."""
 
-from collections.abc import Iterator
+import collections
+import concurrent.futures
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +15,33 @@ class VideoFrame(NamedTuple):
 
   image: np.ndarray
   time: float
+
+
+def ahead(items: Iterable, count: int) -> Iterator:
+  """Makes items in a thread of its own, at most `count` before they are used.
+
+  Close it, as `contextlib.closing` does, where it may not come to its end.
+
+  Args:
+    items: what their making raises is raised where they are used.
+    count: at least 1.
+
+  Yields:
+    The items, in order.
+  """
+  iterator, end = iter(items), object()
+  maker = concurrent.futures.ThreadPoolExecutor(1)
+
+  def make():
+    return maker.submit(next, iterator, end)
+
+  try:
+    coming = collections.deque(make() for _ in range(count))
+    while (item := coming.popleft().result()) is not end:
+      coming.append(make())
+      yield item
+  finally:  # the one that is being made is waited for, and no other
+    maker.shutdown(cancel_futures=True)
 
 
 def turn(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:

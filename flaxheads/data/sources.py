@@ -146,6 +146,7 @@ def load_driver(
   face: int | None = None,
   fps: float | None = None,
   max_frames: int | None = None,
+  frames: bool = True,
 ) -> Driver:
   """Reads what moves a person.
 
@@ -158,6 +159,8 @@ def load_driver(
     face: which face, from the left, where there are several.
     fps: frames per second of the result; None: the driver's own.
     max_frames: read at most so many frames.
+    frames: False leaves the pictures of a video out: it is read once, in
+      memory that does not grow with its length.
 
   Raises:
     UserError: unreadable, or without a face.
@@ -171,16 +174,18 @@ def load_driver(
     check_range('--max_frames', max_frames, 1)
   if path.suffix.lower() == '.npz':
     points, times, still = _from_landmarks(path, image_size, max_frames)
-    frames, remarks, sound = None, [], None
+    pictures, remarks, sound = None, [], None
   else:
-    clip = load_clip(path, image_size, face=face, max_frames=max_frames)
-    points, times, frames = clip.points, clip.times, clip.frames
+    clip = load_clip(
+      path, image_size, face=face, max_frames=max_frames, frames=frames
+    )
+    points, times, pictures = clip.points, clip.times, clip.frames
     remarks = [describe_missing(clip)] if clip.missing else []
     still = path.is_dir() or path.suffix.lower() in images.EXTENSIONS
     sound = None if still else path
   if still:
     times = times / STILL_FPS
-  driver = _regular(path, points, times, frames, fps, remarks)
+  driver = _regular(path, points, times, pictures, fps, remarks)
   return driver._replace(sound=sound, start=float(times[0]))
 
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.data.files import atomic_path, put_in_place
+from flaxheads.data.frames import ahead
 from flaxheads.data.image import contact_sheet, write_png
 from flaxheads.data.sound import add_sound
 from flaxheads.data.sources import Driver
@@ -33,6 +34,7 @@ _PAPER = 240  # on white half of the watermark would be cut off
 _DRAWN_AT_ONCE = 64
 _STAMPED_AT_ONCE = 16
 _PASTED_AT_ONCE = 4
+_AHEAD = 8  # frames that are finished while those before are encoded
 
 
 def resize(frame: np.ndarray, size: int) -> np.ndarray:
@@ -80,8 +82,11 @@ def render(
   marks: Marks,
   progress: Callable[[Iterable], Iterable] = iter,
   paste: Paste | None = None,
-) -> np.ndarray:
+  keep: bool = True,
+) -> np.ndarray | None:
   """Writes the animation of one driver as an mp4.
+
+  Frames are drawn and marked while those before them are encoded.
 
   Args:
     person: Person.
@@ -92,9 +97,12 @@ def render(
     progress: wraps the frames, as tqdm does.
     paste: puts every frame into the person's portrait, of whose size the
       video then is; what it says of its origin is that it is a composite.
+    keep: whether the frames are wanted; without, the memory does not grow with
+      the driver's length.
 
   Returns:
-    uint8 [F, S, S, 3], the frames at the model's own size, not yet marked.
+    uint8 [F, S, S, 3], the frames at the model's own size, not yet marked;
+    None where they are not kept.
   """
   drawn, stamp = [], Stamp(marks)
   if paste is not None:
@@ -102,18 +110,23 @@ def render(
 
   def finished():
     for frames, count in device_batches(person, driver.points):
-      drawn.append(np.asarray(frames)[:count])
+      plain = np.asarray(frames)[:count]
+      if keep:
+        drawn.append(plain)
       if paste is None:
         yield from np.asarray(stamp(_enlarge(frames, size)))[:count]
         continue
-      for whole, number in _pasted(drawn[-1], paste):
+      for whole, number in _pasted(plain, paste):
         yield from np.asarray(stamp(whole))[:number]
 
   seal = _sealed(driver, len(driver.points) / driver.fps, marks)
-  with VideoWriter(path, driver.fps, seal=seal) as writer:
-    for frame in progress(finished()):
+  with (
+    VideoWriter(path, driver.fps, seal=seal) as writer,
+    contextlib.closing(ahead(finished(), _AHEAD)) as frames,
+  ):
+    for frame in progress(frames):
       writer.write(frame)
-  return np.concatenate(drawn)
+  return np.concatenate(drawn) if keep else None
 
 
 def driver_frames(driver: Driver, image_size: int) -> np.ndarray:

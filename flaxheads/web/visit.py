@@ -272,7 +272,9 @@ class Visit:
 
     path = self._path('.mp4')
     marks = self._marks(person, [self._driver_path], options.label)
-    animation.render(person, driver, path, looking.SHOWN, marks, count, paste)
+    animation.render(
+      person, driver, path, looking.SHOWN, marks, count, paste, keep=False
+    )
     return path
 
   def compare(self, left: str, right: str, moment: float) -> tuple[Path, Path]:

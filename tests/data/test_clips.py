@@ -58,6 +58,24 @@ def _load(path, size=64, **options):
   return load_clip(path, size, detector=ColourDetector(), **options)
 
 
+def test_points_alone_are_read_once_and_are_the_same(tmp_path, monkeypatch):
+  scenes = [{'red': (40 + i, 30, 30)} for i in range(6)]
+  path = _video(tmp_path / 'a.mp4', scenes)
+  whole = _load(path)
+  opened, begin = [], clips.videos.VideoReader.__iter__
+  monkeypatch.setattr(
+    clips.videos.VideoReader,
+    '__iter__',
+    lambda reader: opened.append(1) or begin(reader),
+  )
+  monkeypatch.setattr(clips, 'MAX_BYTES', 1)  # which no frame would fit
+  points = _load(path, frames=False)
+  assert points.frames is None and len(opened) == 1
+  np.testing.assert_array_equal(points.points, whole.points)
+  np.testing.assert_array_equal(points.times, whole.times)
+  assert points.boxes == whole.boxes
+
+
 def test_picture(tmp_path):
   write_png(tmp_path / 'a.png', _picture({'red': (60, 40, 30)}))
   clip = _load(tmp_path / 'a.png')

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 import flaxheads
+from flaxheads.data import clips
 from flaxheads.data.clips import load_clip
 from flaxheads.data.image import read_image, write_png
 from flaxheads.data.video import read_video
+from flaxheads.fewshot import animation
 from flaxheads.landmarks.files import save_landmarks
 from tests.launch import footage
 from tests.launch.commands import call, call_all
@@ -156,9 +158,17 @@ def test_people_come_from_every_kind_of_source(house, source, num_shots):
   np.testing.assert_allclose(person.points, support.points[0], atol=0.01)
 
 
-def test_one_driver_makes_one_video(house, tmp_path):
+def test_one_driver_makes_one_video(house, tmp_path, monkeypatch):
   person = house.people / 'pictures'
   output = tmp_path / 'moved.mp4'
+  kept, render = [], animation.render
+
+  def watch(*arguments, **options):
+    kept.append(render(*arguments, **options))
+    return kept[-1]
+
+  monkeypatch.setattr(animation, 'render', watch)
+  monkeypatch.setattr(clips, 'MAX_BYTES', 1)  # of pictures of the driver
   _done(
     'animate',
     f'--person={person}',
@@ -170,6 +180,7 @@ def test_one_driver_makes_one_video(house, tmp_path):
     'moved.mp4',
     'moved.mp4.report.json',
   }
+  assert kept == [None]  # nothing stays in memory
   video = read_video(output)
   assert np.shape(video.frames) == (12, 96, 96, 3)
   assert video.fps == pytest.approx(25)
