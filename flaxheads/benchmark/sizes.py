@@ -17,6 +17,7 @@ class Size:
     drawn_at_once: frames of a batch of animation.
     repeats: turns of the clock.
     matrix_side: of the ceiling's matrices.
+    lengths: frames of whole animations.
   """
 
   name: str
@@ -25,6 +26,7 @@ class Size:
   drawn_at_once: int
   repeats: int
   matrix_side: int
+  lengths: tuple[int, ...] = (100, 400, 1600)
 
 
 def _full(dtype: str, batch_size: int) -> Config:
@@ -66,5 +68,5 @@ def find(name: str, repeats: int | None = None) -> Size:
   elif name == 'gpu':
     size = Size(name, _full('bfloat16', 24), 8, 16, 30, 8192)
   else:
-    size = Size(name, _tiny(), 2, 2, 2, 256)
+    size = Size(name, _tiny(), 2, 2, 2, 256, (4, 8))
   return dataclasses.replace(size, repeats=repeats or size.repeats)

@@ -12,6 +12,7 @@ from flaxheads.benchmark import (
   finetune,
   identity_table,
   meta_train,
+  stream,
 )
 from flaxheads.benchmark.sizes import Size
 
@@ -29,6 +30,8 @@ class Row(NamedTuple):
     samples: that one run makes.
     ratio: the time of this over that of flaxheads' in the same case; of the
       size before it in a suite of growth.
+    exponent: in a suite of growth, of the size in the time: 1 is linear.
+    peak_bytes: of a process of its own; None: see `cost`.
   """
 
   case: str
@@ -37,6 +40,8 @@ class Row(NamedTuple):
   cost: clock.Cost | None
   samples: int
   ratio: float
+  exponent: float | None = None
+  peak_bytes: int | None = None
 
 
 def _best(programs, progress):
@@ -105,15 +110,28 @@ def _animate(size: Size, options, progress):
 
 
 def _growing(cases, size, progress) -> list[Row]:
-  """Rows of programs of growing size, each beside the one before it."""
-  names, programs, samples = zip(*cases, strict=True)
+  """Rows of programs of growing size, each beside the one before it.
+
+  Args:
+    cases: (size, name of the case, program, samples) each.
+    size: for its number of turns.
+    progress: see clock.interleave.
+  """
+  sizes, names, programs, samples = zip(*cases, strict=True)
   timings = clock.interleave(programs, size.repeats, progress)
   medians = [timing.median for timing in timings]
-  ratios = [1.0, *np.divide(medians[1:], medians[:-1])]
+  ratios = np.divide(medians[1:], medians[:-1])
+  exponents = np.log(ratios) / np.log(np.divide(sizes[1:], sizes[:-1]))
   return [
-    Row(name, 'flaxheads', timing, program.cost, count, float(ratio))
-    for name, program, count, timing, ratio in zip(
-      names, programs, samples, timings, ratios, strict=True
+    Row(name, 'flaxheads', timing, program.cost, count, ratio, exponent)
+    for name, program, count, timing, ratio, exponent in zip(
+      names,
+      programs,
+      samples,
+      timings,
+      [1.0, *ratios.tolist()],
+      [None, *exponents.tolist()],
+      strict=True,
     )
   ]
 
@@ -121,7 +139,12 @@ def _growing(cases, size, progress) -> list[Row]:
 def _identity_table(size: Size, options, progress):
   del options  # nothing to compare with: the twin has no sharded table
   cases = [
-    (f'update of W, {count:,} videos', identity_table.ours(size, count), 1)
+    (
+      count,
+      f'update of W, {count:,} videos',
+      identity_table.ours(size, count),
+      1,
+    )
     for count in identity_table.NUM_VIDEOS
   ]
   return _growing(cases, size, progress), {}
@@ -135,7 +158,7 @@ def _changed(size: Size, part: str, **fields) -> Size:
 
 
 def _growth(size: Size, options, progress):
-  """The step against batch, K, side and videos; animation against length."""
+  """The step of a small model against batch, K, pixels and videos."""
   del options
   small = dataclasses.replace(
     size.experiment,
@@ -158,16 +181,45 @@ def _growth(size: Size, options, progress):
     ('side', 'model', 'image_size', (64, 128)),
   ):
     sizes = [_changed(base, part, **{field: value}) for value in values]
+    power = 2 if what == 'side' else 1  # linear in pixels
     cases = [
-      (f'step, {what} {value}', meta_train.ours(s), 1)
+      (value**power, f'step, {what} {value}', meta_train.ours(s), 1)
       for value, s in zip(values, sizes, strict=True)
     ]
     rows += _growing(cases, size, progress)
   cases = [
-    (f'step, {videos:,} videos', meta_train.ours(base, videos), 1)
+    (videos, f'step, {videos:,} videos', meta_train.ours(base, videos), 1)
     for videos in (1_000, 1_000_000)
   ]
   rows += _growing(cases, size, progress)
+  return rows, {}
+
+
+def _stream(size: Size, options, progress):
+  """Whole animations against their length, and the first frame."""
+  del options  # the twin has no such command
+  size = dataclasses.replace(size, repeats=min(size.repeats, 3))
+  lengths = size.lengths
+  stage = stream.Stage((1, *lengths))
+  try:
+    cases = [
+      (length, name, stage.program(name, length), length)
+      for length in lengths
+      for name in [f'animate, {stream.SIDE}², {length:,} frames']
+    ]
+    rows = _growing(cases, size, progress)
+    first = [
+      stage.program('first frame, nothing compiled yet', 1, kept=False),
+      stage.program('first frame, compiled before', 1),
+    ]
+    timings = clock.interleave(first, size.repeats, progress)
+    rows += [
+      Row(p.name, 'flaxheads', t, None, 1, t.median / timings[0].median)
+      for p, t in zip(first, timings, strict=True)
+    ]
+    rows = [row._replace(peak_bytes=stage.peaks[row.case]) for row in rows]
+  finally:
+    stage.close()
   return rows, {}
 
 
@@ -178,4 +230,5 @@ SUITES = {
   'animate': _animate,
   'identity_table': _identity_table,
   'growth': _growth,
+  'stream': _stream,
 }

@@ -14,6 +14,8 @@ def to_json(rows: Sequence[Row], ceilings: dict) -> list[dict]:
       'seconds': row.timing._asdict(),
       'samples_per_second': row.samples / row.timing.median,
       'ratio': row.ratio,
+      'exponent': row.exponent,
+      'peak_bytes': row.peak_bytes,
       **(_cost(row, ceilings) if row.cost else {}),
     }
     for row in rows
@@ -41,6 +43,7 @@ def _line(row: dict) -> str:
     _seconds(seconds['median']),
     f'{_seconds(seconds["low"])} to {_seconds(seconds["high"])}',
     f'{row["ratio"]:.2f}',
+    '' if row['exponent'] is None else f'{row["exponent"]:.2f}',
   ]
   if 'flops' in row:
     cells += [
@@ -48,10 +51,11 @@ def _line(row: dict) -> str:
       f'{row["bytes_accessed"] / 1e9:,.1f}',
       f'{row["share_of_matmul"]:.0%}',
       f'{row["compile_seconds"]:.0f} s',
-      f'{row["peak_bytes"] / 2**30:.1f}',
     ]
   else:
-    cells += ['', '', '', '', '']
+    cells += ['', '', '', '']
+  peak = row['peak_bytes']
+  cells.append('' if peak is None else f'{peak / 2**30:.1f}')
   return f'| {" | ".join(cells)} |'
 
 
@@ -70,9 +74,9 @@ def to_markdown(report: dict) -> str:
     f'product reaches {ceilings["flops"] / 1e9:,.0f} GFLOP/s, a copy '
     f'{ceilings["bandwidth"] / 1e9:,.1f} GB/s.',
     '',
-    '| | | median | quartiles | times ours | GFLOP | GB by XLA | of the matrix '
-    'product | compiling | GiB at most |',
-    '|---' * 10 + '|',
+    '| | | median | quartiles | times ours | exponent | GFLOP | GB by XLA | of '
+    'the matrix product | compiling | GiB at most |',
+    '|---' * 11 + '|',
   ]
   for suite in report['suites'].values():
     lines += [_line(row) for row in suite['rows']]

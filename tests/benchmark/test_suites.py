@@ -1,8 +1,10 @@
 """The suites run at the tiny size; their figures make sense."""
 
+import time
+
 import pytest
 
-from flaxheads.benchmark import sizes, suites, table
+from flaxheads.benchmark import clock, sizes, stream, suites, table
 
 CEILINGS = {'flops': 1e11, 'bandwidth': 1e10}
 
@@ -41,7 +43,7 @@ def test_animation_at_the_tiny_size():
   text = table.to_markdown(report)
   lines = text.splitlines()
   cells = {line.count('|') for line in lines[2:]}
-  assert cells == {11}  # every line has as many columns as the head
+  assert cells == {12}  # every line has as many columns as the head
   assert sum('64², ' in line for line in lines) == 2
 
 
@@ -53,3 +55,59 @@ def test_the_table_of_identities_costs_what_its_batch_costs():
   assert rows[2].ratio == pytest.approx(
     rows[2].timing.median / rows[1].timing.median
   )
+
+
+def test_what_grows_has_an_exponent():
+  # Four times the size in eight times the time: 1.5.
+  programs = [
+    clock.Program(str(n), lambda n=n: time.sleep(n)) for n in (0.02, 0.16)
+  ]
+  cases = [(1, 'a', programs[0], 1), (4, 'b', programs[1], 1)]
+  size = sizes.find('tiny')
+  first, second = suites._growing(cases, size, iter)
+  assert (first.ratio, first.exponent) == (1, None)
+  assert second.exponent == pytest.approx(1.5, abs=0.2)
+
+
+def test_a_whole_animation_is_a_process_of_its_own():
+  stage = stream.Stage([4])
+  try:
+    stage.program('four frames', 4).run()
+    assert (stage.root / 'out.mp4').is_file()
+    assert any((stage.root / 'programs').iterdir())  # for the next one
+    assert stage.peaks['four frames'] > 50e6
+    (stage.root / '4.mp4').unlink()
+    with pytest.raises(RuntimeError, match='no such file'):
+      stage.program('no frames', 4).run()
+  finally:
+    stage.close()
+  assert not stage.root.exists()
+
+
+class _Stage:
+  """Takes a moment for each frame, and longer where nothing was compiled."""
+
+  def __init__(self, lengths):
+    self.lengths, self.peaks = lengths, {}
+
+  def program(self, name, length, kept=True):
+    self.peaks[name] = 1000 * length
+    seconds = 0.02 * length + (0 if kept else 0.1)
+    return clock.Program(name, lambda: time.sleep(seconds))
+
+  def close(self):
+    pass
+
+
+def test_whole_animations_against_their_length(monkeypatch):
+  monkeypatch.setattr(stream, 'Stage', _Stage)
+  rows, _ = suites.SUITES['stream'](sizes.find('tiny', 1), {}, iter)
+  cases = [row.case for row in rows]
+  assert cases[:2] == ['animate, 128², 4 frames', 'animate, 128², 8 frames']
+  assert [case.partition(',')[0] for case in cases[2:]] == ['first frame'] * 2
+  assert [row.peak_bytes for row in rows] == [4000, 8000, 1000, 1000]
+  assert rows[1].exponent == pytest.approx(1, abs=0.2)
+  assert rows[3].timing.median < rows[2].timing.median
+  dicts = table.to_json(rows, CEILINGS)
+  assert dicts[1]['exponent'] == rows[1].exponent
+  assert dicts[1]['samples_per_second'] == 8 / rows[1].timing.median
