@@ -18,6 +18,8 @@ def get_config() -> b.X2FaceConfig:
     model=b.X2FaceModelConfig.small(64),
     data=b.like_data(ours),
     augment=ours.augment,
-    optimizer=b.MomentumConfig(decay_steps=ours.optimizer.decay_steps),
+    optimizer=b.MomentumConfig(
+      learning_rate=1e-2, decay_steps=ours.optimizer.decay_steps
+    ),
     training=b.like_rhythm(ours),
   )

@@ -16,9 +16,8 @@ from flaxheads.config import (
   OptimizerConfig,
   RhythmConfig,
   default,
-  from_dict,
 )
-from flaxheads.errors import UserError, check_choice, check_range
+from flaxheads.errors import check_choice, check_range
 
 _SIZES = (64, 128, 256, 512)
 
@@ -107,7 +106,7 @@ class IdentityConfig:
 class X2FaceConfig(Checked):
   """One experiment with X2Face."""
 
-  baseline: str = 'x2face'
+  kind: str = 'x2face'
   seed: int = 0
   model: X2FaceModelConfig = default(X2FaceModelConfig)
   perceptual: VGGFaceConfig = default(VGGFaceConfig)
@@ -118,7 +117,7 @@ class X2FaceConfig(Checked):
   training: RhythmConfig = default(RhythmConfig)
 
   def __post_init__(self):
-    check_choice('baseline', self.baseline, ('x2face',))
+    check_choice('kind', self.kind, ('x2face',))
 
 
 @dataclasses.dataclass
@@ -205,7 +204,7 @@ class FewShotConfig:
 class Pix2pixHDConfig(Checked):
   """One experiment with Pix2pixHD."""
 
-  baseline: str = 'pix2pixhd'
+  kind: str = 'pix2pixhd'
   seed: int = 0
   model: Pix2pixHDModelConfig = default(Pix2pixHDModelConfig)
   loss: Pix2pixHDLossConfig = default(Pix2pixHDLossConfig)
@@ -217,24 +216,7 @@ class Pix2pixHDConfig(Checked):
   finetune: FewShotConfig = default(FewShotConfig)
 
   def __post_init__(self):
-    check_choice('baseline', self.baseline, ('pix2pixhd',))
-
-
-BASELINES = {'x2face': X2FaceConfig, 'pix2pixhd': Pix2pixHDConfig}
-
-
-def read_config(values: dict) -> Checked:
-  """A config of either kind from nested dicts: a comparator's says which.
-
-  Raises:
-    UserError: no such comparator or field, or a value that is not allowed.
-  """
-  name = values.get('baseline')
-  if name is None:
-    return from_dict(values, Config)
-  if not isinstance(name, str) or name not in BASELINES:
-    raise UserError(f'baseline: {name!r} is not one of {", ".join(BASELINES)}')
-  return from_dict(values, BASELINES[name])
+    check_choice('kind', self.kind, ('pix2pixhd',))
 
 
 def like_data(config: Config) -> PairDataConfig:

@@ -41,9 +41,9 @@ for _kind, (_names, _measures) in instruments.KINDS.items():
   flags.DEFINE_string(
     _kind,
     '',
-    f'Measures {_measures}: weights of {" or ".join(_names)} as launch.weights'
-    ' writes them; empty: from where it puts them; none: leave it out; random:'
-    ' random weights, whose numbers mean nothing.',
+    f'Measures {_measures}: weights of {" or ".join(_names)} as launch.weights,'
+    ' or launch.export, writes them; empty: from where the former puts them;'
+    ' none: leave it out; random: random weights, whose numbers mean nothing.',
   )
 flags.DEFINE_bool(
   'cross', True, 'Also drive each person by the landmarks of the next one.'

@@ -28,6 +28,8 @@ LEVELS = (
   (
     'flaxheads',
     'flaxheads.baseline_config',
+    'flaxheads.experiments',
+    'flaxheads.face_identity_config',
     'flaxheads.config',
     'flaxheads.errors',
   ),

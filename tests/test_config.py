@@ -8,8 +8,8 @@ import re
 import pytest
 
 from flaxheads import config as c
-from flaxheads.baseline_config import read_config
 from flaxheads.errors import UserError
+from flaxheads.experiments import read_config
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PRESETS = sorted(
@@ -116,7 +116,7 @@ def test_comparators_have_the_records_and_the_budget_of_the_model(
 ):
   config = importlib.import_module(f'configs.{name}_{suffix}').get_config()
   model = importlib.import_module(f'configs.{ours}').get_config()
-  assert config.baseline == name
+  assert config.kind == name
   for field in ('num_steps', 'batch_size'):
     assert getattr(config.training, field) == getattr(model.training, field)
   assert config.augment == model.augment
@@ -130,15 +130,15 @@ def test_comparators_have_the_records_and_the_budget_of_the_model(
 @pytest.mark.parametrize(
   'values, message',
   [
-    ({'baseline': 'x3face'}, "baseline: 'x3face' is not one of x2face"),
-    ({'baseline': ['x2face']}, 'is not one of x2face, pix2pixhd'),
-    ({'baseline': 'x2face', 'loss': {}}, 'X2FaceConfig.loss: no such field'),
+    ({'kind': 'x3face'}, "kind: 'x3face' is not one of x2face"),
+    ({'kind': ['x2face']}, 'is not one of x2face, pix2pixhd'),
+    ({'kind': 'x2face', 'loss': {}}, 'X2FaceConfig.loss: no such field'),
     (
-      {'baseline': 'x2face', 'perceptual': {'vgg19': 'f'}},
+      {'kind': 'x2face', 'perceptual': {'vgg19': 'f'}},
       'VGGFaceConfig.vgg19: no such field',
     ),
     (
-      {'baseline': 'pix2pixhd', 'model': {'num_scales': 0}},
+      {'kind': 'pix2pixhd', 'model': {'num_scales': 0}},
       'model.num_scales: 0 is too small',
     ),
   ],

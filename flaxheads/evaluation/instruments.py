@@ -18,10 +18,11 @@ from flaxheads.errors import UserError
 # Which networks each flag takes, the usual one first, and what it measures.
 KINDS = {
   'inception': (('inception',), 'FID, KID'),
-  'arcface': (('arcface_r50', 'arcface_r100'), 'CSIM'),
+  'arcface': (('arcface_r50', 'arcface_r100', 'iresnet_small'), 'CSIM'),
   'lpips': (('lpips_alex', 'lpips_vgg'), 'LPIPS'),
 }
 NONE, RANDOM = 'none', 'random'
+_STAND_IN = 'iresnet_small'  # used where a flag names its file, never unasked
 
 
 class Detection(NamedTuple):
@@ -101,7 +102,7 @@ def _find(kind: str) -> str | None:
   from flaxheads.weights import store
 
   for name in KINDS[kind][0]:
-    if store.default_path(name).is_file():
+    if name != _STAND_IN and store.default_path(name).is_file():
       return str(store.default_path(name))
   return None
 
@@ -187,8 +188,9 @@ def make_critic(model, digest: str) -> tuple[Critic | None, str]:
 def make_examiner(model, instruments: Instruments):
   """What fine-tuning looks at its held-out support frames with: the same.
 
-  The detector, and ArcFace unless its weights are random; else the model's own
-  embedder stands in. The evaluation's held-out frames are never among those.
+  The detector, and ArcFace, unless its weights are random or stand in for it;
+  else the model's own embedder does. The evaluation's held-out frames are never
+  among those.
 
   Args:
     model: of flaxheads.fewshot.load_model.
@@ -201,6 +203,6 @@ def make_examiner(model, instruments: Instruments):
   from flaxheads.metrics import networks
 
   arcface = instruments.arcface
-  if arcface and arcface.mark == networks.RANDOM:
+  if arcface and arcface.mark in (networks.RANDOM, networks.STAND_IN):
     arcface = None
   return examiner.assemble(model, instruments.detection, arcface)

@@ -49,13 +49,15 @@ def embed_faces(frames, points, arcface) -> np.ndarray:
     arcface: MetricNetwork.
 
   Returns:
-    float32 [F, 512]; NaN where no face was found.
+    float32 [F, D]; NaN where no face was found, and D is 1 where none was.
   """
   found = np.isfinite(points).all((1, 2))
-  embeddings = np.full((len(frames), 512), np.nan, np.float32)
-  if found.any():
-    aligned = identity.align(frames[found], points[found])
-    embeddings[found] = arcface(aligned)
+  if not found.any():
+    return np.full((len(frames), 1), np.nan, np.float32)
+  of_found = arcface(identity.align(frames[found], points[found]))
+  shape = (len(frames), of_found.shape[-1])
+  embeddings = np.full(shape, np.nan, np.float32)
+  embeddings[found] = of_found
   return embeddings
 
 
@@ -74,7 +76,7 @@ class Truth:
 
   @functools.cached_property
   def faces(self) -> np.ndarray:
-    """Embeddings of all frames [N, 512]."""
+    """Embeddings of all frames [N, D]."""
     detected = self._instruments.detection is not None
     points = self.found if detected else self.trial.points
     return embed_faces(self.trial.frames, points, self._instruments.arcface)
@@ -113,8 +115,8 @@ def _similarity(faces, others) -> float | None:
   """Mean CSIM over the pairs of which both have a face.
 
   Args:
-    faces: float [F, 512], NaN where there is none.
-    others: float [F, 512] or [F, T, 512].
+    faces: float [F, D], NaN where there is none; of no face at all, [F, 1].
+    others: float [F, D] or [F, T, D].
   """
   faces, others = np.broadcast_arrays(
     faces.reshape(len(faces), *[1] * (others.ndim - 2), -1), others

@@ -16,6 +16,11 @@ from flaxheads.evaluation.summary import (
 # Of the real frames the other metrics are known beforehand.
 _OF_REAL = ('nme', 'failure_rate', 'flicker', 'realism')
 _SMALL = '*'
+_STAND_IN = (
+  'no CSIM, but the cosine of what a small network that stands in for ArcFace'
+  ' makes of frames where a face is found; it compares the methods of this'
+  ' table and nothing else'
+)
 
 MEANINGS = {
   'fid': (
@@ -160,9 +165,12 @@ def _body(summary, columns) -> list[list[str]]:
 def _notes(columns, cross=False) -> list[str]:
   notes = []
   for key in columns:
-    name, _ = split_name(key)
+    name, mark = split_name(key)
     more = _CSIM_OF[cross] if name == 'csim' else ''
-    notes.append(f'{find_metric(key).label}: {MEANINGS[name]}{more}.')
+    meaning = MEANINGS[name]
+    if name == 'csim' and mark.startswith('stand-in'):
+      meaning = _STAND_IN
+    notes.append(f'{find_metric(key).label}: {meaning}{more}.')
   return notes
 
 

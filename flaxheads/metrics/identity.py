@@ -20,31 +20,63 @@ TEMPLATE = np.array(
   ]
 )
 _NOSE_TIP, _MOUTH_LEFT, _MOUTH_RIGHT = 30, 48, 54
+_QUARTER = np.array([-1.0, 1.0])  # of a turn, after x and y have changed places
+
+
+def _average(points) -> np.ndarray:
+  row = np.zeros(layout.NUM_POINTS)
+  row[list(points)] = 1 / len(points)
+  return row
+
+
+_FIVE = np.stack(
+  [
+    _average(layout.LEFT_EYE),
+    _average(layout.RIGHT_EYE),
+    *(_average([i]) for i in (_NOSE_TIP, _MOUTH_LEFT, _MOUTH_RIGHT)),
+  ]
+)
 
 
 def five_points(points):
   """Eye centres, tip of the nose and corners of the mouth.
 
   Args:
-    points: float [..., 68, 2].
+    points: float [..., 68, 2], of numpy or JAX.
 
   Returns:
-    float64 [..., 5, 2], in the order of TEMPLATE.
+    The same [..., 5, 2], in the order of TEMPLATE.
   """
-  points = np.asarray(points, np.float64)
-  eyes = [
-    points[..., list(eye), :].mean(-2)
-    for eye in (layout.LEFT_EYE, layout.RIGHT_EYE)
-  ]
-  others = [points[..., i, :] for i in (_NOSE_TIP, _MOUTH_LEFT, _MOUTH_RIGHT)]
-  return np.stack(eyes + others, -2)
+  return _FIVE @ points
 
 
-def similarity_transform(source, target):
+def similarity(source, target):
   """The rotation, scale and shift that bring points nearest to others.
 
   Least squares over x' = s R x + t without reflection: in the plane a linear
   problem in (s cos, s sin, t), the same solution as Umeyama 1991's there.
+
+  Args:
+    source: float [..., N, 2], of numpy or JAX; not all in one place.
+    target: float [..., N, 2].
+
+  Returns:
+    (s cos [...], s sin [...], t [..., 2]).
+  """
+  mean_s, mean_t = source.mean(-2), target.mean(-2)
+  s, t = source - mean_s[..., None, :], target - mean_t[..., None, :]
+  size = (s * s).sum((-2, -1))
+  cosine = (s * t).sum((-2, -1)) / size
+  sine = (s[..., 0] * t[..., 1] - s[..., 1] * t[..., 0]).sum(-1) / size
+  # As complex numbers: t = mean_t - (cos + i sin) mean_s.
+  turned = cosine[..., None] * mean_s + sine[..., None] * (
+    mean_s[..., ::-1] * _QUARTER
+  )
+  return cosine, sine, mean_t - turned
+
+
+def similarity_transform(source, target):
+  """The matrix of `similarity` for one face.
 
   Args:
     source: float [N, 2].
@@ -56,15 +88,11 @@ def similarity_transform(source, target):
   Raises:
     ValueError: all source points lie in one place.
   """
-  mean_s, mean_t = source.mean(0), target.mean(0)
-  s, t = source - mean_s, target - mean_t
-  size = np.square(s).sum()
-  if not size > 0:
+  if not np.square(source - source.mean(0)).sum() > 0:
     raise ValueError('all points lie in one place')
-  cosine = (s * t).sum() / size
-  sine = (s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum() / size
+  cosine, sine, shift = similarity(source, target)
   turn = np.array([[cosine, -sine], [sine, cosine]])
-  return np.concatenate([turn, (mean_t - turn @ mean_s)[:, None]], 1)
+  return np.concatenate([turn, shift[:, None]], 1)
 
 
 def align(frames, points) -> np.ndarray:
@@ -84,7 +112,7 @@ def align(frames, points) -> np.ndarray:
   aligned = np.empty((len(frames), ALIGNED_SIZE, ALIGNED_SIZE, 3), np.float32)
   for i, frame in enumerate(frames):
     # OpenCV's pixel centres lie at integers.
-    source = five_points(points[i]) - 0.5
+    source = five_points(points[i].astype(np.float64)) - 0.5
     try:
       matrix = similarity_transform(source, TEMPLATE)
     except ValueError as error:

@@ -18,6 +18,8 @@ from flaxheads.weights import store
 BATCH_SIZE = 16
 # Marks of MetricNetwork.
 UNVERIFIED, RANDOM = 'unverified weights', 'random weights'
+STAND_IN = 'stand-in weights'
+STAND_INS = ('iresnet_small',)  # which no publisher has
 
 
 class MetricNetwork(NamedTuple):
@@ -30,7 +32,7 @@ class MetricNetwork(NamedTuple):
     apply: ([-1, 1] frames [BATCH_SIZE, H, W, 3], as many as the network
       takes) -> [BATCH_SIZE, ...].
     mark: what stands beside the name of every number made with it: '',
-      'unverified weights' or 'random weights'.
+      'unverified weights', 'stand-in weights' or 'random weights'.
     digest: stands for the weights where results are looked up.
   """
 
@@ -107,7 +109,16 @@ def load_network(name: str, path: str | None = None) -> MetricNetwork:
   path = path or store.find(name)
   weights = store.load(path, name, like=pretrained.shapes_of(name))
   warning = mark = ''
-  if weights.metadata.get('verified_by') != store.PUBLISHER:
+  vouched = weights.metadata.get('verified_by')
+  if vouched == store.TRAINED or name in STAND_INS:
+    source = weights.metadata.get('source', 'data that it does not name')[:80]
+    warning = (
+      f'{name}: no network of any publisher, but a small one that was trained'
+      f' on {source}; its cosines compare methods of this report alone, and'
+      ' are no CSIM'
+    )
+    mark = STAND_IN
+  elif vouched != store.PUBLISHER:
     digest = weights.metadata.get('sha256', 'of no known hash')[:64]
     warning = (
       f'{name}: no publisher vouches for these weights, only the user'

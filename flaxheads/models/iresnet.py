@@ -1,4 +1,4 @@
-"""ArcFace's improved residual network: a face in, 512 numbers out.
+"""ArcFace's improved residual network: a face in, numbers out.
 
 Deng et al. 2019, "ArcFace: Additive Angular Margin Loss for Deep Face
 Recognition", in the form that insightface publishes weights for
@@ -6,6 +6,8 @@ Recognition", in the form that insightface publishes weights for
 and bias, where the conversion put it; that before one is an affine map of its
 own, because the zeros of the padding come after it.
 """
+
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -16,11 +18,26 @@ from flaxheads.weights import convention as conventions
 from flaxheads.weights.convention import Convention
 
 INPUT_SIZE = 112
-NUM_FEATURES = 512
-_CHANNELS = (64, 128, 256, 512)
-# Residual blocks of the four stages.
-R50_DEPTHS = (3, 4, 14, 3)
-R100_DEPTHS = (3, 13, 30, 3)
+
+
+class Sizes(NamedTuple):
+  """Of the four stages, and of what comes out.
+
+  Attributes:
+    depths: residual blocks.
+    channels: of each block; the first convolution has those of the first.
+    num_features: numbers that stand for a face.
+  """
+
+  depths: tuple[int, int, int, int]
+  channels: tuple[int, int, int, int] = (64, 128, 256, 512)
+  num_features: int = 512
+
+
+R50 = Sizes((3, 4, 14, 3))
+R100 = Sizes((3, 13, 30, 3))
+# Ours, trained by training/face_identity.py; it has no batch normalisation.
+SMALL = Sizes((1, 1, 1, 1), (16, 32, 64, 128), 128)
 
 _PRECISION = jax.lax.Precision.HIGHEST
 
@@ -77,11 +94,11 @@ class IResNet(nn.Module):
   """An embedding of aligned faces.
 
   Attributes:
-    depths: residual blocks of the four stages.
+    sizes: of the four stages.
     convention: what the weights want to see.
   """
 
-  depths: tuple[int, int, int, int] = R50_DEPTHS
+  sizes: Sizes = R50
   convention: Convention = conventions.ARCFACE
 
   @nn.compact
@@ -93,14 +110,15 @@ class IResNet(nn.Module):
         metrics.identity.align does.
 
     Returns:
-      float32 [B, 512], not normalised.
+      float32 [B, num_features], not normalised.
     """
     x = prepare(frames, self.convention)
-    x = _PReLU(name='prelu')(_conv(64, 3, 1, 'conv1')(x))
-    for stage, depth in enumerate(self.depths):
+    depths, channels, num_features = self.sizes
+    x = _PReLU(name='prelu')(_conv(channels[0], 3, 1, 'conv1')(x))
+    for stage, depth in enumerate(depths):
       for i in range(depth):
         name = f'layer{stage + 1}_{i}'
-        x = _Block(_CHANNELS[stage], 1 + (i == 0), i == 0, name=name)(x)
-    x = _Affine(name='bn2')(x)  # [B, 7, 7, 512]
-    x = x.reshape(len(x), -1)  # [B, 7 * 7 * 512]
-    return nn.Dense(NUM_FEATURES, precision=_PRECISION, name='fc')(x)
+        x = _Block(channels[stage], 1 + (i == 0), i == 0, name=name)(x)
+    x = _Affine(name='bn2')(x)  # [B, 7, 7, C]
+    x = x.reshape(len(x), -1)  # [B, 7 * 7 * C]
+    return nn.Dense(num_features, precision=_PRECISION, name='fc')(x)

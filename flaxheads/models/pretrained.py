@@ -10,14 +10,17 @@ _NETWORKS = {
   'vgg19': perceptual.vgg19,
   'vggface': perceptual.vggface,
   'inception': inception.InceptionV3,
-  'arcface_r50': lambda *a: iresnet.IResNet(iresnet.R50_DEPTHS, *a),
-  'arcface_r100': lambda *a: iresnet.IResNet(iresnet.R100_DEPTHS, *a),
+  'arcface_r50': lambda *a: iresnet.IResNet(iresnet.R50, *a),
+  'arcface_r100': lambda *a: iresnet.IResNet(iresnet.R100, *a),
+  'iresnet_small': lambda *a: iresnet.IResNet(iresnet.SMALL, *a),
   'lpips_alex': lambda *a: lpips.LPIPS('alex', *a),
   'lpips_vgg': lambda *a: lpips.LPIPS('vgg', *a),
 }
 NAMES = tuple(_NETWORKS)
 # The smallest pictures that make sense of; only shapes are taken from them.
-_SIZES = {'arcface_r50': iresnet.INPUT_SIZE, 'arcface_r100': iresnet.INPUT_SIZE}
+_SIZES = dict.fromkeys(
+  ('arcface_r50', 'arcface_r100', 'iresnet_small'), iresnet.INPUT_SIZE
+)
 
 
 def make_network(name: str, convention=None):

@@ -70,8 +70,8 @@ def _checksums(tree) -> dict[str, int]:
   return {_name(path): int(value) for path, value in leaves}
 
 
-def _l1(metrics: dict) -> float:
-  return metrics['l1']
+def _error(metrics: dict) -> float:
+  return metrics['error']
 
 
 class Checkpoints:
@@ -89,14 +89,14 @@ class Checkpoints:
 
   def _open(self) -> ocp.CheckpointManager:
     self._check_metrics()
-    best = managers.BestN(get_metric_fn=_l1, reverse=True, n=1)
+    best = managers.BestN(get_metric_fn=_error, reverse=True, n=1)
     return ocp.CheckpointManager(
       self._folder,
       options=ocp.CheckpointManagerOptions(
         preservation_policy=managers.AnyPreservationPolicy(
           [managers.LatestN(self._keep), best]
         ),
-        best_fn=_l1,  # else the metrics are not written
+        best_fn=_error,  # else the metrics are not written
         best_mode='min',
         cleanup_tmp_directories=parallel.is_first_process(),
         enable_async_checkpointing=True,
@@ -116,7 +116,7 @@ class Checkpoints:
         continue  # not yet complete
       try:
         with _damage():
-          float(_l1(json.loads(path.read_text())))
+          float(_error(json.loads(path.read_text())))
       except _DamagedError as error:
         raise UserError(
           f'{path}: damaged ({error}); move {step} away to go on without it'
@@ -127,17 +127,17 @@ class Checkpoints:
     return self._manager.latest_step()
 
   def best_step(self) -> int | None:
-    """Step of the checkpoint with the lowest L1 on the fixed people."""
+    """Step of the checkpoint with the least error on the fixed people."""
     return self._manager.best_step()
 
-  def save(self, step: int, state, facts: dict, l1: float) -> None:
+  def save(self, step: int, state, facts: dict, error: float) -> None:
     """Saves the state unless that step is saved already.
 
     Args:
       step: updates done; with the seed it is the state of the data, too.
       state: a tree of arrays.
       facts: what must be the same when the run goes on; JSON.
-      l1: of the fixed people, which decides what is best.
+      error: of a look at the fixed people, which decides what is best.
     """
     if self._manager.latest_step() == step:
       return
@@ -147,7 +147,7 @@ class Checkpoints:
       args=ocp.args.Composite(
         state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts)
       ),
-      metrics={'l1': l1},
+      metrics={'error': error},
     )
 
   def restore(self, like, check: Callable[[dict], None]) -> Restored | None:

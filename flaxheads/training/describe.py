@@ -57,7 +57,7 @@ def _compile(config: Config, mesh: parallel.Mesh):
 def _check_kind(config):
   if not isinstance(config, Config):
     raise UserError(
-      f'--config: of {config.baseline}; only the cost of the model is counted'
+      f'--config: of {config.kind}; only the cost of the model is counted'
     )
 
 

@@ -2,8 +2,6 @@
 
 from absl import logging
 
-from flaxheads.training.sampling import Look
-
 # Of the pictures of the fixed people, from the step on at which a run that
 # works shows heads.
 _FROM_STEP = 1000
@@ -61,11 +59,14 @@ class Health:
     self._certain = self._certain + 1 if sure else 0
     self._note('hinge', self._certain >= _PATIENCE, step, self._certain)
 
-  def see_people(self, step: int, look: Look) -> None:
-    """Takes a look at the fixed people."""
-    if step < _FROM_STEP:
+  def see_people(self, step: int, scalars: dict[str, float]) -> None:
+    """Takes the scalars of one look at the fixed people."""
+    if step < _FROM_STEP or 'people/contrast' not in scalars:  # or none drawn
       return
-    self._note('contrast', look.contrast < _LEAST_CONTRAST, step, look.contrast)
-    alike = self._knows_people and look.variety < _LEAST_VARIETY
-    self._note('variety', alike, step, look.variety)
-    self._note('clipped', look.clipped > _MOST_CLIPPED, step, look.clipped)
+    contrast, variety, clipped = (
+      scalars[f'people/{name}'] for name in ('contrast', 'variety', 'clipped')
+    )
+    self._note('contrast', contrast < _LEAST_CONTRAST, step, contrast)
+    alike = self._knows_people and variety < _LEAST_VARIETY
+    self._note('variety', alike, step, variety)
+    self._note('clipped', clipped > _MOST_CLIPPED, step, clipped)

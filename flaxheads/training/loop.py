@@ -6,10 +6,10 @@ import time
 from absl import logging
 from tqdm import tqdm
 
-from flaxheads.baseline_config import read_config
 from flaxheads.config import Checked
 from flaxheads.data import pipeline
 from flaxheads.errors import UserError
+from flaxheads.experiments import read_config
 from flaxheads.training import parallel, recipes, sampling
 from flaxheads.training.checkpoints import Checkpoints
 from flaxheads.training.stopping import StopRequest
@@ -184,7 +184,7 @@ class _Run:
         scalars |= self.watch.look(done, look)
       if saving:
         check_finite(done, to_scalars(metrics))  # never keep a broken state
-        self.checkpoints.save(done, self.state, self.facts, float(look.l1))
+        self.checkpoints.save(done, self.state, self.facts, float(look.error))
       if stopping and not last:
         raise stop.pause(done)
       if not last:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from flaxheads.training import parallel
+
 
 class Recipe(NamedTuple):
   """An experiment as functions; the loop knows no network.
@@ -26,3 +28,20 @@ class Recipe(NamedTuple):
   make_sampler: Callable
   shown: dict[str, str]
   knows_people: bool = True
+
+
+def map_step(step: Callable, mesh: parallel.Mesh) -> Callable:
+  """`make_step` of a recipe whose whole state is the same on all devices.
+
+  Args:
+    step: (state, this device's part of the batch, constants) -> (state,
+      metrics), both made equal on all devices by itself.
+    mesh: of flaxheads.training.parallel.
+  """
+  return parallel.pmap(
+    step,
+    mesh,
+    in_specs=(parallel.REPLICATED, parallel.SHARDED, parallel.REPLICATED),
+    out_specs=(parallel.REPLICATED, parallel.REPLICATED),
+    donate_argnums=(0,),
+  )

@@ -4,8 +4,9 @@ import functools
 
 from flaxheads.baseline_config import Pix2pixHDConfig, X2FaceConfig
 from flaxheads.config import Checked, Config
+from flaxheads.face_identity_config import FaceIdentityConfig
+from flaxheads.training import face_identity, sampling
 from flaxheads.training import networks as nets
-from flaxheads.training import sampling
 from flaxheads.training.baselines import pix2pixhd, x2face
 from flaxheads.training.content import build_content
 from flaxheads.training.recipe import Recipe
@@ -31,6 +32,7 @@ _KINDS = {
   Config: (_meta_training, TrainState),
   X2FaceConfig: (x2face.make_recipe, x2face.State),
   Pix2pixHDConfig: (pix2pixhd.make_recipe, pix2pixhd.State),
+  FaceIdentityConfig: (face_identity.make_recipe, face_identity.State),
 }
 
 

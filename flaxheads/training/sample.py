@@ -40,6 +40,12 @@ def to_uint8(frames):
   return jnp.clip(jnp.round((frames + 1) * 127.5), 0, 255).astype(jnp.uint8)
 
 
+def sample_keys(key: jax.Array, count: int) -> jax.Array:
+  """A key for each sample of this device, by its place in the global batch."""
+  place = parallel.index() * count + jnp.arange(count)
+  return jax.vmap(lambda i: jax.random.fold_in(key, i))(place)
+
+
 def prepare_sample(batch: Batch, key: jax.Array, config: Config) -> Sample:
   """Augments frames and points together and draws the landmark images.
 
@@ -52,11 +58,11 @@ def prepare_sample(batch: Batch, key: jax.Array, config: Config) -> Sample:
     Sample. What happens to a sample depends on its place in the global
     batch, not on the number of devices.
   """
-  b = batch.frames.shape[0]
-  place = parallel.index() * b + jnp.arange(b)
-  keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(place)
   frames, points = augment(
-    keys, to_float(batch.frames), batch.points, config.augment
+    sample_keys(key, batch.frames.shape[0]),
+    to_float(batch.frames),
+    batch.points,
+    config.augment,
   )
   pictures = draw_landmarks(points, config.model.image_size)
   return Sample(

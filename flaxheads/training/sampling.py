@@ -17,30 +17,17 @@ MAX_PEOPLE = 8
 
 
 class Look(NamedTuple):
-  """The fixed people, drawn by the averaged parameters without fine-tuning.
+  """What a run makes of the fixed people.
 
   Attributes:
-    sheet: uint8 [rows * H, 4 * W, 3]: a support frame, the landmark image, x̂
-      and x of each person.
-    l1: mean |x̂ - x|, in [0, 2]: what the best checkpoint has least of.
-    contrast: of x̂, its standard deviation over that of x.
-    variety: mean difference between the x̂ of two people, over that of the x.
-    clipped: share of the values of x̂ that are nearly -1 or 1, less that of x.
+    sheet: uint8 [H, W, 3], a row for each person.
+    error: what the best checkpoint has least of.
+    scalars: named floats.
   """
 
   sheet: np.ndarray
-  l1: float
-  contrast: float
-  variety: float
-  clipped: float
-
-  def scalars(self) -> dict[str, float]:
-    """All but the sheet, by name."""
-    return {
-      f'people/{name}': float(value)
-      for name, value in self._asdict().items()
-      if name != 'sheet'
-    }
+  error: float
+  scalars: dict[str, float]
 
 
 def _spread(x):
@@ -64,7 +51,12 @@ def make_looker(draw: Callable, batch: Batch) -> Callable:
     batch: whose first eight people are drawn, the same on every process.
 
   Returns:
-    trained -> Look. All processes must call it.
+    trained -> Look. All processes must call it. The sheet has a support frame,
+    the landmark image, x̂ and x of each person; the error is l1. The scalars:
+    people/l1: mean |x̂ - x|, in [0, 2].
+    people/contrast: of x̂, its standard deviation over that of x.
+    people/variety: mean difference between the x̂ of two, over that of the x.
+    people/clipped: share of the values of x̂ near -1 or 1, less that of x.
   """
   batch = Batch(*(np.asarray(leaf[:MAX_PEOPLE]) for leaf in batch))
 
@@ -76,13 +68,14 @@ def make_looker(draw: Callable, batch: Batch) -> Callable:
     row = [frames[:, 0], pictures[:, -1], fake, real]
     sheet = to_uint8(jnp.concatenate(row, axis=2))  # [B, H, 4W, 3]
     tiny = 1e-6
-    return Look(
-      sheet.reshape(-1, *sheet.shape[2:]),
-      jnp.abs(fake - real).mean(),
-      _spread(fake) / (_spread(real) + tiny),
-      (_variety(fake) + tiny) / (_variety(real) + tiny),
-      _clipped(fake) - _clipped(real),
-    )
+    l1 = jnp.abs(fake - real).mean()
+    scalars = {
+      'people/l1': l1,
+      'people/contrast': _spread(fake) / (_spread(real) + tiny),
+      'people/variety': (_variety(fake) + tiny) / (_variety(real) + tiny),
+      'people/clipped': _clipped(fake) - _clipped(real),
+    }
+    return Look(sheet.reshape(-1, *sheet.shape[2:]), l1, scalars)
 
   return lambda trained: jax.device_get(look(trained, batch))
 

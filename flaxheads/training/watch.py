@@ -121,8 +121,8 @@ class Watch:
 
   def look(self, step: int, look: Look) -> dict[str, float]:
     """Keeps a picture of the fixed people and writes its figures."""
-    scalars = look.scalars()
-    self._health.see_people(step, look)
+    scalars = {name: float(value) for name, value in look.scalars.items()}
+    self._health.see_people(step, scalars)
     self._write(step, scalars)
     if self._writer:
       folder = self._folder / 'samples'

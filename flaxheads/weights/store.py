@@ -9,8 +9,9 @@ from flaxheads.weights import convention, tensors
 from flaxheads.weights.convention import Convention
 
 FOLDER_VARIABLE = 'FLAXHEADS_WEIGHTS'
-# Who vouches for the bytes: the hash that their publisher gives, or the user.
-PUBLISHER, USER = 'publisher', 'user'
+# Who vouches for the bytes: the hash that their publisher gives, or the user;
+# or they were trained here, to stand in for what a publisher has.
+PUBLISHER, USER, TRAINED = 'publisher', 'user', 'trained'
 
 
 class Weights(NamedTuple):

@@ -1,4 +1,4 @@
-"""X2Face and Pix2pixHD by the commands: trained, exported, compared."""
+"""What is trained beside the model, by the commands, and compared with."""
 
 import json
 
@@ -10,7 +10,6 @@ from tests.launch.commands import call, call_all
 
 SIZE = 64
 TINY = (
-  '--config.model.base_channels=4',
   '--config.training.batch_size=2',
   '--config.training.num_steps=2',
   '--config.training.log_every=1',
@@ -18,19 +17,24 @@ TINY = (
   '--config.training.checkpoint_every=2',
 )
 MORE = {
-  'x2face': ('--config.model.bottleneck_channels=8',),
+  'x2face': (
+    '--config.model.base_channels=4',
+    '--config.model.bottleneck_channels=8',
+  ),
   'pix2pixhd': (
+    '--config.model.base_channels=4',
     '--config.model.discriminator_channels=4',
     '--config.model.num_residual_blocks=1',
     '--config.finetune.max_steps=2',
     '--config.finetune.min_steps=1',
   ),
+  'face_identity': (),
 }
 
 
 @pytest.fixture(scope='module')
 def house(tmp_path_factory):
-  """A data set, and a folder of each comparator trained on it."""
+  """A data set, and what was trained on it, exported."""
   root = tmp_path_factory.mktemp('house')
   people = [tiny_game.make_record(person, num_frames=6) for person in range(4)]
   splits = {'train': people[:2], 'test': people[2:]}
@@ -46,9 +50,10 @@ def house(tmp_path_factory):
       *TINY,
       *MORE[name],
     ))  # fmt: skip
-    commands.append(
-      ('export', f'--workdir={workdir}', f'--output={root / name}')
-    )
+    output = root / name
+    if name == 'face_identity':
+      output = output.with_suffix('.safetensors')
+    commands.append(('export', f'--workdir={workdir}', f'--output={output}'))
   done, log = call_all(*commands)
   assert [each.code for each in done] == [0] * len(done), (done, log)
   return root, [each.out for each in done], log
@@ -75,6 +80,12 @@ def test_they_are_trained_and_exported_like_the_model(house):
   assert f'{root / "pix2pixhd"}: pix2pixhd after 2 steps' in printed[3]
   report = json.loads((root / 'run_x2face' / 'report.json').read_text())
   assert report['x2face/photometric'] > 0
+  assert (
+    'face_identity.safetensors: iresnet_small after 2 steps on synth'
+    in printed[5]
+  )
+  report = json.loads((root / 'run_face_identity' / 'report.json').read_text())
+  assert 0 <= report['face_identity/accuracy'] <= 1
 
 
 def test_all_methods_stand_in_one_table(house, things, tmp_path):
@@ -86,6 +97,7 @@ def test_all_methods_stand_in_one_table(house, things, tmp_path):
     f'--model={things.model}',
     f'--x2face={root / "x2face"}',
     f'--pix2pixhd={root / "pix2pixhd"}',
+    f'--arcface={root / "face_identity.safetensors"}',
     output=tmp_path,
   )
   assert done.code == 0, done.err
@@ -97,6 +109,13 @@ def test_all_methods_stand_in_one_table(house, things, tmp_path):
   assert 'X2Face: trained without vggface' in warnings
   assert 'Pix2pixHD: trained and fine-tuned without vgg19' in warnings
   assert 'driven by frames' in ' '.join(report['notes'])
+  assert 'trained on synthetic_heads in 2 steps' in warnings
+  assert all('csim' not in row for row in drawn)
+  assert all(-1 <= row['csim_stand-in_weights'] <= 1 for row in drawn)
+  assert 'CSIM (stand-in weights)' in done.out
+  page = (tmp_path / 'report.html').read_text()
+  assert 'CSIM (stand-in weights): no CSIM, but' in page
+  assert 'cosine of ArcFace' not in page
   for title in ('Nearest frame', 'X2Face', 'Pix2pixHD', 'Ours-FF'):
     assert f'| {title} (1) |' in done.out
 
@@ -124,11 +143,39 @@ def test_mistakes_are_one_line(house, things, tmp_path, arguments, message):
   assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    ('--output={root}/new', 'must end in .safetensors'),
+    ('--output={root}/n.safetensors --dtype=float32', 'leave the flag out'),
+    ('--output={root}/x2face/tensors.safetensors', 'holds other tensors'),
+    ('--output={root}/folder.safetensors', 'is a folder'),
+  ],
+)
+def test_a_face_identity_replaces_nothing_else(house, arguments, message):
+  root, _, _ = house
+  (root / 'folder.safetensors').mkdir(exist_ok=True)
+  before = (root / 'x2face' / 'tensors.safetensors').read_bytes()
+  given = arguments.format(root=root).split()
+  done = call('export', f'--workdir={root / "run_face_identity"}', *given)
+  assert (done.code, done.err.count('\n')) == (2, 1)
+  assert message in done.err
+  assert (root / 'x2face' / 'tensors.safetensors').read_bytes() == before
+
+
+def test_two_frames_of_two_people_are_needed():
+  config = '--config=configs/face_identity_64.py'
+  for flag in ('data.num_support=2', 'training.batch_size=1'):
+    done = call('train', config, f'--config.{flag}', '--workdir=x')
+    assert (done.code, done.err.count('\n')) == (2, 1)
+    assert flag.partition('=')[0] in done.err
+
+
 def test_what_is_not_counted_or_known_is_refused():
   config = '--config=configs/x2face_64.py'
   done = call('train', config, '--describe')
   assert (done.code, done.err.count('\n')) == (2, 1)
   assert 'only the cost of the model is counted' in done.err
-  done = call('train', config, '--config.baseline=x3face', '--workdir=x')
+  done = call('train', config, '--config.kind=x3face', '--workdir=x')
   assert (done.code, done.err.count('\n')) == (2, 1)
-  assert "baseline: 'x3face' is not one of x2face" in done.err
+  assert "kind: 'x3face' is not one of x2face" in done.err

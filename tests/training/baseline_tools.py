@@ -59,7 +59,7 @@ def make_variables(config, seed=0) -> dict:
     'pix2pixhd': pix2pixhd_game.init_params,
   }
   shapes = jax.eval_shape(
-    lambda: init[config.baseline](config.model, jax.random.key(0))
+    lambda: init[config.kind](config.model, jax.random.key(0))
   )
   tree = traverse_util.flatten_dict(tiny_game.random_tree(shapes, seed))
   for path, leaf in tree.items():
@@ -77,7 +77,7 @@ def make_state(config, seed=0):
     lambda leaf: np.zeros(leaf.shape, leaf.dtype),
     recipe.describe_state(1, mesh),
   )
-  name = 'variables' if config.baseline == 'x2face' else 'params'
+  name = 'variables' if config.kind == 'x2face' else 'params'
   return zeros.replace(**{name: variables})
 
 

@@ -49,10 +49,10 @@ def _accept(facts):
   assert facts == FACTS
 
 
-def _save(folder, steps, keep=3, l1=lambda step: 1.0):
+def _save(folder, steps, keep=3, error=lambda step: 1.0):
   keeper = checkpoints.Checkpoints(str(folder), keep=keep)
   for step in steps:
-    keeper.save(step, _placed(step), FACTS, l1(step))
+    keeper.save(step, _placed(step), FACTS, error(step))
   keeper.close()
 
 
@@ -79,7 +79,7 @@ def test_the_newest_checkpoints_are_kept(tmp_path):
 
 def test_the_best_is_kept_beside_the_newest(tmp_path):
   for steps in ((1, 2, 3), (4, 5)):  # a run that went on
-    _save(tmp_path, steps, keep=2, l1=lambda step: abs(step - 2))
+    _save(tmp_path, steps, keep=2, error=lambda step: abs(step - 2))
   assert _kept(tmp_path) == [2, 4, 5]
   reader = checkpoints.Checkpoints(str(tmp_path))
   assert reader.best_step() == 2
@@ -202,7 +202,7 @@ def test_reading_a_damaged_one_is_one_line(tmp_path):
   assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('text', ['{"l1": 0.63', '{}', '{"l1": []}', '7'])
+@pytest.mark.parametrize('text', ['{"error": 0.63', '{}', '{"error": []}', '7'])
 def test_damaged_metrics_are_named(tmp_path, text):
   _save(tmp_path, (1, 2))
   path = tmp_path / 'checkpoints' / '2' / 'metrics' / 'metrics'

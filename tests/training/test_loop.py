@@ -56,7 +56,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-  look = Look(np.zeros((4, 4, 3), np.uint8), 0.5, 1.0, 1.0, 0.0)
+  look = Look(np.zeros((4, 4, 3), np.uint8), 0.5, {})
   monkeypatch.setattr(loop.sampling, 'make_sampler', lambda *_: lambda *_: look)
 
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from flaxheads.baseline_config import read_config
 from flaxheads.config import Checked
 from flaxheads.errors import UserError
+from flaxheads.experiments import read_config
 from flaxheads.fewshot import folders
 from flaxheads.training.baselines import pix2pixhd_game, x2face
 
@@ -79,7 +79,7 @@ def _expected(config: Checked):
   init = {
     'x2face': x2face.init_variables,
     'pix2pixhd': pix2pixhd_game.init_params,
-  }[config.baseline]
+  }[config.kind]
   return jax.eval_shape(lambda: init(config.model, jax.random.key(0)))
 
 
@@ -96,7 +96,7 @@ def load(folder: str, baseline: str) -> Trained:
   """
   description, tree = folders.load(folder, KIND)
   values = description.get('config', {})
-  found = values.get('baseline')
+  found = values.get('kind')
   if found != baseline:
     raise UserError(f'{folder}: holds {found!r}, not {baseline!r}')
   config = read_config(values)

@@ -25,7 +25,7 @@ from flaxheads.training.baselines.pix2pixhd_game import (
   init_params,
 )
 from flaxheads.training.content import ContentLoss
-from flaxheads.training.recipe import Recipe
+from flaxheads.training.recipe import Recipe, map_step
 from flaxheads.training.sample import prepare_sample
 from flaxheads.training.state import adam
 from flaxheads.training.step import descend, learning_rate_scale
@@ -121,15 +121,10 @@ def _step(state, batch: Batch, content_params, *, config, networks, content):
 
 
 def _make_step(config, networks, content: ContentLoss, mesh: parallel.Mesh):
-  return parallel.pmap(
-    functools.partial(
-      _step, config=config, networks=networks, content=content.apply
-    ),
-    mesh,
-    in_specs=(parallel.REPLICATED, parallel.SHARDED, parallel.REPLICATED),
-    out_specs=(parallel.REPLICATED, parallel.REPLICATED),
-    donate_argnums=(0,),
+  step = functools.partial(
+    _step, config=config, networks=networks, content=content.apply
   )
+  return map_step(step, mesh)
 
 
 def _make_sampler(networks: Networks, batch: Batch):

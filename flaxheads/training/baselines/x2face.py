@@ -23,7 +23,7 @@ from flaxheads.errors import UserError
 from flaxheads.models.x2face import X2Face
 from flaxheads.training import parallel, sampling
 from flaxheads.training.content import load_networks
-from flaxheads.training.recipe import Recipe
+from flaxheads.training.recipe import Recipe, map_step
 from flaxheads.training.sample import Sample, prepare_sample
 from flaxheads.training.step import descend, learning_rate_scale
 
@@ -224,13 +224,8 @@ def _step(state, batch: Batch, vgg_params, *, config, network, vgg):
 
 def _make_step(config: X2FaceConfig, vgg, mesh: parallel.Mesh):
   network = build_network(config.model, parallel.AXIS)
-  return parallel.pmap(
-    functools.partial(_step, config=config, network=network, vgg=vgg),
-    mesh,
-    in_specs=(parallel.REPLICATED, parallel.SHARDED, parallel.REPLICATED),
-    out_specs=(parallel.REPLICATED, parallel.REPLICATED),
-    donate_argnums=(0,),
-  )
+  step = functools.partial(_step, config=config, network=network, vgg=vgg)
+  return map_step(step, mesh)
 
 
 def _make_sampler(config: X2FaceConfig, batch: Batch):
