@@ -18,7 +18,14 @@ import jax.numpy as jnp
 from flaxheads.models.precision import widen
 
 _INIT = nn.initializers.xavier_normal()
+# Of batch normalisation, as published: half as much motion, before anything is
+# learned, as with scales of 1.
+_LEAST_SCALE = 0.02
 _LEAST_CONFIDENCE = 0.1  # added, so that no source counts nothing
+
+
+def _init_scale(key, shape, dtype=jnp.float32):
+  return jax.random.uniform(key, shape, dtype, _LEAST_SCALE, 1.0)
 
 
 def identity_grid(height: int, width: int):
@@ -108,6 +115,7 @@ class UNet(nn.Module):
         epsilon=1e-5,
         axis_name=self.axis_name,
         use_fast_variance=False,  # of few numbers: the last levels are tiny
+        scale_init=_init_scale,
         dtype=self.dtype,
       )(x)
 

@@ -93,6 +93,21 @@ def test_the_size_is_the_published_code_s(config, embedder, driver):
     assert counted == {'embedder': embedder, 'driver': driver}
 
 
+def test_normalisation_starts_as_in_the_published_code():
+  config = X2FaceModelConfig(64, 4, 8, 'float32')
+  variables = jax.jit(lambda key: init_variables(config, key))(
+    jax.random.key(0)
+  )
+  scales = [
+    leaf
+    for path, leaf in jax.tree_util.tree_leaves_with_path(variables['params'])
+    if path[-1].key == 'scale'
+  ]
+  scales = np.concatenate([np.ravel(scale) for scale in scales])
+  assert scales.min() >= 0.02 and scales.max() <= 1
+  assert scales.mean() == pytest.approx(0.51, abs=0.05)
+
+
 @pytest.fixture(scope='module')
 def network():
   """Tiny networks of random weights, applied in use, not in training."""
