@@ -24,7 +24,7 @@ def get_config() -> f.FaceIdentityConfig:
   return f.FaceIdentityConfig(
     model=f.FramesConfig(64),
     data=PairDataConfig(dataset='synthetic_heads', data_dir='data_dir'),
-    optimizer=f.AdamConfig(decay_steps=200),
+    optimizer=f.RateConfig(decay_steps=200),
     training=RhythmConfig(
       num_steps=600,
       batch_size=16,

@@ -15,11 +15,12 @@ from flaxheads.config import (
   DataConfig,
   OptimizerConfig,
   RhythmConfig,
+  ScheduleConfig,
   default,
 )
 from flaxheads.errors import check_choice, check_range
 
-_SIZES = (64, 128, 256, 512)
+SIZES = (64, 128, 256, 512)
 
 
 @dataclasses.dataclass
@@ -53,7 +54,7 @@ class X2FaceModelConfig:
   dtype: str = 'bfloat16'  # of activations; parameters are always float32
 
   def __post_init__(self):
-    check_choice('model.image_size', self.image_size, _SIZES)
+    check_choice('model.image_size', self.image_size, SIZES)
     check_range('model.base_channels', self.base_channels, 4, 1024)
     check_range('model.bottleneck_channels', self.bottleneck_channels, 4, 4096)
     check_choice('model.dtype', self.dtype, DTYPES)
@@ -65,7 +66,7 @@ class X2FaceModelConfig:
 
 
 @dataclasses.dataclass
-class MomentumConfig:
+class MomentumConfig(ScheduleConfig):
   """Stochastic gradient descent; the linear rise and fall are ours.
 
   The paper divides the rate by ten where the loss stands still (recalled).
@@ -73,14 +74,11 @@ class MomentumConfig:
 
   learning_rate: float = 1e-3
   momentum: float = 0.9
-  warmup_steps: int = 0
-  decay_steps: int = 0  # the last steps of a run fall linearly to zero
 
   def __post_init__(self):
+    super().__post_init__()
     check_range('optimizer.learning_rate', self.learning_rate, 0)
     check_range('optimizer.momentum', self.momentum, 0, 0.999999)
-    for name in ('warmup_steps', 'decay_steps'):
-      check_range(f'optimizer.{name}', getattr(self, name), 0)
 
 
 @dataclasses.dataclass
@@ -133,7 +131,7 @@ class Pix2pixHDModelConfig:
   dtype: str = 'bfloat16'  # of activations; parameters are always float32
 
   def __post_init__(self):
-    check_choice('model.image_size', self.image_size, _SIZES)
+    check_choice('model.image_size', self.image_size, SIZES)
     for name in ('base_channels', 'discriminator_channels'):
       check_range(f'model.{name}', getattr(self, name), 4, 1024)
     check_range('model.num_downsamplings', self.num_downsamplings, 1, 5)

@@ -122,29 +122,46 @@ class AugmentConfig:
 
 
 @dataclasses.dataclass
-class OptimizerConfig:
+class ScheduleConfig:
+  """A linear rise and fall of the learning rate (ours)."""
+
+  warmup_steps: int = 0
+  decay_steps: int = 0  # the last steps of a run fall linearly to zero
+
+  def __post_init__(self):
+    for name in ('warmup_steps', 'decay_steps'):
+      check_range(f'optimizer.{name}', getattr(self, name), 0)
+
+
+@dataclasses.dataclass
+class AdamConfig(ScheduleConfig):
+  """Adam without its rate; betas and epsilon of the authors' lab code."""
+
+  b1: float = 0.0
+  b2: float = 0.999
+  epsilon: float = 1e-5
+
+  def __post_init__(self):
+    super().__post_init__()
+    check_range('optimizer.epsilon', self.epsilon, 1e-12, 1)
+    for name in ('b1', 'b2'):
+      check_range(f'optimizer.{name}', getattr(self, name), 0, 0.999999)
+
+
+@dataclasses.dataclass
+class OptimizerConfig(AdamConfig):
   """Adam for E and G, for D, and row by row for W.
 
-  Learning rates are recalled from the paper; the betas and epsilon are those
-  of the authors' lab code.
+  Learning rates are recalled from the paper.
   """
 
   generator_learning_rate: float = 5e-5
   discriminator_learning_rate: float = 2e-4
-  b1: float = 0.0
-  b2: float = 0.999
-  epsilon: float = 1e-5
-  warmup_steps: int = 0
-  decay_steps: int = 0  # the last steps of a run fall linearly to zero; ours
 
   def __post_init__(self):
+    super().__post_init__()
     for name in ('generator_learning_rate', 'discriminator_learning_rate'):
       check_range(f'optimizer.{name}', getattr(self, name), 0)
-    check_range('optimizer.epsilon', self.epsilon, 1e-12, 1)
-    for name in ('warmup_steps', 'decay_steps'):
-      check_range(f'optimizer.{name}', getattr(self, name), 0)
-    for name in ('b1', 'b2'):
-      check_range(f'optimizer.{name}', getattr(self, name), 0, 0.999999)
 
 
 @dataclasses.dataclass

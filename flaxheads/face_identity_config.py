@@ -5,8 +5,9 @@ Where ArcFace can not be had it stands in for it; everything here is ours.
 
 import dataclasses
 
-from flaxheads.baseline_config import PairDataConfig
+from flaxheads.baseline_config import SIZES, PairDataConfig
 from flaxheads.config import (
+  AdamConfig,
   AugmentConfig,
   Checked,
   DataConfig,
@@ -14,8 +15,6 @@ from flaxheads.config import (
   default,
 )
 from flaxheads.errors import check_choice, check_range
-
-_SIZES = (64, 128, 256, 512)
 
 
 @dataclasses.dataclass
@@ -25,7 +24,7 @@ class FramesConfig:
   image_size: int = 256
 
   def __post_init__(self):
-    check_choice('model.image_size', self.image_size, _SIZES)
+    check_choice('model.image_size', self.image_size, SIZES)
 
 
 @dataclasses.dataclass
@@ -42,23 +41,17 @@ class ContrastConfig:
 
 
 @dataclasses.dataclass
-class AdamConfig:
-  """Adam with a linear rise and fall of its rate."""
+class RateConfig(AdamConfig):
+  """Adam with its usual betas."""
 
   learning_rate: float = 1e-3
   b1: float = 0.9
-  b2: float = 0.999
   epsilon: float = 1e-8
   warmup_steps: int = 100
-  decay_steps: int = 0  # the last steps of a run fall linearly to zero
 
   def __post_init__(self):
+    super().__post_init__()
     check_range('optimizer.learning_rate', self.learning_rate, 0)
-    check_range('optimizer.epsilon', self.epsilon, 1e-12, 1)
-    for name in ('b1', 'b2'):
-      check_range(f'optimizer.{name}', getattr(self, name), 0, 0.999999)
-    for name in ('warmup_steps', 'decay_steps'):
-      check_range(f'optimizer.{name}', getattr(self, name), 0)
 
 
 @dataclasses.dataclass
@@ -74,7 +67,7 @@ class FaceIdentityConfig(Checked):
   data: DataConfig = default(PairDataConfig)
   augment: AugmentConfig = default(AugmentConfig)
   contrast: ContrastConfig = default(ContrastConfig)
-  optimizer: AdamConfig = default(AdamConfig)
+  optimizer: RateConfig = default(RateConfig)
   training: RhythmConfig = default(RhythmConfig)
 
   def __post_init__(self):

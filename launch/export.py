@@ -57,7 +57,6 @@ def _export_baseline(output, config, state) -> str:
 
 def _check_identity(output: str) -> None:
   """Refuses what is no weight file of ours, as folders are refused."""
-  from flaxheads.training.face_identity import NETWORK
   from flaxheads.weights import store, tensors
 
   if not output.endswith('.safetensors'):
@@ -68,7 +67,7 @@ def _check_identity(output: str) -> None:
     raise UserError(f'--output={output}: is a folder; name a file')
   if os.path.isfile(output):
     found = tensors.read_metadata(output)
-    wanted = {'network': NETWORK, 'verified_by': store.TRAINED}
+    wanted = {'network': store.STAND_IN, 'verified_by': store.TRAINED}
     if any(found.get(key) != value for key, value in wanted.items()):
       raise UserError(
         f'{output}: holds other tensors; give the name of a new file, or of a '
@@ -77,20 +76,19 @@ def _check_identity(output: str) -> None:
 
 
 def _export_identity(output, config, state) -> str:
-  from flaxheads.training.face_identity import NETWORK
   from flaxheads.weights import convention, store
 
   step, dataset = int(state.step), config.data.dataset
   store.save(
     output,
-    NETWORK,
+    store.STAND_IN,
     state.params,
     convention.ARCFACE,
     source=f'{dataset} in {step} steps',
     verified_by=store.TRAINED,
     licence='that of the data',
   )
-  return f'{NETWORK} after {step} steps on {dataset}'
+  return f'{store.STAND_IN} after {step} steps on {dataset}'
 
 
 # What is checked before, and what writes, by the kind of the experiment.

@@ -1,5 +1,6 @@
 """The suites: what each measures, as rows of figures."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -200,8 +201,7 @@ def _stream(size: Size, options, progress):
   del options  # the twin has no such command
   size = dataclasses.replace(size, repeats=min(size.repeats, 3))
   lengths = size.lengths
-  stage = stream.Stage((1, *lengths))
-  try:
+  with contextlib.closing(stream.Stage((1, *lengths))) as stage:
     cases = [
       (length, name, stage.program(name, length), length)
       for length in lengths
@@ -218,8 +218,6 @@ def _stream(size: Size, options, progress):
       for p, t in zip(first, timings, strict=True)
     ]
     rows = [row._replace(peak_bytes=stage.peaks[row.case]) for row in rows]
-  finally:
-    stage.close()
   return rows, {}
 
 

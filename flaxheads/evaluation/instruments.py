@@ -22,7 +22,6 @@ KINDS = {
   'lpips': (('lpips_alex', 'lpips_vgg'), 'LPIPS'),
 }
 NONE, RANDOM = 'none', 'random'
-_STAND_IN = 'iresnet_small'  # used where a flag names its file, never unasked
 
 
 class Detection(NamedTuple):
@@ -102,7 +101,9 @@ def _find(kind: str) -> str | None:
   from flaxheads.weights import store
 
   for name in KINDS[kind][0]:
-    if name != _STAND_IN and store.default_path(name).is_file():
+    if name == store.STAND_IN:
+      continue  # used where a flag names its file, never unasked
+    if store.default_path(name).is_file():
       return str(store.default_path(name))
   return None
 

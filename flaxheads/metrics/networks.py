@@ -19,7 +19,6 @@ BATCH_SIZE = 16
 # Marks of MetricNetwork.
 UNVERIFIED, RANDOM = 'unverified weights', 'random weights'
 STAND_IN = 'stand-in weights'
-STAND_INS = ('iresnet_small',)  # which no publisher has
 
 
 class MetricNetwork(NamedTuple):
@@ -110,7 +109,7 @@ def load_network(name: str, path: str | None = None) -> MetricNetwork:
   weights = store.load(path, name, like=pretrained.shapes_of(name))
   warning = mark = ''
   vouched = weights.metadata.get('verified_by')
-  if vouched == store.TRAINED or name in STAND_INS:
+  if vouched == store.TRAINED or name == store.STAND_IN:
     source = weights.metadata.get('source', 'data that it does not name')[:80]
     warning = (
       f'{name}: no network of any publisher, but a small one that was trained'

@@ -10,11 +10,9 @@ compare methods with one another, and are no CSIM: files of it say so.
 import functools
 from typing import NamedTuple
 
-import dm_pix as pix
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from flaxheads.data.augment import augment
@@ -22,13 +20,15 @@ from flaxheads.data.pipeline import Batch
 from flaxheads.face_identity_config import FaceIdentityConfig
 from flaxheads.metrics import identity
 from flaxheads.models import pretrained
+from flaxheads.models.x2face import grid_sample
 from flaxheads.training import parallel
 from flaxheads.training.recipe import Recipe, map_step
 from flaxheads.training.sample import sample_keys, to_float, to_uint8
-from flaxheads.training.sampling import MAX_PEOPLE, Look
+from flaxheads.training.sampling import Look, fixed_people
+from flaxheads.training.state import adam
 from flaxheads.training.step import descend, learning_rate_scale
+from flaxheads.weights import store
 
-NETWORK = 'iresnet_small'  # of models.pretrained
 _TINY = 1e-12
 
 
@@ -92,20 +92,9 @@ def align(frames, points, noise=0.0):
   cosine, sine = (
     (v / (cosine**2 + sine**2))[:, None, None] for v in (cosine, sine)
   )
-  places = jnp.stack([cosine * y - sine * x, cosine * x + sine * y], 1)
-
-  def sample(frame, places):
-    frame = jnp.pad(frame, ((1, 1), (1, 1), (0, 0)), constant_values=-1)
-    places = places.reshape(2, -1) + 1
-    channels = [
-      pix.flat_nd_linear_interpolate(
-        frame[..., c].ravel(), places, unflattened_vol_shape=frame.shape[:2]
-      )
-      for c in range(3)
-    ]
-    return jnp.stack(channels, -1).reshape(size, size, 3)
-
-  return jax.vmap(sample)(frames, places)
+  places = jnp.stack([cosine * x + sine * y, cosine * y - sine * x], -1)
+  last = frames.shape[1] - 1
+  return 2 * grid_sample((frames + 1) / 2, 2 * places / last - 1) - 1
 
 
 def _unit(embeddings):
@@ -140,7 +129,7 @@ def contrast(embeddings, temperature: float) -> Terms:
 
 
 def _init_params(key):
-  network = pretrained.make_network(NETWORK)
+  network = pretrained.make_network(store.STAND_IN)
   size = identity.ALIGNED_SIZE
   return network.init(key, jnp.zeros((1, size, size, 3)))['params']
 
@@ -179,17 +168,12 @@ def _step(state, batch: Batch, constants, *, config, network):
     state.params,
     state.optimizer,
     gradient,
-    _adam(config),
+    adam(config.optimizer),
     scale * config.optimizer.learning_rate,
   )
   norm = optax.tree.norm(gradient)
   metrics = Metrics(parallel.mean(terms), norm, scale)
   return State(state.step + 1, params, optimizer), metrics
-
-
-def _adam(config):
-  rates = config.optimizer
-  return optax.scale_by_adam(rates.b1, rates.b2, rates.epsilon)
 
 
 def _make_step(config, network, mesh: parallel.Mesh):
@@ -199,7 +183,7 @@ def _make_step(config, network, mesh: parallel.Mesh):
 
 def _make_sampler(network, batch: Batch):
   """Looks at pairs of faces: cosines of the same person and of others."""
-  batch = Batch(*(np.asarray(leaf[:MAX_PEOPLE]) for leaf in batch))
+  batch = fixed_people(batch)
 
   @jax.jit
   def look(params, batch):
@@ -226,11 +210,13 @@ def _make_sampler(network, batch: Batch):
 
 def make_recipe(config: FaceIdentityConfig) -> Recipe:
   """What the loop trains."""
-  network = pretrained.make_network(NETWORK)
+  network = pretrained.make_network(store.STAND_IN)
 
   def init():
     params = _init_params(jax.random.key(config.seed))
-    return State(jnp.zeros((), jnp.int32), params, _adam(config).init(params))
+    return State(
+      jnp.zeros((), jnp.int32), params, adam(config.optimizer).init(params)
+    )
 
   return Recipe(
     {},

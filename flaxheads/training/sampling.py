@@ -42,6 +42,11 @@ def _clipped(x):
   return (jnp.abs(x) > 0.98).mean()
 
 
+def fixed_people(batch: Batch) -> Batch:
+  """The first eight people of a batch, on the host."""
+  return Batch(*(np.asarray(leaf[:MAX_PEOPLE]) for leaf in batch))
+
+
 def make_looker(draw: Callable, batch: Batch) -> Callable:
   """A function that draws the targets of a fixed batch.
 
@@ -58,7 +63,7 @@ def make_looker(draw: Callable, batch: Batch) -> Callable:
     people/variety: mean difference between the x̂ of two, over that of the x.
     people/clipped: share of the values of x̂ near -1 or 1, less that of x.
   """
-  batch = Batch(*(np.asarray(leaf[:MAX_PEOPLE]) for leaf in batch))
+  batch = fixed_people(batch)
 
   @jax.jit
   def look(trained, batch):

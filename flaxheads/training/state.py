@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from flaxheads.config import Config, OptimizerConfig
+from flaxheads.config import AdamConfig, Config
 from flaxheads.errors import UserError
 from flaxheads.models import spectral
 from flaxheads.training import identity_table, parallel
@@ -56,7 +56,7 @@ def generator_side(params: dict) -> dict:
   return {name: params[name] for name in ('embedder', 'generator')}
 
 
-def adam(config: OptimizerConfig) -> optax.GradientTransformation:
+def adam(config: AdamConfig) -> optax.GradientTransformation:
   """Adam without its learning rate, which the step multiplies in."""
   return optax.scale_by_adam(config.b1, config.b2, config.epsilon)
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from flaxheads.config import Config, OptimizerConfig
+from flaxheads.config import Config, ScheduleConfig
 from flaxheads.data.pipeline import Batch
 from flaxheads.models import spectral
 from flaxheads.training import adversarial, identity_table, losses, parallel
@@ -46,7 +46,7 @@ class StepMetrics(NamedTuple):
   learning_rate_scale: jax.Array
 
 
-def learning_rate_scale(step, config: OptimizerConfig, num_steps: int):
+def learning_rate_scale(step, config: ScheduleConfig, num_steps: int):
   """Linear warm-up, then 1, then a linear fall over the last steps."""
   step = step.astype(jnp.float32)
   scale = jnp.minimum((step + 1) / max(config.warmup_steps, 1), 1.0)

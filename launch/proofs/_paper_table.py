@@ -5,7 +5,6 @@ CSIM needs ArcFace's weights, which cannot be shipped; a network that was
 trained to tell synthetic people apart stands in, and every table says so.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ FOLDER = Path('out/proofs/paper_table')
 SYNTHETIC = FOLDER / 'synthetic'
 METHODS = ('nearest', 'warp', 'x2face', 'pix2pixhd', 'ff', 'ft')
 COMPARATORS = ('x2face', 'pix2pixhd')
-_IDENTITY = SYNTHETIC / 'identity.safetensors'
+_IDENTITY = SYNTHETIC / 'models' / 'identity.safetensors'
 _CSIM = 'csim_stand-in_weights'
 
 
@@ -29,47 +28,44 @@ def prepare_synthetic() -> None:
   )
 
 
-def train(config: str, folder: Path, name: str, more: str = '') -> None:
+def train(config: str, folder: Path, name: str, more='', suffix='') -> None:
   """Trains by a config on the records in folder/data, and exports.
 
   Args:
     config: a name of configs/.
     folder: of the proof.
-    name: of the run; the export is folder/models/name.
+    name: of the run.
     more: flags.
+    suffix: of the export, which is folder/models/name and this.
   """
   commands.run(
     f'train --config=configs/{config}.py --workdir={folder}/{name} '
     f'--config.data.data_dir={folder}/data {more}'
   )
-  output = f'{folder}/models/{name}'
-  if name == 'identity':
-    output = str(_IDENTITY)
-  os.makedirs(os.path.dirname(output), exist_ok=True)
+  output = f'{folder}/models/{name}{suffix}'
   commands.run(f'export --workdir={folder}/{name} --output={output}')
 
 
 def train_identity() -> None:
   """The network that stands in for ArcFace."""
-  train('face_identity_64', SYNTHETIC, 'identity')
+  train('face_identity_64', SYNTHETIC, 'identity', suffix='.safetensors')
 
 
-def evaluate(folder: Path, people: str, more: str = '') -> commands.Rows:
+def evaluate(folder: Path, people: str) -> commands.Rows:
   """The whole table into folder/evaluation.
 
   Args:
     folder: of the proof, with the exported models.
-    people: flags that say who.
-    more: flags.
+    people: flags that say who, and the model where it is not the shipped one.
 
   Returns:
-    Rows of every person, without cross-reenactment.
+    Rows of every person's own motion.
   """
   compared = ' '.join(f'--{n}={folder}/models/{n}' for n in COMPARATORS)
   commands.run(
     f'evaluate {people} --num_shots=1,8,32 --methods={",".join(METHODS)} '
     f'{compared} --arcface={_IDENTITY} --split_clip=halves '
-    f'--output={folder}/evaluation {more}'
+    f'--output={folder}/evaluation'
   )
   return commands.read_rows(folder / 'evaluation' / 'report.json')
 

@@ -27,10 +27,26 @@ HELD_OUT = (
 )
 
 
-def _evaluate(real: Path) -> None:
-  sources = ' '.join(f'--source={real}/clips/{n}.mp4' for n in HELD_OUT)
+def prepare(folder: Path) -> tuple[Path, str]:
+  """Makes records of all clips but six, in folder/data.
+
+  Returns:
+    The folder of $FLAXHEADS_REAL_CLIPS, and flags that name the six clips.
+  """
+  real = os.environ.get('FLAXHEADS_REAL_CLIPS')
+  if not real:
+    raise UserError('FLAXHEADS_REAL_CLIPS is not set: a folder with clips/')
   commands.run(
-    f'evaluate --model={_FOLDER}/model {sources} --num_shots=1,8,32 '
+    f'prepare --dataset=video_folder --source={real}/clips '
+    f'--data_dir={folder}/data --exclude={",".join(HELD_OUT)}'
+  )
+  held_out = ' '.join(f'--source={real}/clips/{n}.mp4' for n in HELD_OUT)
+  return Path(real), held_out
+
+
+def _evaluate(held_out: str) -> None:
+  commands.run(
+    f'evaluate --model={_FOLDER}/model {held_out} --num_shots=1,8,32 '
     f'--methods=nearest,warp,ff,ft --split_clip=halves '
     f'--nocross --study_triplets=0 --output={_FOLDER}/evaluation'
   )
@@ -38,21 +54,14 @@ def _evaluate(real: Path) -> None:
 
 def main():
   """Prepares, trains, evaluates, animates and prints the verdict."""
-  real = os.environ.get('FLAXHEADS_REAL_CLIPS')
-  if not real:
-    raise UserError('FLAXHEADS_REAL_CLIPS is not set: a folder with clips/')
-  real = Path(real)
-  commands.run(
-    f'prepare --dataset=video_folder --source={real}/clips '
-    f'--data_dir={_FOLDER}/data --exclude={",".join(HELD_OUT)}'
-  )
+  real, held_out = prepare(_FOLDER)
   commands.run(
     f'train --config=configs/video_folder_64.py --workdir={_FOLDER}/run '
     f'--config.data.data_dir={_FOLDER}/data '
     f'--config.training.num_steps={_NUM_STEPS}'
   )
   commands.run(f'export --workdir={_FOLDER}/run --output={_FOLDER}/model')
-  _evaluate(real)
+  _evaluate(held_out)
   commands.run(
     f'finetune --model={_FOLDER}/model --source={real}/portraits/mona_lisa.jpg '
     f'--confirm_rights --output={_FOLDER}/mona_lisa'

@@ -16,14 +16,19 @@ _FOLDER = Path('out/proofs/synthetic_people')
 _SEED = 77  # people of other seeds are other people
 
 
+def render(data_dir: Path, num_people: int) -> None:
+  """Makes records of people that no model was trained on, split `test`."""
+  commands.run(
+    f'prepare --dataset=synthetic_heads --data_dir={data_dir} '
+    f'--num_identities=1 --num_test_identities={num_people} '
+    f'--clips_per_identity=1 --num_frames=16 --num_test_frames=64 --fps=8 '
+    f'--image_size=128 --seed={_SEED}'
+  )
+
+
 def main():
   """Renders, evaluates and prints the verdict."""
-  commands.run(
-    f'prepare --dataset=synthetic_heads --data_dir={_FOLDER}/data '
-    f'--num_identities=1 --num_test_identities=20 --clips_per_identity=1 '
-    f'--num_frames=16 --num_test_frames=64 --fps=8 --image_size=128 '
-    f'--seed={_SEED}'
-  )
+  render(_FOLDER / 'data', 20)
   commands.run(
     f'evaluate --dataset=synthetic_heads --data_dir={_FOLDER}/data '
     f'--split=test --num_shots=1,8,32 --methods=nearest,warp,ff,ft '
