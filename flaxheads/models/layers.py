@@ -46,6 +46,20 @@ def mean_pool(x):
   return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
 
 
+def max_pool(x):
+  """[B, H, W, C] -> [B, H // 2, W // 2, C]; the first of the largest counts.
+
+  Comparisons fuse with what is beside them, forwards and backwards. XLA's own
+  pooling does not, and its gradient takes CPUs longer than a convolution.
+  """
+  b, h, w, c = x.shape
+  x = x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c)
+  left, right = x[:, :, :, :, 0], x[:, :, :, :, 1]
+  rows = jnp.where(left < right, right, left)  # [B, H/2, 2, W/2, C]
+  above, below = rows[:, :, 0], rows[:, :, 1]
+  return jnp.where(above < below, below, above)
+
+
 def upsample(x):
   """Nearest neighbour, [B, H, W, C] -> [B, 2H, 2W, C]."""
   b, h, w, c = x.shape

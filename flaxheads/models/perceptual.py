@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from flaxheads.models.inputs import prepare
+from flaxheads.models.layers import max_pool
 from flaxheads.weights import convention as conventions
 from flaxheads.weights.convention import Convention
 
@@ -56,7 +57,7 @@ class VGG(nn.Module):
         if layer == 0:
           features.append(x)
       if block < 4:
-        x = nn.max_pool(x, (2, 2), (2, 2))
+        x = max_pool(x)
     return features
 
 

@@ -1,5 +1,6 @@
 """Layers against their plain definitions."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,6 +77,18 @@ def test_resampling_without_convolution():
   x = _normal(2, 4, 6, 3)
   np.testing.assert_allclose(layers.mean_pool(x), _plain_pool(x), atol=1e-6)
   np.testing.assert_array_equal(layers.upsample(x), _plain_upsample(x))
+
+
+@pytest.mark.parametrize('shape', [(2, 6, 8, 3), (1, 7, 5, 2)])
+def test_max_pool_and_its_gradient_are_those_of_pooling(shape):
+  # few different numbers: the gradient of equal ones goes to the first
+  x = np.random.default_rng(0).integers(0, 3, shape).astype(np.float32)
+  pools = layers.max_pool, lambda x: nn.max_pool(x, (2, 2), (2, 2))
+  (mine, pull), (theirs, pull_theirs) = (jax.vjp(pool, x) for pool in pools)
+  np.testing.assert_array_equal(mine, theirs)
+  cotangent = np.random.default_rng(1).normal(size=mine.shape)
+  cotangent = cotangent.astype(np.float32)
+  np.testing.assert_array_equal(pull(cotangent)[0], pull_theirs(cotangent)[0])
 
 
 def test_attention_starts_as_identity():
