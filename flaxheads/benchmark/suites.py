@@ -10,12 +10,14 @@ import numpy as np
 from flaxheads.benchmark import (
   animate,
   clock,
+  convolutions,
   finetune,
   identity_table,
   meta_train,
   stream,
 )
 from flaxheads.benchmark.sizes import Size
+from flaxheads.models import convolution
 
 _TRIES = 2  # runs of each of the twin's ways, before the best is timed
 
@@ -54,9 +56,9 @@ def _best(programs, progress):
   return [min(programs, key=lambda p: seconds[p.name])], seconds
 
 
-def _side_by_side(case, ours, twins, samples, size, progress):
+def _side_by_side(case, ours, twins, samples, size, progress, others=()):
   best, tried = _best(twins, progress)
-  programs = [ours, *best]
+  programs = [ours, *others, *best]
   timings = clock.interleave(programs, size.repeats, progress)
   rows = [
     Row(case, p.name, t, p.cost, samples, t.median / timings[0].median)
@@ -107,6 +109,27 @@ def _animate(size: Size, options, progress):
     )
     rows += more[0]
     tried |= more[1]
+  return rows, tried
+
+
+def _convolutions(size: Size, options, progress):
+  rows, tried = [], {}
+  for shape in convolutions.shapes(size):
+    for part in convolutions.PARTS:
+      others = []
+      if part == convolutions.PARTS[-1]:
+        others = [convolutions.ours(shape, part, convolution.plain)]
+      more = _side_by_side(
+        f'{shape}, {part}',
+        convolutions.ours(shape, part),
+        convolutions.twins(shape, part) if options else [],
+        shape.pictures,
+        size,
+        progress,
+        others,
+      )
+      rows += more[0]
+      tried |= more[1]
   return rows, tried
 
 
@@ -226,6 +249,7 @@ SUITES = {
   'meta_train': _meta_train,
   'finetune': _finetune,
   'animate': _animate,
+  'convolutions': _convolutions,
   'identity_table': _identity_table,
   'growth': _growth,
   'stream': _stream,

@@ -14,7 +14,19 @@ _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 _BLOCK = 1024  # pixels; with 64 channels as many KiB as half a core's cache
 
 
-def _plain(x, kernel, padding, stride=1, dilation=1):
+def plain(x, kernel, padding, stride=1, dilation=1):
+  """A convolution of XLA's; see `convolve`.
+
+  Args:
+    x: [B, H, W, C].
+    kernel: [S, S, C, D].
+    padding: zeros on each side.
+    stride: of the windows.
+    dilation: of x; above 1 the convolution is a transposed one.
+
+  Returns:
+    [B, H', W', D].
+  """
   return jax.lax.conv_general_dilated(
     x,
     kernel,
@@ -44,7 +56,7 @@ def _kernel_gradient(x, cotangent, size, padding, stride):
   """The gradient of `convolve` by its kernel, written as XLA derives it."""
   shape = (size, size, x.shape[-1], cotangent.shape[-1])
   kernel = jax.ShapeDtypeStruct(shape, x.dtype)
-  return jax.linear_transpose(lambda k: _plain(x, k, padding, stride), kernel)(
+  return jax.linear_transpose(lambda k: plain(x, k, padding, stride), kernel)(
     cotangent
   )[0]
 
@@ -93,27 +105,17 @@ def _kernel_gradient_by_products(x, cotangent, size, padding, stride):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def convolve(x, kernel, padding=0, stride=1):
-  """Convolution with a square kernel.
-
-  Args:
-    x: [B, H, W, C].
-    kernel: [S, S, C, D].
-    padding: zeros on each side.
-    stride: of the windows.
-
-  Returns:
-    [B, H', W', D].
-  """
-  return _plain(x, kernel, padding, stride)
+  """`plain`, with the gradient of the kernel that suits the machine."""
+  return plain(x, kernel, padding, stride)
 
 
 def _forward(x, kernel, padding, stride):
-  return _plain(x, kernel, padding, stride), (x, kernel)
+  return plain(x, kernel, padding, stride), (x, kernel)
 
 
 def _backward(padding, stride, kept, cotangent):
   x, kernel = kept
-  pull = jax.linear_transpose(lambda x: _plain(x, kernel, padding, stride), x)
+  pull = jax.linear_transpose(lambda x: plain(x, kernel, padding, stride), x)
   arguments = {'size': kernel.shape[0], 'padding': padding, 'stride': stride}
   kernel_gradient = jax.lax.platform_dependent(
     x,
@@ -165,7 +167,7 @@ def _transposed_by_phases(x, kernel):
 
 def _transposed(x, kernel):
   """Transposed 4x4 convolution of stride 2; its gradient is slow on a CPU."""
-  return _plain(x, kernel, padding=2, dilation=2)
+  return plain(x, kernel, padding=2, dilation=2)
 
 
 def upsample_then_conv3x3(x, kernel):

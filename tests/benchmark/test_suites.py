@@ -111,3 +111,10 @@ def test_whole_animations_against_their_length(monkeypatch):
   dicts = table.to_json(rows, CEILINGS)
   assert dicts[1]['exponent'] == rows[1].exponent
   assert dicts[1]['samples_per_second'] == 8 / rows[1].timing.median
+
+
+def test_convolutions_cost_the_same_in_every_form():
+  rows, _ = suites.SUITES['convolutions'](sizes.find('tiny'), {}, iter)
+  assert [row.program for row in rows] == 3 * ['flaxheads'] + ['as XLA has it']
+  flops = 2 * 8 * 8 * 16 * 4 * 4  # 8x8 outputs of 4 channels, 16 places of 4
+  assert [row.cost.flops for row in rows] == pytest.approx([flops] * 4, rel=0.2)

@@ -136,3 +136,34 @@ def animation(size: Size, name, option, count) -> clock.Program:
     frames.permute(0, 2, 3, 1).cpu()
 
   return clock.Program(f'PyTorch, {name}', run)
+
+
+def convolution(shape, part, channels_last) -> clock.Program:
+  """One of convolutions.PARTS, by its number."""
+  memory_format = (
+    torch.channels_last if channels_last else torch.contiguous_format
+  )
+  x, kernel, cotangent = (
+    torch.from_numpy(tensor)
+    .permute(order)
+    .to(DEVICE)
+    .contiguous(memory_format=memory_format)
+    for tensor, order in zip(
+      shape.tensors(), [(0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2)], strict=True
+    )
+  )
+  stride, padding = [shape.stride] * 2, [shape.padding] * 2
+
+  @torch.inference_mode()
+  def run():
+    if part == 0:
+      torch.conv2d(x, kernel, None, stride, padding)
+    else:
+      torch.ops.aten.convolution_backward(
+        *(cotangent, x, kernel, None, stride, padding),
+        *([1, 1], False, [0, 0], 1, [part == 1, part == 2, False]),
+      )
+    _synchronise()
+
+  layout = 'channels last' if channels_last else 'channels first'
+  return clock.Program(f'PyTorch, {layout}', run)
