@@ -66,21 +66,26 @@ def test_both_forms_of_the_kernel_gradient_agree(
   size, padding, stride, most, monkeypatch
 ):
   monkeypatch.setattr(convolution, '_BLOCK', most)
+  monkeypatch.setattr(
+    convolution, '_FEW', 4 * most
+  )  # 4000: more than there are
   x = _normal(3, 12, 10, 3)
   shape = jax.eval_shape(
     lambda x: _plain(x, _normal(size, size, 3, 4), padding, stride), x
   ).shape
   arguments = x, _normal(*shape), size, padding, stride
   one = convolution._kernel_gradient(*arguments)
-  other = convolution._kernel_gradient_by_products(*arguments)
+  other = convolution._kernel_gradient_on_cpu(*arguments)
   assert one.shape == other.shape == (size, size, 3, 4)
   np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-5)
 
 
-def test_half_precision_is_summed_in_full():
+@pytest.mark.parametrize('few', [0, 1 << 20])
+def test_half_precision_is_summed_in_full(few, monkeypatch):
+  monkeypatch.setattr(convolution, '_FEW', few)
   x, cotangent = (np.full((1, 64, 64, 1), 1.01, np.float32) for _ in range(2))
   halves = (jax.numpy.bfloat16(a) for a in (x, cotangent))
-  gradient = convolution._kernel_gradient_by_products(*halves, 3, 1, 1)
+  gradient = convolution._kernel_gradient_on_cpu(*halves, 3, 1, 1)
   assert gradient.dtype == jax.numpy.bfloat16
   exact = convolution._kernel_gradient(x, cotangent, 3, 1, 1)
   np.testing.assert_allclose(gradient, exact, rtol=0.01)
