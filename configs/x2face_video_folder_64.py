@@ -4,7 +4,7 @@
     --workdir=runs/xv64
 
 Budget: 4,500 steps of 8 samples, 36,000 target frames, as video_folder_64.
-Not yet run.
+Run for half as many steps, 2026-11-26: docs/evaluation.md.
 """
 
 from configs import video_folder_64, x2face_64

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import jax
 
-from flaxheads.training.describe import peak_memory
+from flaxheads.training import parallel
+from flaxheads.training.describe import count_flops, peak_memory
 
 
 class Cost(NamedTuple):
@@ -16,7 +17,7 @@ class Cost(NamedTuple):
   Attributes:
     compile_seconds: tracing and compiling; little where the persistent cache
       had it.
-    flops: of one run, counted in the form for accelerators.
+    flops: of one run; see `count_flops`.
     bytes_accessed: XLA's own count of the compiled program, which counts what
       is read twice twice, and the body of a loop once.
     peak_bytes: arguments, results and temporary memory.
@@ -73,9 +74,7 @@ def compile_program(function, arguments) -> tuple[Callable, Cost]:
   compiled = traced.lower().compile()
   seconds = time.perf_counter() - began
   moved = (compiled.cost_analysis() or {}).get('bytes accessed', 0.0)
-  # XLA counts the body of a loop once, and CPUs have loops (convolution.py).
-  counted = traced.lower(lowering_platforms=('tpu',)).cost_analysis() or {}
-  flops = counted.get('flops', 0.0)
+  flops = count_flops(traced, compiled, parallel.make_mesh(1))
   return compiled, Cost(seconds, flops, moved, peak_memory(compiled))
 
 
