@@ -74,7 +74,7 @@ def compile_program(function, arguments) -> tuple[Callable, Cost]:
   compiled = traced.lower().compile()
   seconds = time.perf_counter() - began
   moved = (compiled.cost_analysis() or {}).get('bytes accessed', 0.0)
-  flops = count_flops(traced, compiled, parallel.make_mesh(1))
+  flops = count_flops(traced, parallel.make_mesh(1), compiled)
   return compiled, Cost(seconds, flops, moved, peak_memory(compiled))
 
 

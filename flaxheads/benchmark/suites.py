@@ -95,42 +95,45 @@ def _finetune(size: Size, options, progress):
   )
 
 
-def _animate(size: Size, options, progress):
+def _join(parts):
+  """Rows, and what was tried, of several calls of `_side_by_side`."""
   rows, tried = [], {}
-  for count in (1, size.drawn_at_once):
-    case = f'{size.experiment.model.image_size}², {count} at once'
-    more = _side_by_side(
-      case,
+  for more_rows, more_tried in parts:
+    rows += more_rows
+    tried |= more_tried
+  return rows, tried
+
+
+def _animate(size: Size, options, progress):
+  return _join(
+    _side_by_side(
+      f'{size.experiment.model.image_size}², {count} at once',
       animate.ours(size, count),
       animate.twins(size, options, count) if options else [],
       count,
       size,
       progress,
     )
-    rows += more[0]
-    tried |= more[1]
-  return rows, tried
+    for count in (1, size.drawn_at_once)
+  )
 
 
 def _convolutions(size: Size, options, progress):
-  rows, tried = [], {}
-  for shape in convolutions.shapes(size):
-    for part in convolutions.PARTS:
-      others = []
-      if part == convolutions.PARTS[-1]:
-        others = [convolutions.ours(shape, part, convolution.plain)]
-      more = _side_by_side(
-        f'{shape}, {part}',
-        convolutions.ours(shape, part),
-        convolutions.twins(shape, part) if options else [],
-        shape.pictures,
-        size,
-        progress,
-        others,
-      )
-      rows += more[0]
-      tried |= more[1]
-  return rows, tried
+  return _join(
+    _side_by_side(
+      f'{shape}, {part}',
+      convolutions.ours(shape, part),
+      convolutions.twins(shape, part) if options else [],
+      shape.pictures,
+      size,
+      progress,
+      [convolutions.ours(shape, part, convolution.plain)]
+      if part == convolutions.PARTS[-1]
+      else [],
+    )
+    for shape in convolutions.shapes(size)
+    for part in convolutions.PARTS
+  )
 
 
 def _growing(cases, size, progress) -> list[Row]:

@@ -12,12 +12,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from flaxheads.models.convolution import interleave
+from flaxheads.models.convolution import interleave, plain
 from flaxheads.models.layers import as_matrix, instance_norm
 from flaxheads.models.precision import widen
 
 _INIT = as_matrix(nn.initializers.normal(0.02))
-_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 _MAX_PATCH_CHANNELS = 512
 _NUM_PATCH_LAYERS = 3  # strided or not, before the scores
 
@@ -56,13 +55,7 @@ def transposed_conv3x3(x, kernel):
     return jnp.take(k, jnp.array([2, 0] if phase else [1]), axis=axis)
 
   phases = [
-    jax.lax.conv_general_dilated(
-      x[:, : h + a, : w + c],
-      taps(taps(kernel, a, 0), c, 1),
-      (1, 1),
-      'VALID',
-      dimension_numbers=_DIMENSIONS,
-    )
+    plain(x[:, : h + a, : w + c], taps(taps(kernel, a, 0), c, 1), padding=0)
     for a in (0, 1)
     for c in (0, 1)
   ]

@@ -32,26 +32,27 @@ def _bytes_per_device(tree) -> int:
   )
 
 
-def count_flops(traced, compiled, mesh: parallel.Mesh) -> float:
+def count_flops(traced, mesh: parallel.Mesh, compiled=None) -> float:
   """FLOPs of one run on each device, by XLA's count.
 
   It counts the body of a loop once, and gradients have loops on a CPU
   (models/convolution.py). There the form for accelerators is counted, as it is
-  before XLA simplifies it.
+  before XLA simplifies it, and nothing is compiled.
 
   Args:
     traced: from `trace` of a jitted function.
-    compiled: the program.
     mesh: whose devices it is for.
+    compiled: the program, where it is there already.
   """
-  counted = compiled
   if mesh.devices.flat[0].platform == 'cpu':
     counted = traced.lower(lowering_platforms=('tpu',))
+  else:
+    counted = compiled or traced.lower().compile()
   return (counted.cost_analysis() or {}).get('flops', 0.0)
 
 
-def _compile(config: Config, mesh: parallel.Mesh):
-  """The state, the step compiled for the mesh with both VGGs, its FLOPs."""
+def _trace(config: Config, mesh: parallel.Mesh):
+  """The state, and the step traced for the mesh with both VGGs in it."""
   networks = nets.build_networks(config.model)
   state = describe_state(config, networks, NUM_VIDEOS, mesh)
   content = shapes_of_content(config)
@@ -68,9 +69,8 @@ def _compile(config: Config, mesh: parallel.Mesh):
     parallel.describe_placed(batch, mesh, parallel.SHARDED),
     parallel.describe_placed(content.params, mesh, parallel.REPLICATED),
   )
-  logging.info('compiling the step with both VGGs: minutes at 256²')
-  compiled = traced.lower().compile()
-  return state, compiled, count_flops(traced, compiled, mesh)
+  logging.info('counting the step with both VGGs: minutes at 256²')
+  return state, traced
 
 
 def _check_kind(config):
@@ -114,16 +114,15 @@ def describe(config: Config) -> dict:
   training = dataclasses.replace(
     config.training, batch_size=1, accumulation_steps=1
   )
-  state, _, flops = _compile(
-    dataclasses.replace(config, training=training), parallel.make_mesh(1)
-  )
+  mesh = parallel.make_mesh(1)
+  state, traced = _trace(dataclasses.replace(config, training=training), mesh)
   networks = nets.build_networks(config.model)
   spread = describe_state(config, networks, NUM_VIDEOS, parallel.make_mesh())
   return {
     'parameters': {
       name: _count(tree) for name, tree in sorted(state.params.items())
     },
-    'flops_per_sample': int(flops),
+    'flops_per_sample': int(count_flops(traced, mesh)),
     'state_bytes_per_device': _bytes_per_device(spread),
   }
 
@@ -146,14 +145,15 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
       is a comparator's.
   """
   _check_kind(config)
-  state, compiled, flops = _compile(config, mesh)
+  state, traced = _trace(config, mesh)
+  compiled = traced.lower().compile()
   peak = peak_memory(compiled)
   figures = {
     'num_devices': parallel.num_devices(mesh),
     'samples_per_device': (
       config.training.batch_size / parallel.num_devices(mesh)
     ),
-    'flops': flops,
+    'flops': count_flops(traced, mesh, compiled),
     'bytes_accessed': compiled.cost_analysis()['bytes accessed'],
     'peak_memory_bytes': peak,
     'state_bytes': _bytes_per_device(state),

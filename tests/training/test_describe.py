@@ -46,9 +46,17 @@ def test_w_is_split_and_the_rest_is_not(config, figures):
 
 
 def test_the_limit_is_the_slower_of_two(config, figures, monkeypatch):
-  class Compiled:
+  class Program:
+    """What a traced function offers, and what comes of it."""
+
+    def lower(self, **_):
+      return self
+
+    def compile(self):
+      return self
+
     def cost_analysis(self):
-      return {'bytes accessed': 819e9 * 3}
+      return {'flops': 197e12 * 2, 'bytes accessed': 819e9 * 3}
 
     def memory_analysis(self):
       class Memory:
@@ -58,8 +66,7 @@ def test_the_limit_is_the_slower_of_two(config, figures, monkeypatch):
 
       return Memory()
 
-  compiled = ({}, Compiled(), 197e12 * 2)
-  monkeypatch.setattr(describe, '_compile', lambda *_: compiled)
+  monkeypatch.setattr(describe, '_trace', lambda *_: ({}, Program()))
   monkeypatch.setattr(parallel, 'chip', lambda _: find_chip('TPU v5 lite'))
   found = describe.describe_on(config, parallel.make_mesh(8))
   assert found['limit'] == 'bytes'
