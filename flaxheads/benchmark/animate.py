@@ -1,9 +1,11 @@
 """Frames of a person from landmarks: in batches, and one at a time."""
 
+from collections.abc import Iterator
+
 import jax
 import numpy as np
 
-from flaxheads.benchmark import clock
+from flaxheads.benchmark import clock, remote
 from flaxheads.benchmark.sizes import Size
 from flaxheads.fewshot.person import renderer, without_projection
 from flaxheads.training import networks as nets
@@ -34,11 +36,11 @@ def ours(size: Size, count: int) -> clock.Program:
   )
 
 
-def twins(size: Size, options: dict, count: int) -> list[clock.Program]:
+def twins(size: Size, options: dict, count: int) -> Iterator[clock.Program]:
   """The twin's generator in several ways, its pictures ready drawn."""
   from flaxheads.benchmark.twin import programs  # needs PyTorch
 
-  return [
-    programs.animation(size, name, option, count)
+  return (
+    remote.program(programs.animation, size, name, option, count)
     for name, option in options.items()
-  ]
+  )

@@ -1,9 +1,10 @@
 """Convolutions as the networks have them: forward, and both gradients.
 
-The gradient of a kernel is written in two ways (models/convolution.py); beside
-the one that is used on a CPU stands the other.
+Beside the form that is used on a CPU stands the one that XLA has for it, or
+that is used on accelerators.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -11,34 +12,37 @@ import numpy as np
 
 from flaxheads.benchmark import clock
 from flaxheads.benchmark.sizes import Size
-from flaxheads.models import convolution
+from flaxheads.models import convolution, resampling
 
 PARTS = ('forward', 'gradient of x', 'gradient of the kernel')
 
 
 class Shape(NamedTuple):
-  """A convolution that halves its pictures where the stride is 2."""
+  """A convolution that keeps the size of its pictures, and its resampling."""
 
   pictures: int
   side: int
   before: int  # channels
   after: int
   size: int = 3  # of the kernel
-  stride: int = 1
+  resample: str | None = None  # 'down' after it, or 'up' before it
 
   def __str__(self):
-    name = f'{self.size}x{self.size}, {self.before} to {self.after}'
-    name += ', stride 2' if self.stride == 2 else ''
-    return f'{name}, {self.pictures} of {self.side}²'
+    then = {None: '', 'down': ', then pooled', 'up': ', upsampled before'}
+    return (
+      f'{self.size}x{self.size}, {self.before} to {self.after}, '
+      f'{self.pictures} of {self.side}²{then[self.resample]}'
+    )
 
   @property
   def padding(self):
     """Zeros on each side."""
-    return (self.size - self.stride + 1) // 2
+    return self.size // 2
 
   def tensors(self):
     """x, kernel and cotangent of noise, NHWC and HWIO, float32."""
-    rng, side = np.random.default_rng(0), self.side // self.stride
+    rng = np.random.default_rng(0)
+    side = int(self.side * {None: 1, 'down': 0.5, 'up': 2}[self.resample])
     return [
       rng.normal(size=shape).astype(np.float32)
       for shape in (
@@ -56,45 +60,62 @@ SHAPES = (
   Shape(1, 64, 128, 256),
   Shape(8, 32, 256, 256),
   Shape(1, 16, 512, 512),
-  Shape(8, 128, 128, 128, 4, 2),
-  Shape(1, 32, 512, 512, 4, 2),
   Shape(4, 64, 128, 256, 1),
+  Shape(8, 256, 64, 64, resample='down'),
+  Shape(8, 64, 256, 256, resample='down'),
+  Shape(1, 32, 512, 512, resample='down'),
+  Shape(1, 16, 512, 256, resample='up'),
+  Shape(1, 128, 64, 64, resample='up'),
 )
 
 
 def shapes(size: Size) -> tuple[Shape, ...]:
   """Those that are timed."""
-  return SHAPES if size.name != 'tiny' else (Shape(1, 16, 4, 4, 4, 2),)
+  if size.name != 'tiny':
+    return SHAPES
+  return tuple(Shape(1, 8, 4, 4, resample=how) for how in (None, 'down', 'up'))
 
 
-def ours(shape: Shape, part: str, convolve=convolution.convolve):
+def _form(shape: Shape, used: bool):
+  if shape.resample is None:
+    form = convolution.convolve if used else convolution.plain
+    return lambda x, kernel: form(x, kernel, shape.padding)
+  if shape.resample == 'down':
+    if used:
+      return resampling.conv3x3_then_pool
+    return resampling.pooled_by_stride
+  if used:
+    return resampling.upsample_then_conv3x3
+  return resampling.upsampled_by_dilation
+
+
+def ours(shape: Shape, part: str, used: bool = True):
   """Our program of one of PARTS.
 
   Args:
     shape: of the convolution.
     part: of PARTS.
-    convolve: as `convolution.convolve`.
+    used: False for the form that is not used on a CPU.
   """
+  form = _form(shape, used)
 
   def run(x, kernel, cotangent):
-    y, pull = jax.vjp(
-      lambda *both: convolve(*both, shape.padding, shape.stride), x, kernel
-    )
+    y, pull = jax.vjp(form, x, kernel)
     return (y, *pull(cotangent))[PARTS.index(part)]  # the rest is dropped
 
   arguments = jax.device_put(shape.tensors())
   compiled, cost = clock.compile_program(jax.jit(run), tuple(arguments))
-  name = 'flaxheads' if convolve is convolution.convolve else 'as XLA has it'
+  name = 'flaxheads' if used else 'as XLA has it'
   return clock.Program(
     name, lambda: jax.block_until_ready(compiled(*arguments)), cost
   )
 
 
-def twins(shape: Shape, part: str) -> list[clock.Program]:
+def twins(shape: Shape, part: str) -> Iterator[clock.Program]:
   """PyTorch's in both memory formats."""
   from flaxheads.benchmark.twin import programs  # needs PyTorch
 
-  return [
+  return (
     programs.convolution(shape, PARTS.index(part), channels_last)
     for channels_last in (False, True)
-  ]
+  )

@@ -1,11 +1,12 @@
 """One step of fine-tuning on T pictures, both VGGs in it."""
 
 import functools
+from collections.abc import Iterator
 
 import jax
 import numpy as np
 
-from flaxheads.benchmark import clock
+from flaxheads.benchmark import clock, remote
 from flaxheads.benchmark.meta_train import content_of
 from flaxheads.benchmark.sizes import Size
 from flaxheads.fewshot import finetune_step as step_module
@@ -49,11 +50,11 @@ def ours(size: Size) -> clock.Program:
   return clock.Program('flaxheads', clock.hold(compiled, state, *rest), cost)
 
 
-def twins(size: Size, options: dict) -> list[clock.Program]:
+def twins(size: Size, options: dict) -> Iterator[clock.Program]:
   """The twin's step in several ways; see `meta_train.twins`."""
   from flaxheads.benchmark.twin import programs  # needs PyTorch
 
-  return [
-    programs.finetuning(size, name, option, pictures(size))
+  return (
+    remote.program(programs.finetuning, size, name, option, pictures(size))
     for name, option in options.items()
-  ]
+  )

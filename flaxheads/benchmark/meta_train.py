@@ -1,10 +1,12 @@
 """A whole step of meta-training, both VGGs in it, beside the twin's."""
 
+from collections.abc import Iterator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxheads.benchmark import clock
+from flaxheads.benchmark import clock, remote
 from flaxheads.benchmark.sizes import Size
 from flaxheads.data.pipeline import Batch
 from flaxheads.models import perceptual
@@ -68,7 +70,7 @@ def ours(size: Size, num_videos: int = NUM_VIDEOS) -> clock.Program:
   return clock.Program('flaxheads', run, cost)
 
 
-def twins(size: Size, options: dict) -> list[clock.Program]:
+def twins(size: Size, options: dict) -> Iterator[clock.Program]:
   """The twin's step in several ways; pictures come to it ready drawn.
 
   Args:
@@ -77,7 +79,7 @@ def twins(size: Size, options: dict) -> list[clock.Program]:
   """
   from flaxheads.benchmark.twin import programs  # needs PyTorch
 
-  return [
-    programs.meta_training(size, name, option, NUM_VIDEOS)
+  return (
+    remote.program(programs.meta_training, size, name, option, NUM_VIDEOS)
     for name, option in options.items()
-  ]
+  )

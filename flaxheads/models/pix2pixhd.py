@@ -12,9 +12,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from flaxheads.models.convolution import interleave, plain
+from flaxheads.models.convolution import plain
 from flaxheads.models.layers import as_matrix, instance_norm
 from flaxheads.models.precision import widen
+from flaxheads.models.resampling import interleave
 
 _INIT = as_matrix(nn.initializers.normal(0.02))
 _MAX_PATCH_CHANNELS = 512

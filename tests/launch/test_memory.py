@@ -4,35 +4,57 @@ import platform
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-_AGAIN = """
+pytestmark = pytest.mark.skipif(
+  platform.libc_ver()[0] != 'glibc', reason='needs glibc'
+)
+_MODULE = Path(__file__).parents[2] / 'launch/_memory.py'
+_SIZE = 1 << 28  # bytes of what a step takes
+_KEEP = f"""
+import runpy
 import resource
 import numpy as np
-{keep}
+memory = runpy.run_path({str(_MODULE)!r})
+{{change}}
+"""
+_AGAIN = """
 def faults():
   return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-np.ones(1 << 26, np.uint8)  # and freed
+np.ones({size}, np.uint8)  # and freed
 before = faults()
 for _ in range(4):
-  np.ones(1 << 26, np.uint8)
+  np.ones({size}, np.uint8)
 print(faults() - before)
+"""
+_BESIDE = """
+kept = []
+for _ in range(4):  # steps, each of which leaves something
+  program, wall = np.ones({size}, np.uint8), np.ones(1 << 20, np.uint8)
+  del program
+  kept += [wall, np.ones(1 << 20, np.uint8)]
+status = open('/proc/self/status').read()  # getrusage knows the parent's, too
+print(int(status.split('VmHWM:')[1].split()[0]) * 1024)
 """
 
 
-def _pages(keep):
+def _measure(script, change):
+  code = _KEEP.format(change=change) + script.format(size=_SIZE)
   done = subprocess.run(
-    [sys.executable, '-c', _AGAIN.format(keep=keep)],
-    capture_output=True,
-    text=True,
-    check=True,
+    [sys.executable, '-c', code], capture_output=True, text=True, check=True
   )
   return int(done.stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs glibc')
 def test_large_memory_is_not_asked_for_again():
-  huge = 4 * (1 << 26) // resource.getpagesize() // 512  # at least, if 2 MiB
-  assert _pages('') >= huge
-  assert _pages('from launch import _memory; _memory.keep()') < huge / 4
+  huge = 4 * _SIZE // resource.getpagesize() // 512  # at least, if 2 MiB
+  assert _measure(_AGAIN, '') >= huge
+  assert _measure(_AGAIN, "memory['keep']()") < huge / 4
+
+
+def test_what_a_step_leaves_lies_beside_its_memory():
+  without = "memory['keep'].__globals__['_HOLES'] = 0; memory['keep']()"
+  assert _measure(_BESIDE, "memory['keep']()") < 1.7 * _SIZE
+  assert _measure(_BESIDE, without) > 1.9 * _SIZE

@@ -1,4 +1,6 @@
-"""Both forms of what is written in two, one for CPUs and one for the rest."""
+"""The forms of a convolution's gradients agree."""
+
+import functools
 
 import jax
 import numpy as np
@@ -12,21 +14,29 @@ def _normal(*shape, seed=0):
   return rng.normal(size=shape).astype(np.float32)
 
 
-def _plain(x, kernel, padding, stride=1):
+def _plain(x, kernel, padding):
   pads = ((padding, padding), (padding, padding))
   return jax.lax.conv_general_dilated(
-    x,
-    kernel,
-    (stride, stride),
-    pads,
-    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    x, kernel, (1, 1), pads, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
   )
 
 
-def _assert_same_with_gradients(one, other, x, kernel):
-  """Of two functions of x and a kernel."""
+KINDS = pytest.mark.parametrize(
+  'size, padding', [((1, 1), 0), ((2, 2), 0), ((1, 2), 0), ((3, 3), 1)]
+)
+BLOCKS = pytest.mark.parametrize('most', [1, 10, 40, 1000])  # pixels of one
+
+
+@KINDS
+@BLOCKS
+def test_gradients_of_convolve_are_those_of_a_plain_convolution(
+  size, padding, most, monkeypatch
+):
+  monkeypatch.setattr(convolution, '_BLOCK', most)
+  x, kernel = _normal(2, 6, 8, 3), _normal(*size, 3, 4)
   (y, pull), (wanted, pull_wanted) = (
-    jax.vjp(f, x, kernel) for f in (one, other)
+    jax.vjp(functools.partial(f, padding=padding), x, kernel)
+    for f in (convolution.convolve, _plain)
   )
   np.testing.assert_allclose(y, wanted, atol=1e-5)
   cotangent = _normal(*y.shape, seed=1)
@@ -34,58 +44,55 @@ def _assert_same_with_gradients(one, other, x, kernel):
     np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-5)
 
 
-def test_phases_and_the_transposed_convolution_are_the_same():
-  _assert_same_with_gradients(
-    convolution._transposed_by_phases,
-    convolution._transposed,
-    _normal(2, 5, 8, 3),
-    _normal(4, 4, 3, 4),
-  )
-
-
-KINDS = pytest.mark.parametrize(
-  'size, padding, stride', [(1, 0, 1), (2, 0, 1), (3, 1, 1), (4, 1, 2)]
-)
-
-
 @KINDS
-def test_gradients_of_convolve_are_those_of_a_plain_convolution(
-  size, padding, stride
-):
-  _assert_same_with_gradients(
-    lambda *a: convolution.convolve(*a, padding, stride),
-    lambda *a: _plain(*a, padding, stride),
-    _normal(2, 6, 8, 3),
-    _normal(size, size, 3, 4),
-  )
-
-
-@KINDS
-@pytest.mark.parametrize('most', [1, 10, 40, 1000])  # pixels of a block
+@BLOCKS
 def test_both_forms_of_the_kernel_gradient_agree(
-  size, padding, stride, most, monkeypatch
+  size, padding, most, monkeypatch
 ):
   monkeypatch.setattr(convolution, '_BLOCK', most)
   monkeypatch.setattr(
     convolution, '_FEW', 4 * most
   )  # 4000: more than there are
-  x = _normal(3, 12, 10, 3)
-  shape = jax.eval_shape(
-    lambda x: _plain(x, _normal(size, size, 3, 4), padding, stride), x
-  ).shape
-  arguments = x, _normal(*shape), size, padding, stride
-  one = convolution._kernel_gradient(*arguments)
-  other = convolution._kernel_gradient_on_cpu(*arguments)
-  assert one.shape == other.shape == (size, size, 3, 4)
+  x, kernel = _normal(3, 12, 10, 3), _normal(*size, 3, 4)
+  cotangent = _normal(*_plain(x, kernel, padding).shape)
+  one = convolution._kernel_gradient(x, cotangent, size, padding)
+  other = convolution._kernel_gradient_on_cpu(x, cotangent, size, padding)
+  assert one.shape == other.shape == kernel.shape
+  np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-5)
+
+
+@KINDS
+@BLOCKS
+def test_both_forms_of_the_gradient_of_x_agree(
+  size, padding, most, monkeypatch
+):
+  monkeypatch.setattr(convolution, '_BLOCK', most)  # 1000: more than there are
+  x, kernel = _normal(3, 12, 10, 3), _normal(*size, 3, 4)
+  cotangent = _normal(*_plain(x, kernel, padding).shape)
+  one = convolution._input_gradient(kernel, cotangent, padding)
+  other = convolution._input_gradient_on_cpu(kernel, cotangent, padding)
+  assert one.shape == other.shape == x.shape
   np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize('few', [0, 1 << 20])
-def test_half_precision_is_summed_in_full(few, monkeypatch):
+def test_a_kernel_gradient_in_half_precision_is_summed_in_full(
+  few, monkeypatch
+):
   monkeypatch.setattr(convolution, '_FEW', few)
   x, cotangent = (np.full((1, 64, 64, 1), 1.01, np.float32) for _ in range(2))
   halves = (jax.numpy.bfloat16(a) for a in (x, cotangent))
-  gradient = convolution._kernel_gradient_on_cpu(*halves, 3, 1, 1)
+  gradient = convolution._kernel_gradient_on_cpu(*halves, (3, 3), 1)
   assert gradient.dtype == jax.numpy.bfloat16
-  exact = convolution._kernel_gradient(x, cotangent, 3, 1, 1)
+  exact = convolution._kernel_gradient(x, cotangent, (3, 3), 1)
+  np.testing.assert_allclose(gradient, exact, rtol=0.01)
+
+
+def test_a_gradient_of_x_in_half_precision_is_summed_in_full():
+  kernel = np.full((3, 3, 1, 300), 1.01, np.float32)
+  cotangent = np.ones((1, 4, 4, 300), np.float32)
+  halves = (jax.numpy.bfloat16(a) for a in (kernel, cotangent))
+  gradient = convolution._input_gradient_on_cpu(*halves, 1)
+  assert gradient.dtype == jax.numpy.bfloat16
+  exact = convolution._input_gradient(kernel, cotangent, 1)
   np.testing.assert_allclose(gradient, exact, rtol=0.01)

@@ -1,6 +1,5 @@
 """Layers against their plain definitions."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,37 +28,6 @@ def _plain_upsample(x):
   return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
-@pytest.mark.parametrize(
-  'folded, plain, factor',
-  [
-    (
-      layers.conv3x3_then_pool,
-      lambda x, kernel: _plain_pool(_plain_conv(x, kernel)),
-      0.5,
-    ),
-    (
-      layers.upsample_then_conv3x3,
-      lambda x, kernel: _plain_conv(_plain_upsample(x), kernel),
-      2,
-    ),
-  ],
-)
-@pytest.mark.parametrize('height, width', [(8, 8), (4, 10)])
-def test_folded_resampling_is_the_plain_one(
-  folded, plain, factor, height, width
-):
-  x, kernel = _normal(2, height, width, 3), _normal(3, 3, 3, 5)
-  shape = (2, int(height * factor), int(width * factor), 5)
-  cotangent = _normal(*shape)
-  (mine, my_pull), (theirs, their_pull) = (
-    jax.vjp(function, x, kernel) for function in (folded, plain)
-  )
-  assert mine.shape == shape
-  np.testing.assert_allclose(mine, theirs, atol=1e-5)
-  for one, other in zip(my_pull(cotangent), their_pull(cotangent), strict=True):
-    np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-5)
-
-
 @pytest.mark.parametrize('size', [1, 3])
 @pytest.mark.parametrize('resample', [None, 'down', 'up'])
 def test_conv_adds_its_bias_after_resampling(size, resample):
@@ -71,24 +39,6 @@ def test_conv_adds_its_bias_after_resampling(size, resample):
   theirs = _plain_conv(theirs, params['kernel'])
   theirs = _plain_pool(theirs) if resample == 'down' else theirs
   np.testing.assert_allclose(mine, theirs + params['bias'], atol=1e-5)
-
-
-def test_resampling_without_convolution():
-  x = _normal(2, 4, 6, 3)
-  np.testing.assert_allclose(layers.mean_pool(x), _plain_pool(x), atol=1e-6)
-  np.testing.assert_array_equal(layers.upsample(x), _plain_upsample(x))
-
-
-@pytest.mark.parametrize('shape', [(2, 6, 8, 3), (1, 7, 5, 2)])
-def test_max_pool_and_its_gradient_are_those_of_pooling(shape):
-  # few different numbers: the gradient of equal ones goes to the first
-  x = np.random.default_rng(0).integers(0, 3, shape).astype(np.float32)
-  pools = layers.max_pool, lambda x: nn.max_pool(x, (2, 2), (2, 2))
-  (mine, pull), (theirs, pull_theirs) = (jax.vjp(pool, x) for pool in pools)
-  np.testing.assert_array_equal(mine, theirs)
-  cotangent = np.random.default_rng(1).normal(size=mine.shape)
-  cotangent = cotangent.astype(np.float32)
-  np.testing.assert_array_equal(pull(cotangent)[0], pull_theirs(cotangent)[0])
 
 
 def test_attention_starts_as_identity():

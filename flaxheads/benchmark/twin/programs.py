@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from flaxheads.benchmark import clock
 from flaxheads.benchmark.meta_train import vggs as make_vggs
@@ -148,21 +149,27 @@ def convolution(shape, part, channels_last) -> clock.Program:
     .permute(order)
     .to(DEVICE)
     .contiguous(memory_format=memory_format)
+    .requires_grad_()
     for tensor, order in zip(
       shape.tensors(), [(0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2)], strict=True
     )
   )
-  stride, padding = [shape.stride] * 2, [shape.padding] * 2
 
-  @torch.inference_mode()
+  def convolve():
+    up = shape.resample == 'up'
+    seen = functional.interpolate(x, scale_factor=2) if up else x
+    y = functional.conv2d(seen, kernel, padding=shape.padding)
+    return functional.avg_pool2d(y, 2) if shape.resample == 'down' else y
+
+  y = convolve()
+
   def run():
     if part == 0:
-      torch.conv2d(x, kernel, None, stride, padding)
+      with torch.inference_mode():
+        convolve()
     else:
-      torch.ops.aten.convolution_backward(
-        *(cotangent, x, kernel, None, stride, padding),
-        *([1, 1], False, [0, 0], 1, [part == 1, part == 2, False]),
-      )
+      asked = x if part == 1 else kernel
+      torch.autograd.grad(y, asked, cotangent, retain_graph=True)
     _synchronise()
 
   layout = 'channels last' if channels_last else 'channels first'

@@ -1,0 +1,76 @@
+"""Programs that run in processes of their own, and are timed there.
+
+Two frameworks in one process disturb each other: what one keeps comes to lie
+where the other's next run wanted room, and both pay for fresh pages.
+"""
+
+import multiprocessing
+import os
+import weakref
+from collections.abc import Callable
+
+from flaxheads.benchmark import clock
+
+
+def _serve(pipe, build, arguments):
+  try:
+    program = build(*arguments)
+    pipe.send(program.name)
+    while pipe.recv():
+      pipe.send(program.time())
+  except EOFError:  # the other end is gone
+    pass
+
+
+def _stop(process, pipe):
+  pipe.close()
+  process.terminate()
+  process.join()
+
+
+class _Remote:
+  """One process; it ends with the last reference to this."""
+
+  def __init__(self, build, arguments):
+    context = multiprocessing.get_context('spawn')
+    self._pipe, theirs = context.Pipe()
+    process = context.Process(
+      target=_serve, args=(theirs, build, arguments), daemon=True
+    )
+    before = os.environ.get('JAX_PLATFORMS')
+    os.environ['JAX_PLATFORMS'] = 'cpu'  # an accelerator's memory is for others
+    try:
+      process.start()
+    finally:
+      if before is None:
+        del os.environ['JAX_PLATFORMS']
+      else:
+        os.environ['JAX_PLATFORMS'] = before
+    theirs.close()
+    weakref.finalize(self, _stop, process, self._pipe)
+    self.name = self._receive()
+
+  def _receive(self):
+    try:
+      return self._pipe.recv()
+    except EOFError:
+      raise RuntimeError('a timed program ended: see above') from None
+
+  def run(self) -> float:
+    """Runs the program once; the seconds that it took there."""
+    self._pipe.send(True)
+    return self._receive()
+
+
+def program(build: Callable[..., clock.Program], *arguments) -> clock.Program:
+  """What `build` makes of `arguments`, made and run in another process.
+
+  Args:
+    build: a function of a module. JAX has only the CPU there.
+    *arguments: may be pickled.
+
+  Raises:
+    RuntimeError: the process ended, now or in a later run.
+  """
+  made = _Remote(build, arguments)
+  return clock.Program(made.name, made.run, remote=True)

@@ -1,0 +1,142 @@
+"""Resampling by two, alone and folded into the 3x3 convolution beside it.
+
+Everything here is exact and NHWC. On accelerators a convolution and its
+resampling are one 4x4 convolution, which reads and writes least. On CPUs they
+take nine products of each pixel of the smaller picture instead of sixteen, and
+no strides: the middle row of a kernel sees pairs of rows, its outer two pairs
+that lie one row off, and so do its columns. docs/savings.md has the figures.
+"""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+
+from flaxheads.models.convolution import convolve, plain
+
+_HALVES = tuple(itertools.product((0, 1), (0, 1)))  # (rows, columns)
+
+
+def mean_pool(x):
+  """[B, H, W, C] -> [B, H/2, W/2, C]."""
+  b, h, w, c = x.shape
+  return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
+def max_pool(x):
+  """[B, H, W, C] -> [B, H // 2, W // 2, C]; the first of the largest counts.
+
+  Comparisons fuse with what is beside them, forwards and backwards. XLA's own
+  pooling does not, and its gradient takes CPUs longer than a convolution.
+  """
+  b, h, w, c = x.shape
+  x = x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c)
+  left, right = x[:, :, :, :, 0], x[:, :, :, :, 1]
+  rows = jnp.where(left < right, right, left)  # [B, H/2, 2, W/2, C]
+  above, below = rows[:, :, 0], rows[:, :, 1]
+  return jnp.where(above < below, below, above)
+
+
+def upsample(x):
+  """Nearest neighbour, [B, H, W, C] -> [B, 2H, 2W, C]."""
+  b, h, w, c = x.shape
+  x = jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c))
+  return x.reshape(b, 2 * h, 2 * w, c)
+
+
+def interleave(phases):
+  """Four pictures woven into one of twice the size.
+
+  Args:
+    phases: four of [B, H, W, C]: for even rows the even and the odd columns,
+      then the same for odd rows.
+
+  Returns:
+    [B, 2H, 2W, C].
+  """
+  b, h, w, _ = phases[0].shape
+  y = jnp.stack(phases, axis=3).reshape(b, h, w, 2, 2, -1)
+  return y.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, -1)
+
+
+def _box(kernel):
+  """[3, 3, C, D] convolved with a box of 2x2: [4, 4, C, D]."""
+  places = ((0, 1), (1, 0))
+  return sum(
+    jnp.pad(kernel, (rows, columns, (0, 0), (0, 0)))
+    for rows in places
+    for columns in places
+  )
+
+
+def _outer_or_middle(kernel, rows, columns):
+  """Of a 3x3 kernel: the outer two rows, or the middle one; columns, too."""
+  return kernel[1 - rows :: 2, 1 - columns :: 2]
+
+
+def _pad(x, rows, columns):
+  return jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
+
+
+def _pooled_by_halves(x, kernel):
+  return sum(
+    convolve(mean_pool(_pad(x, *half)), _outer_or_middle(kernel, *half))
+    for half in _HALVES
+  )
+
+
+def pooled_by_stride(x, kernel):
+  """`conv3x3_then_pool` as accelerators have it."""
+  return plain(x, _box(kernel) / 4, padding=1, stride=2)
+
+
+def conv3x3_then_pool(x, kernel):
+  """Mean-pool-2 of a zero-padded 3x3 convolution.
+
+  Args:
+    x: [B, H, W, C], H and W even.
+    kernel: [3, 3, C, D].
+
+  Returns:
+    [B, H/2, W/2, D].
+  """
+  return jax.lax.platform_dependent(
+    x, kernel, cpu=_pooled_by_halves, default=pooled_by_stride
+  )
+
+
+def _upsampled_by_halves(x, kernel):
+  _, h, w, _ = x.shape
+  parts = [
+    convolve(_pad(x, *half), _outer_or_middle(kernel, *half))
+    for half in _HALVES
+  ]  # [B, H + rows, W + columns, D]
+  return interleave(
+    [
+      sum(
+        part[:, rows * a : rows * a + h, columns * b : columns * b + w]
+        for part, (rows, columns) in zip(parts, _HALVES, strict=True)
+      )
+      for a, b in _HALVES
+    ]
+  )
+
+
+def upsampled_by_dilation(x, kernel):
+  """`upsample_then_conv3x3` as accelerators have it."""
+  return plain(x, _box(kernel), padding=2, dilation=2)
+
+
+def upsample_then_conv3x3(x, kernel):
+  """Zero-padded 3x3 convolution of nearest-up-2.
+
+  Args:
+    x: [B, H, W, C].
+    kernel: [3, 3, C, D].
+
+  Returns:
+    [B, 2H, 2W, D].
+  """
+  return jax.lax.platform_dependent(
+    x, kernel, cpu=_upsampled_by_halves, default=upsampled_by_dilation
+  )

@@ -1,0 +1,55 @@
+"""Programs in processes of their own."""
+
+import os
+import time
+
+import jax
+import pytest
+
+from flaxheads.benchmark import clock, remote
+
+
+def _sleeper(name, seconds):
+  return clock.Program(name, lambda: time.sleep(seconds))
+
+
+def _process(folder):
+  """Says on disk which process it runs in, and on what."""
+
+  def run():
+    (folder / 'where').write_text(f'{os.getpid()} {jax.default_backend()}')
+
+  return clock.Program('process', run)
+
+
+def _quitter():
+  return clock.Program('quitter', lambda: os._exit(3))
+
+
+def _fault():
+  raise ValueError('no such network')
+
+
+def test_a_program_is_timed_where_it_runs():
+  program = remote.program(_sleeper, 'a', 0.05)
+  assert program.name == 'a'
+  assert 0.05 <= program.time() < 0.5
+  (timing,) = clock.interleave([program], 2)
+  assert timing.low >= 0.05
+
+
+def test_its_process_is_another_and_ends_with_it(tmp_path):
+  program = remote.program(_process, tmp_path)
+  program.run()
+  process, platform = (tmp_path / 'where').read_text().split()
+  assert int(process) != os.getpid() and platform == 'cpu'
+  del program
+  with pytest.raises(ProcessLookupError):
+    os.kill(int(process), 0)
+
+
+@pytest.mark.parametrize('build', [_quitter, _fault])
+def test_a_process_that_ends_is_no_time(build, capfd):
+  with pytest.raises(RuntimeError, match='ended'):
+    remote.program(build).run()
+  capfd.readouterr()  # the traceback of its own
