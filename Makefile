@@ -102,8 +102,7 @@ parity: $(TORCH)/.stamp  ## networks and metrics against PyTorch's, with figures
 	@$(TORCH)/bin/python -m pytest tests/parity -s $(ARGS)
 
 benchmark: $(TORCH)/.stamp  ## times ours and a PyTorch twin; ARGS=--size=gpu
-	@JAX_ENABLE_COMPILATION_CACHE=false \
-	  $(TORCH)/bin/python -m launch.benchmark $(ARGS)
+	@$(TORCH)/bin/python -m launch.benchmark $(ARGS)
 
 browser: $(BROWSER)/.stamp  ## pages in a headless Chromium; skipped without one
 	@$(BROWSER)/bin/python -m pytest tests/browser -rs $(ARGS)
