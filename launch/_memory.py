@@ -7,10 +7,12 @@ arena, because only the first one can grow to such sizes.
 
 What a step leaves must not come to lie in the hole that its program's memory
 left: that would not fit in again, and the process would grow to twice its size.
-So there are other holes for it, of address space alone until they are used.
+So commands that train make other holes for it, of address space alone until
+they are used. No other command does: a limit on memory would not see them.
 """
 
 import ctypes
+import functools
 import platform
 
 # Of malloc.h, for mallopt.
@@ -22,16 +24,24 @@ def keep() -> None:
   """Tells glibc, before other threads have asked for memory."""
   if platform.libc_ver()[0] != 'glibc':
     return
+  mallopt = ctypes.CDLL(None).mallopt
+  mallopt(_ARENA_MAX, 1)
+  mallopt(_MMAP_MAX, 0)
+  mallopt(_TRIM_THRESHOLD, -1)  # never
+
+
+@functools.cache
+def make_holes() -> None:
+  """Once in a process, after `keep` and before there is much in memory."""
+  if platform.libc_ver()[0] != 'glibc':
+    return
   libc = ctypes.CDLL(None)
-  libc.mallopt(_ARENA_MAX, 1)
-  libc.mallopt(_MMAP_MAX, 0)
-  libc.mallopt(_TRIM_THRESHOLD, -1)  # never
   libc.malloc.restype = ctypes.c_void_p
   libc.malloc.argtypes = (ctypes.c_size_t,)
   libc.free.argtypes = (ctypes.c_void_p,)
   holes = []
-  for _ in range(_HOLES):
-    holes.append(libc.malloc(_HOLE))
+  while len(holes) < _HOLES and (hole := libc.malloc(_HOLE)):
+    holes.append(hole)
     libc.malloc(_WALL)
   for hole in holes:
     libc.free(hole)

@@ -20,7 +20,9 @@ from pathlib import Path
 from absl import flags
 
 from flaxheads.errors import UserError, check_choice
-from launch import app
+from launch import _memory, app
+
+_memory.make_holes()  # here, for processes of a program that import this
 
 _SIZE = flags.DEFINE_string('size', 'cpu', 'cpu, gpu, or tiny for a look.')
 _SUITES = flags.DEFINE_list('suites', [], 'Suites to run; none: all.')

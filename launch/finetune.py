@@ -22,7 +22,7 @@ from absl import flags, logging
 
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_range
-from launch import _replacing, _rights, _several, app
+from launch import _memory, _replacing, _rights, _several, app
 
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
 _SOURCE = flags.DEFINE_multi_string(
@@ -120,6 +120,7 @@ def _finetune(model, config, examiner, source, output, rights):
 
 def main():
   """Fine-tunes."""
+  _memory.make_holes()
   _check_flags()
   from flaxheads import fewshot
   from flaxheads.fewshot import folders

@@ -1,7 +1,8 @@
 """Programs that run in processes of their own, and are timed there.
 
-Two frameworks in one process disturb each other: what one keeps comes to lie
-where the other's next run wanted room, and both pay for fresh pages.
+Large programs of two frameworks in one process disturb each other: what one
+keeps comes to lie where the other's next run wanted room, and both pay for
+fresh pages.
 """
 
 import multiprocessing
@@ -18,7 +19,7 @@ def _serve(pipe, build, arguments):
     pipe.send(program.name)
     while pipe.recv():
       pipe.send(program.time())
-  except EOFError:  # the other end is gone
+  except (EOFError, OSError):  # the other end is gone
     pass
 
 
@@ -48,18 +49,19 @@ class _Remote:
         os.environ['JAX_PLATFORMS'] = before
     theirs.close()
     weakref.finalize(self, _stop, process, self._pipe)
-    self.name = self._receive()
+    self.name = self._ask()
 
-  def _receive(self):
+  def _ask(self, question=None):
     try:
+      if question is not None:
+        self._pipe.send(question)
       return self._pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):
       raise RuntimeError('a timed program ended: see above') from None
 
   def run(self) -> float:
     """Runs the program once; the seconds that it took there."""
-    self._pipe.send(True)
-    return self._receive()
+    return self._ask(True)
 
 
 def program(build: Callable[..., clock.Program], *arguments) -> clock.Program:

@@ -4,6 +4,7 @@ Everything here is exact and NHWC. What the forms cost: docs/savings.md.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -58,9 +59,9 @@ def _kernel_gradient(x, cotangent, size, padding):
   )[0]
 
 
-def _pad(x, height, width):
-  """Zeros on both sides of both axes."""
-  return jnp.pad(x, ((0, 0), (height, height), (width, width), (0, 0)))
+def pad(x, rows, columns):
+  """[B, H, W, C] -> [B, H + 2 rows, W + 2 columns, C], with zeros."""
+  return jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
 
 
 def _largest_divisor(number, most):
@@ -90,7 +91,7 @@ def _input_gradient_on_cpu(kernel, cotangent, padding):
   *size, channels, _ = kernel.shape
   grow = [side - 1 - 2 * padding for side in size]
   height, width = h + grow[0], w + grow[1]
-  cotangent = _pad(cotangent, *(side - 1 - padding for side in size))
+  cotangent = pad(cotangent, *(side - 1 - padding for side in size))
   places = _places(cotangent, size, height, width)
   products = (
     jax.lax.dot_general(
@@ -149,9 +150,9 @@ def _kernel_gradient_on_cpu(x, cotangent, size, padding):
   Of few pixels the kernel is the larger part, and turning it would cost more
   than the better product saves.
   """
-  few = cotangent[..., 0].size <= _FEW
+  few = math.prod(cotangent.shape[:3]) <= _FEW
   form = _kernel_gradient_by_places if few else _kernel_gradient_by_blocks
-  return form(_pad(x, padding, padding), cotangent, size)
+  return form(pad(x, padding, padding), cotangent, size)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -12,7 +12,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 
-from flaxheads.models.convolution import convolve, plain
+from flaxheads.models.convolution import convolve, pad, plain
 
 _HALVES = tuple(itertools.product((0, 1), (0, 1)))  # (rows, columns)
 
@@ -74,13 +74,9 @@ def _outer_or_middle(kernel, rows, columns):
   return kernel[1 - rows :: 2, 1 - columns :: 2]
 
 
-def _pad(x, rows, columns):
-  return jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
-
-
 def _pooled_by_halves(x, kernel):
   return sum(
-    convolve(mean_pool(_pad(x, *half)), _outer_or_middle(kernel, *half))
+    convolve(mean_pool(pad(x, *half)), _outer_or_middle(kernel, *half))
     for half in _HALVES
   )
 
@@ -108,8 +104,7 @@ def conv3x3_then_pool(x, kernel):
 def _upsampled_by_halves(x, kernel):
   _, h, w, _ = x.shape
   parts = [
-    convolve(_pad(x, *half), _outer_or_middle(kernel, *half))
-    for half in _HALVES
+    convolve(pad(x, *half), _outer_or_middle(kernel, *half)) for half in _HALVES
   ]  # [B, H + rows, W + columns, D]
   return interleave(
     [

@@ -36,8 +36,9 @@ def count_flops(traced, mesh: parallel.Mesh, compiled=None) -> float:
   """FLOPs of one run on each device, by XLA's count.
 
   It counts the body of a loop once, and gradients have loops on a CPU
-  (models/convolution.py). There the form for accelerators is counted, as it is
-  before XLA simplifies it, and nothing is compiled.
+  (models/convolution.py), where resampling takes other forms, too. There the
+  form for accelerators is counted, as it is before XLA simplifies it, and
+  nothing is compiled.
 
   Args:
     traced: from `trace` of a jitted function.
@@ -103,7 +104,7 @@ def describe(config: Config) -> dict:
     config: the experiment.
 
   Returns:
-    {'parameters': {network: count}, 'flops_per_sample': of the compiled step
+    {'parameters': {network: count}, 'flops_per_sample': of the step
     at one sample, 'state_bytes_per_device': with the W of VoxCeleb2's 145,569
     videos, over the devices there are}.
 

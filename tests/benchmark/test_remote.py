@@ -1,6 +1,7 @@
 """Programs in processes of their own."""
 
 import os
+import signal
 import time
 
 import jax
@@ -53,3 +54,13 @@ def test_a_process_that_ends_is_no_time(build, capfd):
   with pytest.raises(RuntimeError, match='ended'):
     remote.program(build).run()
   capfd.readouterr()  # the traceback of its own
+
+
+def test_a_process_that_ended_between_two_runs_is_no_time(tmp_path):
+  program = remote.program(_process, tmp_path)
+  program.run()
+  process = int((tmp_path / 'where').read_text().split()[0])
+  os.kill(process, signal.SIGKILL)
+  for _ in range(2):
+    with pytest.raises(RuntimeError, match='ended'):
+      program.run()
