@@ -127,7 +127,8 @@ def content_pair(request, dtype):
   params, twins = {}, {}
   for key, (name, network) in enumerate(ours.items()):
     image = np.zeros((1, 32, 32, 3), dtype)
-    params[name] = jax.jit(network.init)(jax.random.key(key), image)['params']
+    made = jax.jit(network.init)(jax.random.key(key), image)['params']
+    params[name] = jax.tree.map(lambda leaf: leaf.astype(dtype), made)
     twins[name] = weights.build_vgg(
       network.depths, network.convention, params[name]
     )
