@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(
   platform.libc_ver()[0] != 'glibc', reason='needs glibc'
 )
 _MODULE = Path(__file__).parents[2] / 'launch/_memory.py'
-_SIZE = 1 << 28  # bytes of what a step takes
+_SIZE = 1 << 30  # bytes of what a step takes
 _KEEP = f"""
 import runpy
 import resource
