@@ -106,3 +106,29 @@ def test_gradient_of_the_content_loss(pair):
   model.float()
   r.check(f'{name} content loss', [ours], [theirs.item()])
   r.check(f'{name} gradient of its input', our_gradient, r.to_numpy(x.grad))
+
+
+@pytest.mark.parametrize('name', ['vgg19_keras', 'vggface_keras'])
+def test_keras_files_give_the_same_network(name, tmp_path):
+  h5py = pytest.importorskip('h5py', reason='make parity')
+  is_19 = name == 'vgg19_keras'
+  model = r.randomise((Tapped if is_19 else r.VGGFace)())
+  convs = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
+  depths = (2, 2, 4, 4, 4) if is_19 else (2, 2, 3, 3, 3)
+  layers = [
+    (b, i) for b, depth in enumerate(depths, 1) for i in range(1, depth + 1)
+  ]
+  with h5py.File(tmp_path / 'weights.h5', 'w') as file:
+    for (b, i), conv in zip(layers, convs, strict=True):
+      group = f'block{b}_conv{i}' if is_19 else f'conv{b}_{i}'
+      kernel = conv.weight.detach().numpy().transpose(2, 3, 1, 0)
+      file[f'{group}/{group}_W_1:0'] = kernel
+      file[f'{group}/{group}_b_1:0'] = conv.bias.detach().numpy()
+  network, variables = r.load_ours(name, [tmp_path / 'weights.h5'], tmp_path)
+  assert network.convention.channels == 'BGR'
+  frames = r.frames_of(1, 32, 32)
+  mean = torch.tensor(network.convention.mean)[None, :, None, None]
+  x = (r.to_torch(frames).flip(1) + 1) * 127.5 - mean
+  ours = jax.jit(network.apply)(variables, frames)
+  for a, b in zip(ours, model(x), strict=True):
+    r.check(f'{name} {np.shape(a)}', a, r.to_numpy(b))
