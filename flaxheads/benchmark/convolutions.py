@@ -4,6 +4,7 @@ Beside the form that is used on a CPU stands the one that XLA has for it, or
 that is used on accelerators.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -76,17 +77,12 @@ def shapes(size: Size) -> tuple[Shape, ...]:
   return tuple(Shape(1, 8, 4, 4, resample=how) for how in (None, 'down', 'up'))
 
 
-def _form(shape: Shape, used: bool):
-  if shape.resample is None:
-    form = convolution.convolve if used else convolution.plain
-    return lambda x, kernel: form(x, kernel, shape.padding)
-  if shape.resample == 'down':
-    if used:
-      return resampling.conv3x3_then_pool
-    return resampling.pooled_by_stride
-  if used:
-    return resampling.upsample_then_conv3x3
-  return resampling.upsampled_by_dilation
+# By how they resample: the form that is used on a CPU, and the other.
+_FORMS = {
+  None: (convolution.convolve, convolution.plain),
+  'down': (resampling.conv3x3_then_pool, resampling.pooled_by_stride),
+  'up': (resampling.upsample_then_conv3x3, resampling.upsampled_by_dilation),
+}
 
 
 def ours(shape: Shape, part: str, used: bool = True):
@@ -97,7 +93,9 @@ def ours(shape: Shape, part: str, used: bool = True):
     part: of PARTS.
     used: False for the form that is not used on a CPU.
   """
-  form = _form(shape, used)
+  form = _FORMS[shape.resample][0 if used else 1]
+  if not shape.resample:
+    form = functools.partial(form, padding=shape.padding)
 
   def run(x, kernel, cotangent):
     y, pull = jax.vjp(form, x, kernel)

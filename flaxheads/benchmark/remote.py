@@ -5,22 +5,23 @@ keeps comes to lie where the other's next run wanted room, and both pay for
 fresh pages.
 """
 
+import contextlib
 import multiprocessing
-import os
 import weakref
 from collections.abc import Callable
+
+import jax
 
 from flaxheads.benchmark import clock
 
 
 def _serve(pipe, build, arguments):
-  try:
-    program = build(*arguments)
+  jax.config.update('jax_platforms', 'cpu')  # accelerators are for the others
+  program = build(*arguments)
+  with contextlib.suppress(EOFError, OSError):  # the other end is gone
     pipe.send(program.name)
     while pipe.recv():
       pipe.send(program.time())
-  except (EOFError, OSError):  # the other end is gone
-    pass
 
 
 def _stop(process, pipe):
@@ -38,15 +39,7 @@ class _Remote:
     process = context.Process(
       target=_serve, args=(theirs, build, arguments), daemon=True
     )
-    before = os.environ.get('JAX_PLATFORMS')
-    os.environ['JAX_PLATFORMS'] = 'cpu'  # an accelerator's memory is for others
-    try:
-      process.start()
-    finally:
-      if before is None:
-        del os.environ['JAX_PLATFORMS']
-      else:
-        os.environ['JAX_PLATFORMS'] = before
+    process.start()
     theirs.close()
     weakref.finalize(self, _stop, process, self._pipe)
     self.name = self._ask()

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from flaxheads import fewshot
-from flaxheads.benchmark import clock
+from flaxheads.benchmark import clock, resident
 from flaxheads.config import ModelConfig
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.data.video import VideoWriter
@@ -32,15 +32,13 @@ def _watch(child) -> tuple[bytes, int | None]:
   Linux tells it while the process lives; what it tells at the end counts the
   memory of whoever started it.
   """
-  status, peak = Path(f'/proc/{child.pid}/status'), None
+  peak = None
   while True:
     try:
       _, said = child.communicate(timeout=0.1)
       return said, peak
     except subprocess.TimeoutExpired:
-      if status.exists():
-        found = status.read_text().partition('VmHWM:')[2].split()
-        peak = int(found[0]) * 1024 if found else peak
+      peak = resident.peak(child.pid) or peak
 
 
 class Stage:

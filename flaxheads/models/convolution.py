@@ -39,11 +39,8 @@ def plain(x, kernel, padding, stride=1, dilation=1):
   )
 
 
-def _input_gradient(kernel, cotangent, padding):
+def _input_gradient(kernel, cotangent, shape, padding):
   """The gradient of `convolve` by x, written as XLA derives it."""
-  b, h, w, _ = cotangent.shape
-  grow = [size - 1 - 2 * padding for size in kernel.shape[:2]]
-  shape = (b, h + grow[0], w + grow[1], kernel.shape[2])
   x = jax.ShapeDtypeStruct(shape, cotangent.dtype)
   return jax.linear_transpose(lambda x: plain(x, kernel, padding), x)(
     cotangent
@@ -64,6 +61,11 @@ def pad(x, rows, columns):
   return jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
 
 
+def _num_pixels(x):
+  """Of all pictures."""
+  return math.prod(x.shape[:3])
+
+
 def _largest_divisor(number, most):
   """Of those up to `most`, or 1."""
   candidates = range(min(number, most), 1, -1)
@@ -79,20 +81,17 @@ def _places(x, size, height, width):
   ]
 
 
-def _input_gradient_on_cpu(kernel, cotangent, padding):
+def _input_gradient_on_cpu(kernel, cotangent, shape, padding):
   """The same; of few pixels as a matrix product for each place.
 
   XLA turns a kernel before it convolves with it, which takes longer than the
   products of few pixels do.
   """
-  b, h, w, features = cotangent.shape
-  if b * h * w > _BLOCK:
-    return _input_gradient(kernel, cotangent, padding)
-  *size, channels, _ = kernel.shape
-  grow = [side - 1 - 2 * padding for side in size]
-  height, width = h + grow[0], w + grow[1]
+  if _num_pixels(cotangent) > _BLOCK:
+    return _input_gradient(kernel, cotangent, shape, padding)
+  *size, channels, features = kernel.shape
   cotangent = pad(cotangent, *(side - 1 - padding for side in size))
-  places = _places(cotangent, size, height, width)
+  places = _places(cotangent, size, *shape[1:3])
   products = (
     jax.lax.dot_general(
       place,
@@ -104,7 +103,7 @@ def _input_gradient_on_cpu(kernel, cotangent, padding):
       reversed(places), kernel.reshape(-1, channels, features), strict=True
     )
   )
-  return sum(products).reshape(b, height, width, -1).astype(kernel.dtype)
+  return sum(products).reshape(shape).astype(kernel.dtype)
 
 
 def _kernel_gradient_by_places(x, cotangent, size):
@@ -150,7 +149,7 @@ def _kernel_gradient_on_cpu(x, cotangent, size, padding):
   Of few pixels the kernel is the larger part, and turning it would cost more
   than the better product saves.
   """
-  few = math.prod(cotangent.shape[:3]) <= _FEW
+  few = _num_pixels(cotangent) <= _FEW
   form = _kernel_gradient_by_places if few else _kernel_gradient_by_blocks
   return form(pad(x, padding, padding), cotangent, size)
 
@@ -167,21 +166,20 @@ def _forward(x, kernel, padding):
 
 def _backward(padding, kept, cotangent):
   x, kernel = kept
-  size = kernel.shape[:2]
+  by_x = {'shape': x.shape, 'padding': padding}
+  by_kernel = {'size': kernel.shape[:2], 'padding': padding}
   return (
     jax.lax.platform_dependent(
       kernel,
       cotangent,
-      cpu=functools.partial(_input_gradient_on_cpu, padding=padding),
-      default=functools.partial(_input_gradient, padding=padding),
+      cpu=functools.partial(_input_gradient_on_cpu, **by_x),
+      default=functools.partial(_input_gradient, **by_x),
     ),
     jax.lax.platform_dependent(
       x,
       cotangent,
-      cpu=functools.partial(
-        _kernel_gradient_on_cpu, size=size, padding=padding
-      ),
-      default=functools.partial(_kernel_gradient, size=size, padding=padding),
+      cpu=functools.partial(_kernel_gradient_on_cpu, **by_kernel),
+      default=functools.partial(_kernel_gradient, **by_kernel),
     ),
   )
 

@@ -104,9 +104,9 @@ def describe(config: Config) -> dict:
     config: the experiment.
 
   Returns:
-    {'parameters': {network: count}, 'flops_per_sample': of the step
-    at one sample, 'state_bytes_per_device': with the W of VoxCeleb2's 145,569
-    videos, over the devices there are}.
+    {'parameters': {network: count}, 'flops_per_sample': of the step at one
+    sample, 'state_bytes_per_device': with the W of VoxCeleb2's 145,569 videos,
+    over the devices there are}.
 
   Raises:
     UserError: the experiment is a comparator's.

@@ -18,7 +18,8 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
-_STATUS = Path('/proc/self/status')
+from flaxheads.benchmark import resident
+
 HANGS, DIED = -1, -2  # in place of an exit code
 _FULL = 2 << 30  # bytes
 
@@ -107,10 +108,6 @@ class Worker:
     return ran
 
 
-def _peak() -> int:
-  return int(_STATUS.read_text().split('VmHWM:')[1].split()[0]) << 10
-
-
 def _run(command) -> Ran:
   import time
 
@@ -132,7 +129,7 @@ def _run(command) -> Ran:
     code, said = 1, traceback.format_exc()
   finally:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-  return Ran(code, said, time.monotonic() - began, _peak())
+  return Ran(code, said, time.monotonic() - began, resident.peak())
 
 
 def _serve(max_bytes: int) -> None:

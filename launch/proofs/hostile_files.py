@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from flaxheads.benchmark import resident
 from flaxheads.data import pipeline
 from flaxheads.data.preparation.report import read_report
 from flaxheads.data.synthetic_heads import make_clip
@@ -110,7 +111,8 @@ def _make_records(folder, rng):
 
 # Runs in a process of its own; says before each file which one it is.
 _READER = """
-import json, pathlib, sys
+import json, sys
+from flaxheads.benchmark import resident
 from flaxheads.errors import UserError
 kind, *paths = json.loads(sys.stdin.read())
 def read(path):
@@ -130,9 +132,7 @@ for path in paths:
     said = 'refused' if len(str(error).splitlines()) == 1 else 'many lines'
   except Exception as error:
     said = f'{type(error).__name__}: {error}'
-  status = pathlib.Path('/proc/self/status').read_text()
-  peak = int(status.split('VmHWM:')[1].split()[0]) << 10
-  print(json.dumps(['ends', said, peak]), flush=True)
+  print(json.dumps(['ends', said, resident.peak()]), flush=True)
 """
 
 
@@ -177,13 +177,13 @@ def _prepare_and_watch(folder):
   )
   while process.poll() is None:
     time.sleep(0.2)
-    for child in Path('/proc').glob('[0-9]*/status'):
+    for child in Path('/proc').glob('[0-9]*'):
       try:
-        if b'spawn_main' in (child.parent / 'cmdline').read_bytes():
-          line = child.read_text().split('VmHWM:')[1].split()[0]
-          peak = max(peak, int(line) << 10)
-      except (OSError, IndexError):
+        spawned = b'spawn_main' in (child / 'cmdline').read_bytes()
+      except OSError:
         continue
+      if spawned:
+        peak = max(peak, resident.peak(child.name) or 0)
   return process.returncode, time.monotonic() - started, peak
 
 

@@ -7,19 +7,7 @@ import numpy as np
 import pytest
 
 from flaxheads.models import convolution
-
-
-def _normal(*shape, seed=0):
-  rng = np.random.default_rng([seed, *shape])
-  return rng.normal(size=shape).astype(np.float32)
-
-
-def _plain(x, kernel, padding):
-  pads = ((padding, padding), (padding, padding))
-  return jax.lax.conv_general_dilated(
-    x, kernel, (1, 1), pads, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-  )
-
+from tests.models import plain
 
 KINDS = pytest.mark.parametrize(
   'size, padding', [((1, 1), 0), ((2, 2), 0), ((1, 2), 0), ((3, 3), 1)]
@@ -33,13 +21,13 @@ def test_gradients_of_convolve_are_those_of_a_plain_convolution(
   size, padding, most, monkeypatch
 ):
   monkeypatch.setattr(convolution, '_BLOCK', most)
-  x, kernel = _normal(2, 6, 8, 3), _normal(*size, 3, 4)
+  x, kernel = plain.normal(2, 6, 8, 3), plain.normal(*size, 3, 4)
   (y, pull), (wanted, pull_wanted) = (
     jax.vjp(functools.partial(f, padding=padding), x, kernel)
-    for f in (convolution.convolve, _plain)
+    for f in (convolution.convolve, plain.convolve)
   )
   np.testing.assert_allclose(y, wanted, atol=1e-5)
-  cotangent = _normal(*y.shape, seed=1)
+  cotangent = plain.normal(*y.shape, seed=1)
   for a, b in zip(pull(cotangent), pull_wanted(cotangent), strict=True):
     np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-5)
 
@@ -53,8 +41,8 @@ def test_both_forms_of_the_kernel_gradient_agree(
   monkeypatch.setattr(
     convolution, '_FEW', 4 * most
   )  # 4000: more than there are
-  x, kernel = _normal(3, 12, 10, 3), _normal(*size, 3, 4)
-  cotangent = _normal(*_plain(x, kernel, padding).shape)
+  x, kernel = plain.normal(3, 12, 10, 3), plain.normal(*size, 3, 4)
+  cotangent = plain.normal(*plain.convolve(x, kernel, padding).shape)
   one = convolution._kernel_gradient(x, cotangent, size, padding)
   other = convolution._kernel_gradient_on_cpu(x, cotangent, size, padding)
   assert one.shape == other.shape == kernel.shape
@@ -67,10 +55,12 @@ def test_both_forms_of_the_gradient_of_x_agree(
   size, padding, most, monkeypatch
 ):
   monkeypatch.setattr(convolution, '_BLOCK', most)  # 1000: more than there are
-  x, kernel = _normal(3, 12, 10, 3), _normal(*size, 3, 4)
-  cotangent = _normal(*_plain(x, kernel, padding).shape)
-  one = convolution._input_gradient(kernel, cotangent, padding)
-  other = convolution._input_gradient_on_cpu(kernel, cotangent, padding)
+  x, kernel = plain.normal(3, 12, 10, 3), plain.normal(*size, 3, 4)
+  cotangent = plain.normal(*plain.convolve(x, kernel, padding).shape)
+  one = convolution._input_gradient(kernel, cotangent, x.shape, padding)
+  other = convolution._input_gradient_on_cpu(
+    kernel, cotangent, x.shape, padding
+  )
   assert one.shape == other.shape == x.shape
   np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-5)
 
@@ -92,7 +82,7 @@ def test_a_gradient_of_x_in_half_precision_is_summed_in_full():
   kernel = np.full((3, 3, 1, 300), 1.01, np.float32)
   cotangent = np.ones((1, 4, 4, 300), np.float32)
   halves = (jax.numpy.bfloat16(a) for a in (kernel, cotangent))
-  gradient = convolution._input_gradient_on_cpu(*halves, 1)
+  gradient = convolution._input_gradient_on_cpu(*halves, (1, 4, 4, 1), 1)
   assert gradient.dtype == jax.numpy.bfloat16
-  exact = convolution._input_gradient(kernel, cotangent, 1)
+  exact = convolution._input_gradient(kernel, cotangent, (1, 4, 4, 1), 1)
   np.testing.assert_allclose(gradient, exact, rtol=0.01)

@@ -6,52 +6,36 @@ import numpy as np
 import pytest
 
 from flaxheads.models import layers
-
-
-def _normal(*shape, seed=0):
-  rng = np.random.default_rng([seed, *shape])
-  return rng.normal(size=shape).astype(np.float32)
-
-
-def _plain_conv(x, kernel):
-  return jax.lax.conv_general_dilated(
-    x, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-  )
-
-
-def _plain_pool(x):
-  parts = [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
-  return sum(parts) / 4
-
-
-def _plain_upsample(x):
-  return x.repeat(2, axis=1).repeat(2, axis=2)
+from tests.models import plain
 
 
 @pytest.mark.parametrize('size', [1, 3])
 @pytest.mark.parametrize('resample', [None, 'down', 'up'])
 def test_conv_adds_its_bias_after_resampling(size, resample):
-  x = _normal(1, 4, 6, 3)
-  params = {'kernel': _normal(size, size, 3, 2), 'bias': _normal(2)}
+  x = plain.normal(1, 4, 6, 3)
+  params = {'kernel': plain.normal(size, size, 3, 2), 'bias': plain.normal(2)}
   network = layers.Conv(2, size, resample)
   mine = network.apply({'params': params}, x)
-  theirs = _plain_upsample(x) if resample == 'up' else x
-  theirs = _plain_conv(theirs, params['kernel'])
-  theirs = _plain_pool(theirs) if resample == 'down' else theirs
+  theirs = plain.upsample(x) if resample == 'up' else x
+  theirs = plain.convolve(theirs, params['kernel'])
+  theirs = plain.pool(theirs) if resample == 'down' else theirs
   np.testing.assert_allclose(mine, theirs + params['bias'], atol=1e-5)
 
 
 def test_attention_starts_as_identity():
-  x = _normal(1, 4, 4, 16)
+  x = plain.normal(1, 4, 4, 16)
   network = layers.SelfAttention()
   params = network.init(jax.random.key(0), x)
   np.testing.assert_array_equal(network.apply(params, x), x)
 
 
 def test_attention_follows_its_formula():
-  x = _normal(2, 3, 5, 16)
+  x = plain.normal(2, 3, 5, 16)
   params = {
-    name: {'kernel': _normal(1, 1, 16, features), 'bias': _normal(features)}
+    name: {
+      'kernel': plain.normal(1, 1, 16, features),
+      'bias': plain.normal(features),
+    }
     for name, features in (('query', 2), ('key', 2), ('value', 16))
   }
   params['query']['kernel'] *= 0.1  # no overflow in the plain softmax below
@@ -70,9 +54,9 @@ def test_attention_follows_its_formula():
 
 @pytest.mark.parametrize('per_sample', [False, True])
 def test_instance_norm_follows_its_formula(per_sample):
-  x = 3 * _normal(2, 5, 4, 3) + 7
+  x = 3 * plain.normal(2, 5, 4, 3) + 7
   shape = (2, 3) if per_sample else (3,)
-  scale, shift = _normal(*shape, seed=1), _normal(*shape, seed=2)
+  scale, shift = plain.normal(*shape, seed=1), plain.normal(*shape, seed=2)
   mine = layers.instance_norm(x, scale, shift)
   mean, std = x.mean((1, 2), keepdims=True), x.std((1, 2), keepdims=True)
   spread = (slice(None), None, None) if per_sample else ()
@@ -81,7 +65,7 @@ def test_instance_norm_follows_its_formula(per_sample):
 
 
 def test_instance_norm_of_half_precision_has_exact_statistics():
-  x = (4 + 2 * _normal(1, 64, 64, 2)).astype(jnp.bfloat16)
+  x = (4 + 2 * plain.normal(1, 64, 64, 2)).astype(jnp.bfloat16)
   y = layers.instance_norm(x, jnp.ones(2), jnp.zeros(2))
   assert y.dtype == jnp.bfloat16
   y = np.asarray(y, np.float32)
@@ -94,7 +78,7 @@ def test_instance_norm_of_half_precision_has_exact_statistics():
   [(None, 4, False), (None, 6, True), ('down', 4, True), ('up', 4, True)],
 )
 def test_residual_block_follows_its_order(resample, features, has_skip):
-  x = _normal(1, 4, 4, 4)
+  x = plain.normal(1, 4, 4, 4)
   calls = []
 
   def norm(name):
@@ -103,7 +87,7 @@ def test_residual_block_follows_its_order(resample, features, has_skip):
   block = layers.ResidualBlock(features, resample, (norm('a'), norm('b')))
   shapes = jax.eval_shape(block.init, jax.random.key(0), x)['params']
   assert ('skip' in shapes) == has_skip
-  params = jax.tree.map(lambda leaf: _normal(*leaf.shape), shapes)
+  params = jax.tree.map(lambda leaf: plain.normal(*leaf.shape), shapes)
   calls.clear()
   mine = block.apply({'params': params}, x)
   middle = 8 if resample == 'up' else 4
@@ -111,9 +95,9 @@ def test_residual_block_follows_its_order(resample, features, has_skip):
 
   def conv(y, name, before=None, after=None):
     kernel, bias = params[name]['kernel'], params[name]['bias']
-    y = _plain_upsample(y) if before == 'up' else y
-    y = _plain_conv(y, kernel)
-    return (_plain_pool(y) if after == 'down' else y) + bias
+    y = plain.upsample(y) if before == 'up' else y
+    y = plain.convolve(y, kernel)
+    return (plain.pool(y) if after == 'down' else y) + bias
 
   y = conv(np.maximum(x + 1, 0), 'Conv_0', before=resample)
   y = conv(np.maximum(y + 1, 0), 'Conv_1', after=resample)

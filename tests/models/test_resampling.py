@@ -6,38 +6,19 @@ import numpy as np
 import pytest
 
 from flaxheads.models import resampling
-
-
-def _normal(*shape, seed=0):
-  rng = np.random.default_rng([seed, *shape])
-  return rng.normal(size=shape).astype(np.float32)
-
-
-def _plain_conv(x, kernel):
-  return jax.lax.conv_general_dilated(
-    x, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-  )
-
-
-def _plain_pool(x):
-  parts = [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
-  return sum(parts) / 4
-
-
-def _plain_upsample(x):
-  return x.repeat(2, axis=1).repeat(2, axis=2)
+from tests.models import plain
 
 
 def _conv_then_pool(x, kernel):
-  return _plain_pool(_plain_conv(x, kernel))
+  return plain.pool(plain.convolve(x, kernel))
 
 
 def _upsample_then_conv(x, kernel):
-  return _plain_conv(_plain_upsample(x), kernel)
+  return plain.convolve(plain.upsample(x), kernel)
 
 
 @pytest.mark.parametrize(
-  'form, plain, factor',
+  'form, wanted, factor',
   [
     (resampling.conv3x3_then_pool, _conv_then_pool, 0.5),
     (resampling._pooled_by_halves, _conv_then_pool, 0.5),
@@ -48,12 +29,12 @@ def _upsample_then_conv(x, kernel):
   ],
 )
 @pytest.mark.parametrize('height, width', [(8, 8), (4, 10)])
-def test_every_form_is_the_plain_one(form, plain, factor, height, width):
-  x, kernel = _normal(2, height, width, 3), _normal(3, 3, 3, 5)
+def test_every_form_is_the_plain_one(form, wanted, factor, height, width):
+  x, kernel = plain.normal(2, height, width, 3), plain.normal(3, 3, 3, 5)
   shape = (2, int(height * factor), int(width * factor), 5)
-  cotangent = _normal(*shape)
+  cotangent = plain.normal(*shape)
   (mine, my_pull), (theirs, their_pull) = (
-    jax.vjp(function, x, kernel) for function in (form, plain)
+    jax.vjp(function, x, kernel) for function in (form, wanted)
   )
   assert mine.shape == shape
   np.testing.assert_allclose(mine, theirs, atol=1e-5)
@@ -62,9 +43,9 @@ def test_every_form_is_the_plain_one(form, plain, factor, height, width):
 
 
 def test_resampling_without_convolution():
-  x = _normal(2, 4, 6, 3)
-  np.testing.assert_allclose(resampling.mean_pool(x), _plain_pool(x), atol=1e-6)
-  np.testing.assert_array_equal(resampling.upsample(x), _plain_upsample(x))
+  x = plain.normal(2, 4, 6, 3)
+  np.testing.assert_allclose(resampling.mean_pool(x), plain.pool(x), atol=1e-6)
+  np.testing.assert_array_equal(resampling.upsample(x), plain.upsample(x))
 
 
 @pytest.mark.parametrize('shape', [(2, 6, 8, 3), (1, 7, 5, 2)])
