@@ -37,12 +37,14 @@ class Program(NamedTuple):
     run: does it once, and returns when it is done.
     cost: what it costs; None where only its time is known.
     remote: `run` returns the seconds that it took in another process.
+    warm: the first run counts, too.
   """
 
   name: str
   run: Callable
   cost: Cost | None = None
   remote: bool = False
+  warm: bool = False
 
   def time(self) -> float:
     """Runs it once; the seconds that it took."""
@@ -118,7 +120,7 @@ def interleave(
   repeats: int,
   progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[Timing]:
-  """Times programs in turns, after a run of each that does not count.
+  """Times programs in turns, after a run of each that is not warm.
 
   Args:
     programs: each turn runs them in the other direction than the one before.
@@ -130,7 +132,8 @@ def interleave(
   """
   seconds = [[] for _ in programs]
   for program in programs:
-    program.run()
+    if not program.warm:
+      program.run()
   order = list(range(len(programs)))
   for _ in progress(range(repeats)):
     for index in order:

@@ -50,11 +50,19 @@ def ours(size: Size) -> clock.Program:
   return clock.Program('flaxheads', clock.hold(compiled, state, *rest), cost)
 
 
+def ours_alone(size: Size) -> clock.Program:
+  """The same on the CPU, in a process for each run."""
+  return remote.program(ours, size, alone=True)
+
+
 def twins(size: Size, options: dict) -> Iterator[clock.Program]:
   """The twin's step in several ways; see `meta_train.twins`."""
   from flaxheads.benchmark.twin import programs  # needs PyTorch
 
   return (
-    remote.program(programs.finetuning, size, name, option, pictures(size))
+    remote.program(
+      *(programs.finetuning, size, name, option, pictures(size)),
+      alone=size.alone,
+    )
     for name, option in options.items()
   )

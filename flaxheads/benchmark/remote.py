@@ -19,7 +19,7 @@ def _serve(pipe, build, arguments):
   jax.config.update('jax_platforms', 'cpu')  # accelerators are for the others
   program = build(*arguments)
   with contextlib.suppress(EOFError, OSError):  # the other end is gone
-    pipe.send(program.name)
+    pipe.send((program.name, program.cost))
     while pipe.recv():
       pipe.send(program.time())
 
@@ -42,7 +42,7 @@ class _Remote:
     process.start()
     theirs.close()
     weakref.finalize(self, _stop, process, self._pipe)
-    self.name = self._ask()
+    self.name, self.cost = self._ask()
 
   def _ask(self, question=None):
     try:
@@ -57,15 +57,29 @@ class _Remote:
     return self._ask(True)
 
 
-def program(build: Callable[..., clock.Program], *arguments) -> clock.Program:
+def program(
+  build: Callable[..., clock.Program], *arguments, alone: bool = False
+) -> clock.Program:
   """What `build` makes of `arguments`, made and run in another process.
 
   Args:
     build: a function of a module. JAX has only the CPU there.
     *arguments: may be pickled.
+    alone: each run has a process of its own, which ends with it: for programs
+      that don't fit in the memory beside each other.
 
   Raises:
     RuntimeError: the process ended, now or in a later run.
   """
   made = _Remote(build, arguments)
-  return clock.Program(made.name, made.run, remote=True)
+  name, cost = made.name, made.cost
+  if not alone:
+    return clock.Program(name, made.run, cost, remote=True)
+  del made  # it has compiled; those that follow load
+
+  def run():
+    process = _Remote(build, arguments)
+    process.run()
+    return process.run()
+
+  return clock.Program(name, run, cost, remote=True, warm=True)

@@ -49,6 +49,27 @@ def test_its_process_is_another_and_ends_with_it(tmp_path):
     os.kill(int(process), 0)
 
 
+def _counter(folder):
+  """Counts its runs in a file named after its process."""
+
+  def run():
+    path = folder / str(os.getpid())
+    path.write_text(path.read_text() + '.' if path.exists() else '.')
+
+  return clock.Program('counter', run)
+
+
+def test_programs_that_run_alone_have_a_process_for_each_run(tmp_path):
+  program = remote.program(_counter, tmp_path, alone=True)
+  assert not list(tmp_path.iterdir())
+  clock.interleave([program], 3)
+  counts = {path.name: path.read_text() for path in tmp_path.iterdir()}
+  assert list(counts.values()) == ['..'] * 3  # the first does not count
+  for process in counts:
+    with pytest.raises(ProcessLookupError):
+      os.kill(int(process), 0)
+
+
 @pytest.mark.parametrize('build', [_quitter, _fault])
 def test_a_process_that_ends_is_no_time(build, capfd):
   with pytest.raises(RuntimeError, match='ended'):
