@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from flaxheads import config as c
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.fewshot import finetuning
 from flaxheads.models import embedder, perceptual
 from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput

@@ -15,7 +15,7 @@ from flax import traverse_util
 from configs import tiny
 from flaxheads.config import FinetuneConfig
 from flaxheads.data import records
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.fewshot import Model
 from flaxheads.training import networks as nets
 from flaxheads.training import parallel

@@ -8,7 +8,7 @@ import numpy as np
 
 from flaxheads.benchmark import clock, remote
 from flaxheads.benchmark.sizes import Size
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.models import perceptual
 from flaxheads.training import networks as nets
 from flaxheads.training import parallel

@@ -13,26 +13,18 @@ import os
 import pathlib
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import grain
 import numpy as np
 import tensorflow_datasets as tfds
 
 from flaxheads.data import descriptions, mixture, samples
+from flaxheads.data.batch import Batch
 from flaxheads.data.preparation.report import read_report
 from flaxheads.errors import UserError, check_range
 
 _MAX_THREADS = 8
 _MAX_STEPS = 2**31
-
-
-class Batch(NamedTuple):
-  """B samples of one video each; frame K is the target, the others support."""
-
-  frames: np.ndarray  # uint8 RGB [B, K+1, S, S, 3]
-  points: np.ndarray  # float32 [B, K+1, 68, 2], pixels
-  video_index: np.ndarray  # int32 [B], which record of all; its row of W
 
 
 def find_dataset(dataset: str, data_dir) -> pathlib.Path | None:

@@ -8,7 +8,7 @@ import numpy as np
 from absl import logging
 
 from flaxheads.config import Config
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.errors import UserError
 from flaxheads.landmarks.layout import NUM_POINTS
 from flaxheads.training import networks as nets

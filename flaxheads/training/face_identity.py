@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from flaxheads.data.augment import augment
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.face_identity_config import FaceIdentityConfig
 from flaxheads.metrics import identity
 from flaxheads.models import pretrained

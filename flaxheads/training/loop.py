@@ -10,7 +10,7 @@ from flaxheads.config import Checked
 from flaxheads.data import pipeline
 from flaxheads.errors import UserError
 from flaxheads.experiments import read_config
-from flaxheads.training import parallel, recipes, sampling
+from flaxheads.training import parallel, prefetch, recipes, sampling
 from flaxheads.training.checkpoints import Checkpoints
 from flaxheads.training.stopping import StopRequest
 from flaxheads.training.watch import (
@@ -132,7 +132,7 @@ class _Run:
       logging.info('going on from the checkpoint of step %d', self.start)
     else:
       self.start, self.state = 0, self.recipe.create_state(*size)
-    self.batches = parallel.place_ahead(
+    self.batches = prefetch.place_ahead(
       _batches(config, source, self.start, config.data.num_workers), mesh
     )
     self.step = self.recipe.make_step(mesh)

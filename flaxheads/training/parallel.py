@@ -9,7 +9,6 @@ Every process runs the same program on its own devices; the first one writes.
 import time
 from collections.abc import Callable
 
-import grain
 import jax
 import numpy as np
 from absl import logging
@@ -223,27 +222,6 @@ def place_zeros(tree, mesh: Mesh):
   """REPLICATED zeros of the shapes and dtypes of a tree."""
   zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), tree)
   return place(zeros, mesh, REPLICATED)
-
-
-def place_ahead(batches: grain.IterDataset, mesh: Mesh):
-  """Puts batches on the devices while the steps before them run.
-
-  A thread of grain's asks for their transfer, at most two ahead of the one
-  in use; a step begins when its own has arrived.
-
-  Args:
-    batches: of numpy arrays, the local part of each process.
-    mesh: from `make_mesh`.
-
-  Returns:
-    An iterator of SHARDED batches in the same order, to be closed after use.
-  """
-  placed = batches.map(lambda batch: place(batch, mesh, SHARDED))
-  # The second one waits in the thread for its place in the buffer.
-  ahead = grain.experimental.ThreadPrefetchIterDataset(
-    placed, prefetch_buffer_size=1
-  )
-  return iter(ahead)
 
 
 def is_done(tree) -> bool:

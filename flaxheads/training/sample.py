@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from flaxheads.config import Config
 from flaxheads.data.augment import augment
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.training import parallel
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.models import spectral
 from flaxheads.training import networks as nets

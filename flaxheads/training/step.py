@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from flaxheads.config import Config, ScheduleConfig
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.models import spectral
 from flaxheads.training import adversarial, identity_table, losses, parallel
 from flaxheads.training import networks as nets

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from configs import synthetic_64
 from flaxheads import fewshot
 from flaxheads.config import AugmentConfig
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.metrics.image import psnr, to_unit_range
 from flaxheads.training import networks as nets

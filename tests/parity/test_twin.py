@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from flaxheads import config as c
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.fewshot import finetune_step
 from flaxheads.fewshot.person import without_projection
 from flaxheads.models import perceptual, spectral

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flaxheads.baseline_config import IdentityConfig, VGG19Config, VGGFaceConfig
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.errors import RunPausedError, UserError
 from flaxheads.models.pix2pixhd import PatchOutput

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import face_identity_64
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.metrics import identity
 from flaxheads.training import face_identity, parallel, recipes

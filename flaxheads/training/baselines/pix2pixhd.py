@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from flaxheads.baseline_config import Pix2pixHDConfig
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.training import parallel, sampling
 from flaxheads.training.baselines.pix2pixhd_game import (
   DiscriminatorTerms,

@@ -18,7 +18,7 @@ import optax
 from absl import logging
 
 from flaxheads.baseline_config import X2FaceConfig, X2FaceModelConfig
-from flaxheads.data.pipeline import Batch
+from flaxheads.data.batch import Batch
 from flaxheads.errors import UserError
 from flaxheads.models.x2face import X2Face
 from flaxheads.training import parallel, sampling

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flaxheads.errors import UserError
-from flaxheads.training import parallel
+from flaxheads.training import parallel, prefetch
 
 NUM_DEVICES = 2
 PATIENCE = 30  # seconds that no test needs
@@ -35,7 +35,7 @@ def _placed(reader, count=10):
     grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
   )
   mesh = parallel.make_mesh(NUM_DEVICES)
-  return parallel.place_ahead(batches.map(reader), mesh)
+  return prefetch.place_ahead(batches.map(reader), mesh)
 
 
 def test_batches_come_in_order_and_split_over_the_devices():
