@@ -21,8 +21,7 @@ def pictures(size: Size) -> tuple[np.ndarray, np.ndarray]:
   return rng.uniform(-1, 1, (2, size.shots, side, side, 3)).astype(np.float32)
 
 
-def ours(size: Size) -> clock.Program:
-  """Our step on one device."""
+def _step(size: Size) -> clock.Program:
   config = size.experiment
   networks, content = nets.build_networks(config.model), content_of(config)
   params = nets.init_params(networks, jax.random.key(0))
@@ -50,9 +49,9 @@ def ours(size: Size) -> clock.Program:
   return clock.Program('flaxheads', clock.hold(compiled, state, *rest), cost)
 
 
-def ours_alone(size: Size) -> clock.Program:
-  """The same on the CPU, in a process for each run."""
-  return remote.program(ours, size, alone=True)
+def ours(size: Size) -> clock.Program:
+  """Our step on one device; see `remote.program` where it runs alone."""
+  return remote.program(_step, size, alone=True) if size.alone else _step(size)
 
 
 def twins(size: Size, options: dict) -> Iterator[clock.Program]:

@@ -16,10 +16,10 @@ class Size:
     shots: T of fine-tuning.
     drawn_at_once: frames of a batch of animation.
     repeats: turns of the clock.
-    alone: whether programs of fine-tuning are too large to be in memory
-      beside each other.
     matrix_side: of the ceiling's matrices.
     lengths: frames of whole animations.
+    alone: whether programs of fine-tuning are too large to be in memory
+      beside each other.
   """
 
   name: str
@@ -27,9 +27,9 @@ class Size:
   shots: int
   drawn_at_once: int
   repeats: int
-  alone: bool
   matrix_side: int
   lengths: tuple[int, ...] = (100, 400, 1600)
+  alone: bool = False
 
 
 def _full(dtype: str, batch_size: int) -> Config:
@@ -67,9 +67,9 @@ def find(name: str, repeats: int | None = None) -> Size:
     repeats: turns of the clock; None for the size's own.
   """
   if name == 'cpu':
-    size = Size(name, _full('float32', 1), 8, 4, 7, True, 4096)
+    size = Size(name, _full('float32', 1), 8, 4, 7, 4096, alone=True)
   elif name == 'gpu':
-    size = Size(name, _full('bfloat16', 24), 8, 16, 30, False, 8192)
+    size = Size(name, _full('bfloat16', 24), 8, 16, 30, 8192)
   else:
-    size = Size(name, _tiny(), 2, 2, 2, True, 256, (4, 8))
+    size = Size(name, _tiny(), 2, 2, 2, 256, (4, 8), alone=True)
   return dataclasses.replace(size, repeats=repeats or size.repeats)

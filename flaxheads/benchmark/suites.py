@@ -92,7 +92,7 @@ def _finetune(size: Size, options, progress):
   case = f'step, {size.experiment.model.image_size}², T = {size.shots}'
   return _side_by_side(
     case,
-    (finetune.ours_alone if size.alone else finetune.ours)(size),
+    finetune.ours(size),
     finetune.twins(size, options) if options else [],
     size.shots,
     size,

