@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from flaxheads import config as c
+from flaxheads.data import levels
 from flaxheads.data.batch import Batch
 from flaxheads.fewshot import finetuning
 from flaxheads.models import embedder, perceptual
@@ -186,7 +187,7 @@ def _score(experiment, model, rows):
     sizes.embedding_size,
   )
   frames, points = tiny_game.make_faces(2)
-  x = samples.to_float(frames)
+  x = levels.to_float(frames)
   y = finetuning.draw_landmarks(points, tiny_game.SIZE)
   params = {'params': model.params['discriminator']}
   return jax.jit(lambda rows: network.apply(params, x, y, rows).score)(rows)
@@ -295,7 +296,7 @@ def test_mistake_11_space_is_summed(experiment, model):
   trunk = embedder.Trunk(*given, sizes.embedding_size)
   params = model.params['embedder']
   frames, points = tiny_game.make_faces(1)
-  frames = samples.to_float(frames)
+  frames = levels.to_float(frames)
   y = finetuning.draw_landmarks(points, tiny_game.SIZE)
 
   @jax.jit

@@ -12,6 +12,7 @@ import dm_pix as pix
 import jax
 import jax.numpy as jnp
 
+from flaxheads.data.levels import to_float
 from flaxheads.landmarks import layout
 
 
@@ -49,8 +50,37 @@ def _rotation(angle):
   return jnp.array([[cos, -sin], [sin, cos]])  # turns (x, y), y downwards
 
 
+def _interpolate(pixels, x, y):
+  """Bilinear, in float32; dm_pix rounds what it makes of whole numbers.
+
+  Fetched as bytes, pixels are a quarter of what they are in float32.
+
+  Args:
+    pixels: uint8 [S * S, C].
+    x: columns, [S, S].
+    y: rows, [S, S].
+
+  Returns:
+    float32 [S, S, C].
+  """
+  size = x.shape[0]
+  x, y = jnp.clip(x, 0, size - 1), jnp.clip(y, 0, size - 1)
+  left, above = jnp.floor(x), jnp.floor(y)
+
+  def corner(right, below):
+    column = jnp.minimum(left + right, size - 1).astype(jnp.int32)
+    row = jnp.minimum(above + below, size - 1).astype(jnp.int32)
+    weight = jnp.abs(1 - right - (x - left)) * jnp.abs(1 - below - (y - above))
+    return weight[..., None] * pixels[row * size + column]
+
+  # Or XLA would turn all four, and not their sum, to the order of frames.
+  return jax.lax.optimization_barrier(
+    sum(corner(*place) for place in ((0, 0), (1, 0), (0, 1), (1, 1)))
+  )
+
+
 def _move_frames(frames, transform):
-  # frames [F, S, S, 3]; pixel i has its centre at i + 0.5.
+  # uint8 [F, S, S, 3] to float32 levels; pixel i has its centre at i + 0.5.
   num_frames, size = frames.shape[:2]
   grid = jnp.arange(size) + 0.5 - size / 2
   x, y = jnp.meshgrid(grid - transform.shift[0], grid - transform.shift[1])
@@ -59,12 +89,7 @@ def _move_frames(frames, transform):
   source_y = back[1, 0] * x + back[1, 1] * y + (size / 2 - 0.5)
   # All frames and channels of a pixel side by side: one gather fetches them.
   pixels = frames.transpose(1, 2, 0, 3).reshape(size * size, -1)  # [SS, 3F]
-  interpolate = functools.partial(
-    pix.flat_nd_linear_interpolate, unflattened_vol_shape=(size, size)
-  )
-  moved = jax.vmap(interpolate, in_axes=(1, None), out_axes=-1)(
-    pixels, jnp.stack([source_y, source_x])
-  )  # [S, S, 3F]
+  moved = _interpolate(pixels, source_x, source_y)
   moved = moved.reshape(size, size, num_frames, 3)
   return moved.transpose(2, 0, 1, 3)
 
@@ -83,13 +108,32 @@ def _flip(frames, points, size):
   return pix.flip_left_right(frames), mirrored
 
 
+def _saturate(frames, factor):
+  """Scales the saturation of HSV, with hue and value as they are.
+
+  By the distance of each channel from the largest, without a hue: that of
+  dm_pix, compiled, takes a wrong one where two channels are nearly equal.
+
+  Args:
+    frames: [..., 3] in [0, 1].
+    factor: not negative.
+
+  Returns:
+    The same shape, in [0, 1].
+  """
+  largest = frames.max(-1, keepdims=True)
+  chroma = largest - frames.min(-1, keepdims=True)
+  most = largest / jnp.maximum(chroma, 1e-6)  # the saturation would be 1
+  return largest - (largest - frames) * jnp.minimum(factor, most)
+
+
 def _colour(frames, transform):
   # One tall picture [F * S, S, 3], so that the mean is the sample's and a
   # colour becomes the same colour in every frame.
   tall = (frames.reshape(-1, *frames.shape[2:]) + 1) / 2
   tall = pix.adjust_brightness(tall, transform.brightness)
   tall = pix.adjust_contrast(tall, transform.contrast)
-  tall = pix.adjust_saturation(jnp.clip(tall, 0, 1), transform.saturation)
+  tall = _saturate(jnp.clip(tall, 0, 1), transform.saturation)
   return (jnp.clip(tall, 0, 1) * 2 - 1).reshape(frames.shape)
 
 
@@ -103,6 +147,7 @@ def _augment_sample(key, frames, points, config):
     flipped = _flip(frames, points, size)
     frames = jnp.where(transform.flip, flipped[0], frames)
     points = jnp.where(transform.flip, flipped[1], points)
+  frames = to_float(frames)
   if config.colour:
     frames = _colour(frames, transform)
   return frames, points
@@ -114,14 +159,14 @@ def augment(keys, frames, points, config):
   Args:
     keys: of jax.random, [B]: one a sample, so that what happens to a sample
       does not depend on its neighbours.
-    frames: float [B, K+1, S, S, 3] in [-1, 1].
+    frames: uint8 [B, K+1, S, S, 3].
     points: float [B, K+1, 68, 2], (x, y) in pixels.
     config: `config.AugmentConfig` or the like, its fields plain numbers. A
-      strength of 0 leaves that transform out; with all at 0 and no flip the
-      input comes back as it was.
+      strength of 0 leaves that transform out.
 
   Returns:
-    (frames, points) of the same shapes; points may now lie outside.
+    (frames, points) of the same shapes: frames float32 in [-1, 1], and points
+    that may now lie outside.
   """
   one = functools.partial(_augment_sample, config=config)
   return jax.vmap(one)(keys, frames, points)

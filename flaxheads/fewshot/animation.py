@@ -17,6 +17,7 @@ import numpy as np
 from flaxheads.data.files import atomic_path, put_in_place
 from flaxheads.data.frames import ahead
 from flaxheads.data.image import contact_sheet, write_png
+from flaxheads.data.levels import to_uint8
 from flaxheads.data.sound import add_sound
 from flaxheads.data.sources import Driver
 from flaxheads.data.video import VideoWriter
@@ -25,7 +26,6 @@ from flaxheads.fewshot.paste import Paste
 from flaxheads.fewshot.person import Person, device_batches
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.provenance.marks import Marks, Stamp
-from flaxheads.training.sample import to_uint8
 
 SIDE_BY_SIDE = 'side_by_side.mp4'
 CONTACT_SHEET = 'contact_sheet.png'

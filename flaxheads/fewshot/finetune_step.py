@@ -16,6 +16,7 @@ import optax
 
 from flaxheads import config as configs
 from flaxheads.config import Config
+from flaxheads.data.levels import to_uint8
 from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.person import embed_person, without_projection
 from flaxheads.landmarks.draw import around_landmarks
@@ -23,7 +24,6 @@ from flaxheads.models import spectral
 from flaxheads.training import adversarial
 from flaxheads.training import networks as nets
 from flaxheads.training.content import build_content
-from flaxheads.training.sample import to_uint8
 from flaxheads.training.state import adam
 from flaxheads.training.step import descend
 
@@ -161,14 +161,7 @@ def finetune_step(
     content: from `build_content`.
   """
   rates, optimizer = experiment.finetune, adam(experiment.optimizer)
-  vectors = {
-    'generator': spectral.power_iteration(
-      state.generator['generator'], state.vectors['generator']
-    ),
-    'discriminator': spectral.power_iteration(
-      state.discriminator['params'], state.vectors['discriminator']
-    ),
-  }
+  vectors = state.vectors  # for all passes; the next step has the advanced
 
   def discriminate(trained, frames):
     normal = spectral.normalize(trained['params'], vectors['discriminator'])
@@ -219,7 +212,14 @@ def finetune_step(
     average,
     state.initial,
     discriminator,
-    vectors,
+    {
+      'generator': spectral.power_iteration(
+        state.generator['generator'], vectors['generator']
+      ),
+      'discriminator': spectral.power_iteration(
+        state.discriminator['params'], vectors['discriminator']
+      ),
+    },
     generator_optimizer,
     discriminator_optimizer,
   )

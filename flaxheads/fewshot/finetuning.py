@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.config import FinetuneConfig
+from flaxheads.data.levels import to_float
 from flaxheads.errors import UserError
 from flaxheads.fewshot.finetune_step import (
   build_programs,
@@ -29,7 +30,6 @@ from flaxheads.fewshot.model import Model, fold
 from flaxheads.fewshot.moves import is_moved, move
 from flaxheads.fewshot.person import Person, feed_forward
 from flaxheads.landmarks.draw import draw_landmarks
-from flaxheads.training.sample import to_float
 
 
 class Progress(NamedTuple):
@@ -158,7 +158,7 @@ def finetune(
     given = x[batch], y[batch]
     if is_moved(step, config.move_share):
       key = jax.random.fold_in(jax.random.key(seed), step)
-      given = move(x[batch], points[batch], key)
+      given = move(frames[batch], points[batch], key)
     state, _ = programs.step(state, *given)
     if step % config.check_every and step != num_steps:
       continue

@@ -16,7 +16,7 @@ def move(frames, points, key):
   """Shifts, turns and zooms every picture by itself, with its landmarks.
 
   Args:
-    frames: x, [B, H, W, 3] in [-1, 1].
+    frames: uint8 [B, H, W, 3].
     points: [B, 68, 2] in pixels.
     key: of this step.
 

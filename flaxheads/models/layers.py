@@ -1,5 +1,6 @@
 """Layers shared by embedder, generator and discriminator. All NHWC."""
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -9,10 +10,10 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from flaxheads.models.convolution import convolve
-from flaxheads.models.precision import wide
+from flaxheads.models.precision import wide, widen
 from flaxheads.models.resampling import (
   conv3x3_then_pool,
-  mean_pool,
+  pool_then_conv1x1,
   upsample,
   upsample_then_conv3x3,
 )
@@ -61,15 +62,40 @@ class Conv(nn.Module):
     x = x.astype(self.dtype)
     if self.resample is None:
       y = convolve(x, kernel, self.size // 2)
+    elif self.size == 1 and self.resample == 'down':
+      y = pool_then_conv1x1(x, kernel)
     elif self.size == 1:  # a 1x1 commutes with resampling: run it when small
-      y = mean_pool(x) if self.resample == 'down' else x
-      y = convolve(y, kernel)
-      y = upsample(y) if self.resample == 'up' else y
+      y = upsample(convolve(x, kernel))
     elif self.resample == 'down':
       y = conv3x3_then_pool(x, kernel)
     else:
       y = upsample_then_conv3x3(x, kernel)
     return y + bias.astype(self.dtype)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def softmax(scores, dtype):
+  """Over the last axis, from float32 scores to weights in `dtype`.
+
+  Its gradient reads the weights as they were handed on: in bfloat16 a table of
+  all pairs of pixels is kept in half of the bytes.
+  """
+  return jax.nn.softmax(scores).astype(dtype)
+
+
+def _softmax_forward(scores, dtype):
+  weights = softmax(scores, dtype)
+  return weights, weights
+
+
+def _softmax_backward(dtype, weights, cotangent):
+  del dtype
+  weights, cotangent = widen(weights), widen(cotangent)
+  product = weights * cotangent
+  return (product - weights * product.sum(-1, keepdims=True),)
+
+
+softmax.defvjp(_softmax_forward, _softmax_backward)
 
 
 class SelfAttention(nn.Module):
@@ -92,7 +118,7 @@ class SelfAttention(nn.Module):
     scores = jnp.einsum(
       'bqc,bkc->bqk', query, key, preferred_element_type=wide(query.dtype)
     )
-    weights = jax.nn.softmax(scores).astype(self.dtype)
+    weights = softmax(scores, self.dtype)
     mixed = jnp.einsum('bqk,bkc->bqc', weights, value).reshape(b, h, w, c)
     gate = self.param('gate', nn.initializers.zeros, ())
     return x + gate.astype(self.dtype) * mixed
@@ -110,15 +136,17 @@ def instance_norm(x, scale, shift, epsilon=1e-5):
   Returns:
     [B, H, W, C] in the dtype of x; statistics are float32.
   """
-  mean = jnp.mean(x, (1, 2), keepdims=True, dtype=wide(x.dtype))
-  centred = x - mean.astype(x.dtype)
-  variance = jnp.mean(
-    jnp.square(centred), (1, 2), keepdims=True, dtype=wide(x.dtype)
-  )
+  y = widen(x)
+  mean = y.mean((1, 2), keepdims=True)
+  if x.dtype == y.dtype:
+    variance = jnp.square(y - mean).mean((1, 2), keepdims=True)
+  else:  # one pass for both; what it loses is less than x lost when rounded
+    squares = jnp.square(y).mean((1, 2), keepdims=True)
+    variance = jnp.maximum(squares - jnp.square(mean), 0)
   scale = jnp.atleast_2d(scale)[:, None, None, :]
   shift = jnp.atleast_2d(shift)[:, None, None, :]
   factor = scale * jax.lax.rsqrt(variance + epsilon)  # [B, 1, 1, C]
-  return centred * factor.astype(x.dtype) + shift.astype(x.dtype)
+  return (y * factor + (shift - mean * factor)).astype(x.dtype)
 
 
 class InstanceNorm(nn.Module):

@@ -6,6 +6,7 @@ wrong scale or channel order cannot happen outside.
 """
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from flaxheads.models.inputs import prepare
@@ -16,6 +17,24 @@ from flaxheads.weights.convention import Convention
 _VGG19_DEPTHS = (2, 2, 4, 4, 1)  # convolutions used of each block
 _VGG16_DEPTHS = (2, 2, 3, 3, 1)
 _CHANNELS = (64, 128, 256, 512, 512)
+
+
+@jax.custom_vjp
+def relu(x):
+  """ReLU whose gradient asks its result: what went in need not be kept."""
+  return jnp.maximum(x, 0)
+
+
+def _relu_forward(x):
+  y = relu(x)
+  return y, y
+
+
+def _relu_backward(y, cotangent):
+  return (jnp.where(y > 0, cotangent, 0),)
+
+
+relu.defvjp(_relu_forward, _relu_backward)
 
 
 class VGG(nn.Module):
@@ -53,7 +72,7 @@ class VGG(nn.Module):
           name=name,
           kernel_init=nn.initializers.he_normal(),
         )
-        x = nn.relu(conv(x))
+        x = relu(conv(x))
         if layer == 0:
           features.append(x)
       if block < 4:

@@ -9,32 +9,56 @@ that lie one row off, and so do its columns. docs/savings.md has the figures.
 
 import itertools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from flaxheads.models.convolution import convolve, pad, plain
 
+_FEW_CHANNELS = 8  # a picture with its landmarks has six
 _HALVES = tuple(itertools.product((0, 1), (0, 1)))  # (rows, columns)
 
 
-def mean_pool(x):
-  """[B, H, W, C] -> [B, H/2, W/2, C]."""
+def _mean_of_pairs(x):
   b, h, w, c = x.shape
   return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
 
 
-def max_pool(x):
-  """[B, H, W, C] -> [B, H // 2, W // 2, C]; the first of the largest counts.
+def mean_pool_by_window(x):
+  """`mean_pool` as accelerators have it: no float32 copy of x is written."""
+  return nn.avg_pool(x, (2, 2), (2, 2))
 
-  Comparisons fuse with what is beside them, forwards and backwards. XLA's own
-  pooling does not, and its gradient takes CPUs longer than a convolution.
-  """
+
+def mean_pool(x):
+  """[B, H, W, C] -> [B, H/2, W/2, C], H and W even."""
+  return jax.lax.platform_dependent(
+    x, cpu=_mean_of_pairs, default=mean_pool_by_window
+  )
+
+
+def _max_by_comparisons(x):
   b, h, w, c = x.shape
   x = x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c)
   left, right = x[:, :, :, :, 0], x[:, :, :, :, 1]
   rows = jnp.where(left < right, right, left)  # [B, H/2, 2, W/2, C]
   above, below = rows[:, :, 0], rows[:, :, 1]
   return jnp.where(above < below, below, above)
+
+
+def _max_by_window(x):
+  return nn.max_pool(x, (2, 2), (2, 2))
+
+
+def max_pool(x):
+  """[B, H, W, C] -> [B, H // 2, W // 2, C]; the first of the largest counts.
+
+  Comparisons fuse with what is beside them, forwards and backwards. XLA's own
+  pooling does not, and its gradient takes CPUs longer than a convolution. On
+  TPUs it is the other way round: pairs of pixels would be copied apart.
+  """
+  return jax.lax.platform_dependent(
+    x, tpu=_max_by_window, default=_max_by_comparisons
+  )
 
 
 def upsample(x):
@@ -84,6 +108,35 @@ def _pooled_by_halves(x, kernel):
 def pooled_by_stride(x, kernel):
   """`conv3x3_then_pool` as accelerators have it."""
   return plain(x, _box(kernel) / 4, padding=1, stride=2)
+
+
+def _pooled_before_1x1(x, kernel):
+  return convolve(mean_pool(x), kernel)
+
+
+def pooled_1x1_by_stride(x, kernel):
+  """`pool_then_conv1x1` of few channels, as accelerators have it."""
+  return plain(x, jnp.tile(kernel / 4, (2, 2, 1, 1)), padding=0, stride=2)
+
+
+def pool_then_conv1x1(x, kernel):
+  """1x1 convolution of mean-pool-2, with which it commutes.
+
+  It runs on the smaller picture. Of a picture itself, with its few channels,
+  accelerators spend more on pooling than on the convolution: there it is one.
+
+  Args:
+    x: [B, H, W, C], H and W even.
+    kernel: [1, 1, C, D].
+
+  Returns:
+    [B, H/2, W/2, D].
+  """
+  if x.shape[-1] > _FEW_CHANNELS:
+    return _pooled_before_1x1(x, kernel)
+  return jax.lax.platform_dependent(
+    x, kernel, cpu=_pooled_before_1x1, default=pooled_1x1_by_stride
+  )
 
 
 def conv3x3_then_pool(x, kernel):

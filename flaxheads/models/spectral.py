@@ -63,7 +63,11 @@ def power_iteration(params, spectral, num_iterations: int = 1) -> dict:
 
 
 def normalize(params, spectral):
-  """Divides every kernel by sigma = |K u|; differentiable in params.
+  """Divides every kernel by its largest singular value; differentiable.
+
+  sigma = |K^T v| with v = K u / |K u|, a constant. Both products are those
+  of `power_iteration` from the same vectors: where a program has both, they are
+  computed once.
 
   Args:
     params: parameters of one network.
@@ -78,8 +82,6 @@ def normalize(params, spectral):
   for path in paths:
     kernel = flat[path]
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    u = jax.lax.stop_gradient(vectors[path[:-1] + ('u',)])
-    # v = K u / |K u|, constant; sigma = v^T K u, linear in K.
-    v = jax.lax.stop_gradient(_unit(matrix @ u))
-    flat[path] = kernel / (v @ (matrix @ u) + _EPSILON)
+    v = jax.lax.stop_gradient(_unit(matrix @ vectors[path[:-1] + ('u',)]))
+    flat[path] = kernel / (jnp.linalg.norm(matrix.T @ v) + _EPSILON)
   return traverse_util.unflatten_dict(flat)

@@ -72,7 +72,10 @@ def shapes_of_content(config: Config) -> ContentLoss:
   """Both VGGs without weights, shapes alone: for counting cost."""
   networks = _networks(jnp.dtype(config.model.dtype))
   return perceptual_content(
-    {name: _shapes(network) for name, network in networks.items()},
+    jax.eval_shape(
+      lambda params: _rounded(params, config.model.dtype),
+      {name: _shapes(network) for name, network in networks.items()},
+    ),
     config.loss,
     networks,
   )
@@ -83,15 +86,20 @@ def _shapes(network):
   return jax.eval_shape(network.init, jax.random.key(0), image)['params']
 
 
+def _rounded(params, dtype):
+  """Constants as the networks would round them in every step."""
+  return jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+
+
 def load_networks(files, dtype) -> tuple[dict, dict]:
   """Those content networks that a config names files for.
 
   Args:
     files: dataclass with a path, or '', in fields named as the networks.
-    dtype: of activations.
+    dtype: of the arithmetic.
 
   Returns:
-    perceptual.VGG and its parameters, each by name.
+    perceptual.VGG and its parameters, in `dtype`, each by name.
 
   Raises:
     UserError: a file is missing, does not fit the network, or does not say
@@ -101,7 +109,7 @@ def load_networks(files, dtype) -> tuple[dict, dict]:
   for name, path in dataclasses.asdict(files).items():
     if path:
       weights = store.load(path, name, like=_shapes(networks[name]))
-      params[name] = weights.params
+      params[name] = _rounded(weights.params, dtype)
       networks[name] = networks[name].clone(convention=weights.convention)
   return networks, params
 

@@ -17,13 +17,14 @@ import optax
 
 from flaxheads.data.augment import augment
 from flaxheads.data.batch import Batch
+from flaxheads.data.levels import to_float, to_uint8
 from flaxheads.face_identity_config import FaceIdentityConfig
 from flaxheads.metrics import identity
 from flaxheads.models import pretrained
 from flaxheads.models.x2face import grid_sample
 from flaxheads.training import parallel
 from flaxheads.training.recipe import Recipe, map_step
-from flaxheads.training.sample import sample_keys, to_float, to_uint8
+from flaxheads.training.sample import sample_keys
 from flaxheads.training.sampling import Look, fixed_people
 from flaxheads.training.state import adam
 from flaxheads.training.step import descend, learning_rate_scale
@@ -144,7 +145,7 @@ def _step(state, batch: Batch, constants, *, config, network):
   ).reshape(-1, 2)
   frames, points = augment(
     keys[:, 0],
-    to_float(batch.frames).reshape(-1, 1, *batch.frames.shape[2:]),
+    batch.frames.reshape(-1, 1, *batch.frames.shape[2:]),
     batch.points.reshape(-1, 1, *batch.points.shape[2:]),
     config.augment,
   )

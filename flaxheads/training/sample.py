@@ -30,16 +30,6 @@ class Sample(NamedTuple):
   video_index: jax.Array
 
 
-def to_float(frames):
-  """uint8 to float32 in [-1, 1]."""
-  return frames.astype(jnp.float32) / 127.5 - 1
-
-
-def to_uint8(frames):
-  """Float in [-1, 1] to uint8."""
-  return jnp.clip(jnp.round((frames + 1) * 127.5), 0, 255).astype(jnp.uint8)
-
-
 def sample_keys(key: jax.Array, count: int) -> jax.Array:
   """A key for each sample of this device, by its place in the global batch."""
   place = parallel.index() * count + jnp.arange(count)
@@ -60,7 +50,7 @@ def prepare_sample(batch: Batch, key: jax.Array, config: Config) -> Sample:
   """
   frames, points = augment(
     sample_keys(key, batch.frames.shape[0]),
-    to_float(batch.frames),
+    batch.frames,
     batch.points,
     config.augment,
   )

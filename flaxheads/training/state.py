@@ -57,7 +57,15 @@ def generator_side(params: dict) -> dict:
 
 
 def adam(config: AdamConfig) -> optax.GradientTransformation:
-  """Adam without its learning rate, which the step multiplies in."""
+  """Adam without its learning rate, which the step multiplies in.
+
+  Where b1 is 0 the first moment is the gradient, and none is kept: a quarter
+  less state in memory, to be written in every step and in every checkpoint.
+  """
+  if config.b1 == 0:
+    return optax.scale_by_rms(
+      config.b2, config.epsilon, eps_in_sqrt=False, bias_correction=True
+    )
   return optax.scale_by_adam(config.b1, config.b2, config.epsilon)
 
 

@@ -174,10 +174,7 @@ def train_step(
   scale = learning_rate_scale(
     state.step, config.optimizer, config.training.num_steps
   )
-  vectors = {
-    name: spectral.power_iteration(state.params[name], state.spectral[name])
-    for name in state.params
-  }
+  vectors = state.spectral  # for all passes; the next step has the advanced
   rows = identity_table.gather(state.table, sample.video_index)
 
   # 1. One pass of both networks.
@@ -246,7 +243,10 @@ def train_step(
     TrainState(
       step=state.step + 1,
       params=new_params,
-      spectral=vectors,
+      spectral={
+        name: spectral.power_iteration(state.params[name], vectors[name])
+        for name in vectors
+      },
       generator_optimizer=generator_optimizer,
       discriminator_optimizer=discriminator_optimizer,
       ema=ema,

@@ -1,14 +1,18 @@
 """Augmentation: pictures and points move together, once for a sample."""
 
+import colorsys
 import functools
 
+import dm_pix as pix
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from flaxheads.config import AugmentConfig
+from flaxheads.data import augment as module
 from flaxheads.data.augment import augment
+from flaxheads.data.levels import to_float, to_uint8
 from flaxheads.landmarks import layout
 
 B, F, S = 2, 3, 64
@@ -35,15 +39,15 @@ def _keys(seed):
 
 def _inputs(seed=0):
   rng = np.random.default_rng(seed)
-  frames = rng.uniform(-1, 1, (B, F, S, S, 3)).astype(np.float32)
+  frames = rng.integers(0, 256, (B, F, S, S, 3), np.uint8)
   points = rng.uniform(0, S, (B, F, 68, 2)).astype(np.float32)
   return frames, points
 
 
-def test_no_strength_returns_the_input_exactly():
+def test_no_strength_leaves_pictures_and_points_as_they_are():
   frames, points = _inputs()
   moved, moved_points = _jitted('off')(_keys(0), frames, points)
-  np.testing.assert_array_equal(moved, frames)
+  np.testing.assert_allclose(moved, to_float(frames), atol=1e-6)
   np.testing.assert_array_equal(moved_points, points)
 
 
@@ -60,7 +64,7 @@ def test_a_dot_drawn_at_a_landmark_moves_with_it(seed):
   x = centres - spots[..., 0, None]
   y = centres - spots[..., 1, None]
   bell = np.exp(-(y[..., :, None] ** 2 + x[..., None, :] ** 2) / 8)
-  frames = np.repeat(2 * bell[..., None] - 1, 3, -1).astype(np.float32)
+  frames = np.rint(255 * bell[..., None].repeat(3, -1)).astype(np.uint8)
   moved, moved_points = _jitted('moves')(_keys(seed), frames, points)
   mass = np.asarray(moved[..., 0]) + 1  # [B, F, S, S]
   total = mass.sum((2, 3))
@@ -76,6 +80,7 @@ def test_flip_mirrors_pictures_and_exchanges_points():
   seen = set()
   for seed in range(8):
     moved, moved_points = _jitted('flip')(_keys(seed), frames, points)
+    moved = to_uint8(moved)
     for b in range(B):
       flipped = not np.array_equal(moved[b], frames[b])
       seen.add(flipped)
@@ -85,7 +90,9 @@ def test_flip_mirrors_pictures_and_exchanges_points():
         np.testing.assert_allclose(left_eye[:, 0], S - points[b, :, 45, 0])
         np.testing.assert_array_equal(left_eye[:, 1], points[b, :, 45, 1])
         back = np.asarray(moved_points[b])[:, layout.MIRROR]
-        np.testing.assert_allclose(S - back[..., 0], points[b, ..., 0], 1e-5)
+        np.testing.assert_allclose(
+          S - back[..., 0], points[b, ..., 0], atol=1e-4
+        )
       else:
         np.testing.assert_array_equal(moved_points[b], points[b])
   assert seen == {True, False}
@@ -103,17 +110,32 @@ def test_frames_of_a_sample_share_the_transform_and_samples_do_not():
   assert np.abs(moved_points[0] - moved_points[1]).max() > 0.5
 
 
+def test_between_pixels_and_outside_it_is_dm_pix():
+  rng = np.random.default_rng(0)
+  pixels = rng.integers(0, 256, (S * S, 5), np.uint8)
+  x, y = rng.uniform(-8, S + 8, (2, S, S)).astype(np.float32)
+  x[0], y[1] = np.rint(x[0]), S - 1
+  mine = module._interpolate(pixels, x, y)
+  theirs = [
+    pix.flat_nd_linear_interpolate(
+      column, jnp.stack([y, x]), unflattened_vol_shape=(S, S)
+    )
+    for column in pixels.T.astype(np.float32)
+  ]
+  np.testing.assert_allclose(mine, jnp.stack(theirs, -1), atol=1e-3)
+
+
 def test_outside_takes_the_colour_of_the_edge():
   # Every row has its own colour; at the left and right nothing else may come
   # in, and at top and bottom only that of the first and the last row.
-  rows = np.linspace(-1, 1, S, dtype=np.float32)
+  rows = np.linspace(0, 255, S).astype(np.uint8)
   frames = np.broadcast_to(rows[:, None, None], (B, F, S, S, 3))
   _, points = _inputs()
   for seed in range(4):
     moved, moved_points = _jitted('shift')(_keys(seed), frames, points)
     shift = np.asarray(moved_points - points)[:, 0, 0, 1]  # [B]
     wanted = np.interp(
-      np.arange(S) - shift[:, None], np.arange(S), rows
+      np.arange(S) - shift[:, None], np.arange(S), to_float(rows)
     )  # [B, S], clamped
     difference = np.asarray(moved) - wanted[:, None, :, None, None]
     assert np.abs(difference).max() < 1e-4
@@ -123,11 +145,27 @@ def test_colour_leaves_points_and_stays_in_range():
   frames, points = _inputs()
   moved, moved_points = _jitted('colour')(_keys(1), frames, points)
   np.testing.assert_array_equal(moved_points, points)
-  assert np.abs(moved - frames).max() > 0.02
+  assert np.abs(moved - to_float(frames)).max() > 0.02
   assert moved.min() >= -1 and moved.max() <= 1
-  grey = jnp.broadcast_to(frames[..., :1], frames.shape)
+  grey = frames[..., :1].repeat(3, -1)
   moved, _ = _jitted('colour')(_keys(1), grey, points)
   np.testing.assert_allclose(moved, moved[..., :1].repeat(3, -1), atol=1e-5)
+
+
+@pytest.mark.parametrize('factor', [0.0, 0.7, 1.3, 4.0])
+def test_saturation_is_that_of_hsv(factor):
+  rng = np.random.default_rng(0)
+  colours = rng.integers(0, 256, (300, 3)).astype(np.float32) / 255
+  colours[100:200, 2] = colours[100:200, 1]  # no hue jumps between equals
+  colours[200:, 0] = np.nextafter(colours[200:, 1], 1)
+  colours[-1] = colours[-2, 0]
+  found = jax.jit(module._saturate)(colours, factor)
+  wanted = []
+  for colour in colours.astype(np.float64):
+    hue, saturation, value = colorsys.rgb_to_hsv(*colour)
+    saturation = min(saturation * factor, 1)
+    wanted.append(colorsys.hsv_to_rgb(hue, saturation, value))
+  np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 def test_same_key_same_result_and_other_key_other_result():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from flaxheads import fewshot
+from flaxheads.data.levels import to_float
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.training import networks as nets
-from flaxheads.training.sample import to_float
 from tests.evaluation.faces import make_person
 from tests.tiny_game import SIZE, make_config, make_model
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from flaxheads import config as c
+from flaxheads.data import levels
 from flaxheads.fewshot import finetune_step, finetuning
 from flaxheads.fewshot.person import embed_person
 from flaxheads.landmarks import detect
 from flaxheads.models import spectral
 from flaxheads.training import content
 from flaxheads.training import networks as nets
-from flaxheads.training import sample as samples
 from tests import tiny_game
 
 
@@ -40,7 +40,7 @@ def finetuned(experiment, model):
     content=content.pyramid_content(experiment.loss).apply,
   )
   pictures = finetuning.draw_landmarks(points, tiny_game.SIZE)
-  x = samples.to_float(frames)
+  x = levels.to_float(frames)
   after, terms = jax.jit(step)(before, x, pictures, {})
   return SimpleNamespace(
     before=before, after=after, terms=terms, x=x, pictures=pictures

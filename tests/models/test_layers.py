@@ -52,9 +52,24 @@ def test_attention_follows_its_formula():
   np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+  'dtype, tolerance', [(jnp.float32, 1e-6), (jnp.bfloat16, 0.01)]
+)
+def test_softmax_and_its_gradient(dtype, tolerance):
+  scores, cotangent = 3 * plain.normal(2, 5, 7), plain.normal(2, 5, 7, seed=1)
+  mine, pull = jax.vjp(lambda x: layers.softmax(x, dtype), scores)
+  theirs, pull_theirs = jax.vjp(jax.nn.softmax, scores)
+  assert mine.dtype == dtype
+  np.testing.assert_allclose(mine.astype('f'), theirs, atol=tolerance)
+  (mine,), (theirs,) = pull(cotangent.astype(dtype)), pull_theirs(cotangent)
+  assert mine.dtype == jnp.float32
+  np.testing.assert_allclose(mine, theirs, atol=tolerance)
+
+
+@pytest.mark.parametrize('offset', [0, 30])
 @pytest.mark.parametrize('per_sample', [False, True])
-def test_instance_norm_follows_its_formula(per_sample):
-  x = 3 * plain.normal(2, 5, 4, 3) + 7
+def test_instance_norm_follows_its_formula(per_sample, offset):
+  x = 3 * plain.normal(2, 5, 4, 3) + offset
   shape = (2, 3) if per_sample else (3,)
   scale, shift = plain.normal(*shape, seed=1), plain.normal(*shape, seed=2)
   mine = layers.instance_norm(x, scale, shift)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from flaxheads.config import ModelConfig
+from flaxheads.data.levels import to_float
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.models import sizes
 from flaxheads.training import networks as nets
-from flaxheads.training.sample import to_float
 from tests import tiny_game
 
 

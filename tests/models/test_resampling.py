@@ -18,19 +18,21 @@ def _upsample_then_conv(x, kernel):
 
 
 @pytest.mark.parametrize(
-  'form, wanted, factor',
+  'form, wanted, factor, size',
   [
-    (resampling.conv3x3_then_pool, _conv_then_pool, 0.5),
-    (resampling._pooled_by_halves, _conv_then_pool, 0.5),
-    (resampling.pooled_by_stride, _conv_then_pool, 0.5),
-    (resampling.upsample_then_conv3x3, _upsample_then_conv, 2),
-    (resampling._upsampled_by_halves, _upsample_then_conv, 2),
-    (resampling.upsampled_by_dilation, _upsample_then_conv, 2),
+    (resampling.conv3x3_then_pool, _conv_then_pool, 0.5, 3),
+    (resampling._pooled_by_halves, _conv_then_pool, 0.5, 3),
+    (resampling.pooled_by_stride, _conv_then_pool, 0.5, 3),
+    (resampling.upsample_then_conv3x3, _upsample_then_conv, 2, 3),
+    (resampling._upsampled_by_halves, _upsample_then_conv, 2, 3),
+    (resampling.upsampled_by_dilation, _upsample_then_conv, 2, 3),
+    (resampling.pool_then_conv1x1, _conv_then_pool, 0.5, 1),
+    (resampling.pooled_1x1_by_stride, _conv_then_pool, 0.5, 1),
   ],
 )
 @pytest.mark.parametrize('height, width', [(8, 8), (4, 10)])
-def test_every_form_is_the_plain_one(form, wanted, factor, height, width):
-  x, kernel = plain.normal(2, height, width, 3), plain.normal(3, 3, 3, 5)
+def test_every_form_is_the_plain_one(form, wanted, factor, size, height, width):
+  x, kernel = plain.normal(2, height, width, 3), plain.normal(size, size, 3, 5)
   shape = (2, int(height * factor), int(width * factor), 5)
   cotangent = plain.normal(*shape)
   (mine, my_pull), (theirs, their_pull) = (
@@ -44,7 +46,8 @@ def test_every_form_is_the_plain_one(form, wanted, factor, height, width):
 
 def test_resampling_without_convolution():
   x = plain.normal(2, 4, 6, 3)
-  np.testing.assert_allclose(resampling.mean_pool(x), plain.pool(x), atol=1e-6)
+  for pool in (resampling.mean_pool, resampling.mean_pool_by_window):
+    np.testing.assert_allclose(pool(x), plain.pool(x), atol=1e-6)
   np.testing.assert_array_equal(resampling.upsample(x), plain.upsample(x))
 
 

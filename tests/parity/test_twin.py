@@ -65,7 +65,10 @@ def make_config(dtype):
     ),
     data=c.DataConfig(num_support=2),
     optimizer=c.OptimizerConfig(
-      generator_learning_rate=1e-3, discriminator_learning_rate=1e-2, epsilon=1
+      generator_learning_rate=1e-3,
+      discriminator_learning_rate=1e-2,
+      b1=1e-30,  # 0, but with a first moment: the gradient
+      epsilon=1,
     ),
     training=c.TrainingConfig(batch_size=3),
     finetune=c.FinetuneConfig(

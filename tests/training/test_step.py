@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from flaxheads.config import OptimizerConfig
+from flaxheads.data import levels
 from flaxheads.training import networks as nets
 from flaxheads.training import parallel
-from flaxheads.training import sample as samples
 from flaxheads.training import step as training_step
 from tests import tiny_game
 
@@ -155,9 +155,9 @@ def test_learning_rate_rises_and_falls(warmup, decay, wanted):
 
 def test_frames_survive_the_round_trip_through_float():
   bytes_ = np.arange(256, dtype=np.uint8)
-  frames = samples.to_float(bytes_)
+  frames = levels.to_float(bytes_)
   assert (frames.min(), frames.max()) == (-1, 1)
-  np.testing.assert_array_equal(samples.to_uint8(frames), bytes_)
+  np.testing.assert_array_equal(levels.to_uint8(frames), bytes_)
   np.testing.assert_array_equal(
-    samples.to_uint8(np.array([-3.0, 3.0])), [0, 255]
+    levels.to_uint8(np.array([-3.0, 3.0])), [0, 255]
   )

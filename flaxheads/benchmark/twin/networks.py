@@ -31,7 +31,7 @@ class SpectralNorm(nn.Module):
     matrix = weight.flatten(1)
     with torch.no_grad():
       v = F.normalize(self.u @ matrix, dim=0)
-    return weight / (self.u @ (matrix @ v))
+    return weight / torch.linalg.vector_norm(matrix @ v)
 
 
 def normalised_layers(network: nn.Module):

@@ -247,7 +247,6 @@ class MetaTraining:
 
   def step(self, batch: Batch) -> dict:
     """One update of E, G and P, and those of D, w0, b and the rows."""
-    advance(*self.networks)
     rate = self.config.optimizer.discriminator_learning_rate
     with self._autocast(batch):
       terms, fake, rows = self.first_pass(batch)
@@ -262,6 +261,7 @@ class MetaTraining:
     decay = min(decay, (1 + self._step) / (10 + self._step))
     with torch.no_grad():
       torch._foreach_lerp_(self.ema, self.generator_params, 1 - decay)
+    advance(*self.networks)
     self._step += 1
     return terms
 
@@ -322,7 +322,6 @@ class Finetuning:
       rows = self.rows.expand(count, -1)
       return self._run_discriminator(frames, pictures, rows, add_w0=False)
 
-    advance(*self.networks)
     with torch.autocast(
       frames.device.type, torch.bfloat16, enabled=self.options.autocast
     ):
@@ -345,4 +344,5 @@ class Finetuning:
     rate = 1 - self.config.finetune.ema_decay
     with torch.no_grad():
       torch._foreach_lerp_(self.average, self.generator_params, rate)
+    advance(*self.networks)
     return terms

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.baseline_config import FewShotConfig, Pix2pixHDConfig
+from flaxheads.data.levels import to_float, to_uint8
 from flaxheads.evaluation.baselines.trained import Trained
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.training.baselines import pix2pixhd, pix2pixhd_game
-from flaxheads.training.sample import to_float, to_uint8
 
 _BATCH = 8  # drivers at once
 
