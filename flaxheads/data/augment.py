@@ -53,29 +53,32 @@ def _rotation(angle):
 def _interpolate(pixels, x, y):
   """Bilinear, in float32; dm_pix rounds what it makes of whole numbers.
 
-  Fetched as bytes, pixels are a quarter of what they are in float32.
-
   Args:
     pixels: uint8 [S * S, C].
     x: columns, [S, S].
     y: rows, [S, S].
 
   Returns:
-    float32 [S, S, C].
+    float32 [C, S, S].
   """
   size = x.shape[0]
   x, y = jnp.clip(x, 0, size - 1), jnp.clip(y, 0, size - 1)
   left, above = jnp.floor(x), jnp.floor(y)
+  corners = (0, 0), (1, 0), (0, 1), (1, 1)
 
-  def corner(right, below):
+  def fetch(right, below):
     column = jnp.minimum(left + right, size - 1).astype(jnp.int32)
     row = jnp.minimum(above + below, size - 1).astype(jnp.int32)
-    weight = jnp.abs(1 - right - (x - left)) * jnp.abs(1 - below - (y - above))
-    return weight[..., None] * pixels[row * size + column]
+    return pixels[row * size + column].transpose(2, 0, 1)
 
-  # Or XLA would turn all four, and not their sum, to the order of frames.
-  return jax.lax.optimization_barrier(
-    sum(corner(*place) for place in ((0, 0), (1, 0), (0, 1), (1, 1)))
+  def weight(right, below):
+    return jnp.abs(1 - right - (x - left)) * jnp.abs(1 - below - (y - above))
+
+  # Turned as bytes: XLA would make float32 of them first.
+  fetched = jax.lax.optimization_barrier([fetch(*place) for place in corners])
+  return sum(
+    weight(*place) * values
+    for place, values in zip(corners, fetched, strict=True)
   )
 
 
@@ -90,8 +93,7 @@ def _move_frames(frames, transform):
   # All frames and channels of a pixel side by side: one gather fetches them.
   pixels = frames.transpose(1, 2, 0, 3).reshape(size * size, -1)  # [SS, 3F]
   moved = _interpolate(pixels, source_x, source_y)
-  moved = moved.reshape(size, size, num_frames, 3)
-  return moved.transpose(2, 0, 1, 3)
+  return moved.reshape(num_frames, 3, size, size).transpose(0, 2, 3, 1)
 
 
 def _move_points(points, transform, size):

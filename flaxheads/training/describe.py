@@ -16,6 +16,7 @@ from flaxheads.training import parallel
 from flaxheads.training.content import shapes_of_content
 from flaxheads.training.state import describe_state
 from flaxheads.training.step import make_train_step
+from flaxheads.training.traffic import hbm_bytes
 
 NUM_VIDEOS = 145_569  # VoxCeleb2's training split
 _EPOCHS = 75  # of the paper's training
@@ -137,9 +138,10 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
 
   Returns:
     Figures for each device: FLOPs, bytes accessed and peak memory of a step;
-    and, where the chip is known, the least time that a step and 75 epochs of
-    VoxCeleb2 can take, which limit sets it ('flops' or 'bytes'), and the
-    share of memory that is left.
+    and, where the chip is known, those of the bytes that lie in its main
+    memory, the least time that a step and 75 epochs of VoxCeleb2 can take,
+    which limit sets it ('flops' or 'bytes'), and the share of memory that is
+    left.
 
   Raises:
     UserError: batch or table do not split over the mesh, or the experiment
@@ -169,6 +171,7 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
   limit = max(times, key=times.get)
   steps = _EPOCHS * NUM_VIDEOS / config.training.batch_size
   return figures | {
+    'hbm_bytes': hbm_bytes(compiled.as_text()),
     'limit': limit,
     'least_step_seconds': times[limit],
     'least_hours_of_75_epochs': steps * times[limit] / 3600,

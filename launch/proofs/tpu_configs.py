@@ -25,7 +25,8 @@ _ONLY = flags.DEFINE_list('only', list(_CONFIGS), 'Names of configs.')
 _FOLDER = Path('out/proofs/tpu_configs')
 _LEFT = 0.1  # of the memory
 _ROW = (
-  '| {name} | {samples:g} | {tflop:.2f} | {gigabytes:.1f} | {peak:.1f} | '
+  '| {name} | {samples:g} | {tflop:.2f} | {gigabytes:.2f} | {hbm:.1f} | '
+  '{peak:.1f} | '
   '{left:.0%} | {step:.0f} ms, {limit} | {hours:.0f} h |'
 )
 
@@ -57,6 +58,7 @@ def main():
         samples=samples,
         tflop=figures['flops'] / samples / 1e12,
         gigabytes=figures['bytes_accessed'] / samples / 1e9,
+        hbm=figures['hbm_bytes'] / samples / 1e9,
         peak=figures['peak_memory_bytes'] / 2**30,
         left=figures['memory_left'],
         step=figures['least_step_seconds'] * 1e3,
@@ -67,10 +69,10 @@ def main():
     left = figures['memory_left']
     checks.append((f'{name}: {left:.0%} of the memory is left', left >= _LEFT))
   print(
-    '| config | samples a chip | TFLOP a sample | GB a sample | GiB peak | '
-    'left | least step, limit | least 75 epochs |'
+    '| config | samples a chip | TFLOP a sample | GB a sample | of HBM | '
+    'GiB peak | left | least step, limit | least 75 epochs |'
   )
-  print('|---' * 8 + '|')
+  print('|---' * 9 + '|')
   print('\n'.join(rows))
   commands.conclude(checks)
 

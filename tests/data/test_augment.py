@@ -122,7 +122,7 @@ def test_between_pixels_and_outside_it_is_dm_pix():
     )
     for column in pixels.T.astype(np.float32)
   ]
-  np.testing.assert_allclose(mine, jnp.stack(theirs, -1), atol=1e-3)
+  np.testing.assert_allclose(mine, jnp.stack(theirs), atol=1e-3)
 
 
 def test_outside_takes_the_colour_of_the_edge():

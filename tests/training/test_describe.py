@@ -58,6 +58,9 @@ def test_the_limit_is_the_slower_of_two(config, figures, monkeypatch):
     def cost_analysis(self):
       return {'flops': 197e12 * 2, 'bytes accessed': 819e9 * 3}
 
+    def as_text(self):
+      return 'ENTRY %main () -> f32[] {\n  %a = f32[8]{0} add()\n}\n'
+
     def memory_analysis(self):
       class Memory:
         argument_size_in_bytes = output_size_in_bytes = 4 * 2**30
@@ -70,6 +73,7 @@ def test_the_limit_is_the_slower_of_two(config, figures, monkeypatch):
   monkeypatch.setattr(parallel, 'chip', lambda _: find_chip('TPU v5 lite'))
   found = describe.describe_on(config, parallel.make_mesh(8))
   assert found['limit'] == 'bytes'
+  assert found['hbm_bytes'] == 32
   assert found['least_step_seconds'] == pytest.approx(3)
   assert found['memory_left'] == pytest.approx(0.5)
   steps = 75 * describe.NUM_VIDEOS / 8
