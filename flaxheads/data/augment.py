@@ -64,22 +64,18 @@ def _interpolate(pixels, x, y):
   size = x.shape[0]
   x, y = jnp.clip(x, 0, size - 1), jnp.clip(y, 0, size - 1)
   left, above = jnp.floor(x), jnp.floor(y)
-  corners = (0, 0), (1, 0), (0, 1), (1, 1)
 
   def fetch(right, below):
     column = jnp.minimum(left + right, size - 1).astype(jnp.int32)
     row = jnp.minimum(above + below, size - 1).astype(jnp.int32)
     return pixels[row * size + column].transpose(2, 0, 1)
 
-  def weight(right, below):
-    return jnp.abs(1 - right - (x - left)) * jnp.abs(1 - below - (y - above))
-
+  corners = [fetch(*place) for place in ((0, 0), (1, 0), (0, 1), (1, 1))]
   # Turned as bytes: XLA would make float32 of them first.
-  fetched = jax.lax.optimization_barrier([fetch(*place) for place in corners])
-  return sum(
-    weight(*place) * values
-    for place, values in zip(corners, fetched, strict=True)
-  )
+  corners = jax.lax.optimization_barrier(corners)
+  a, b, c, d = (corner.astype(jnp.float32) for corner in corners)
+  upper, lower = a + (b - a) * (x - left), c + (d - c) * (x - left)
+  return upper + (lower - upper) * (y - above)  # exact where all four are equal
 
 
 def _move_frames(frames, transform):
