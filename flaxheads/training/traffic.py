@@ -89,10 +89,11 @@ def hbm_bytes(text: str) -> int:
       elif operation in _PREFETCHES:
         # (copy, source, ...) or ((source), slice, ...): what moves is as large
         # as the first of a copy and the second of a slice.
-        moved = arrays[operation == 'slice-start']
-        source = arrays[operation == 'copy-start'][2]
-        total += _in_hbm([moved])
-        total += _in_hbm([(*moved[:2], source)])
+        moved, source = arrays[:2]
+        if operation == 'slice-start':
+          moved, source = source, moved
+        read_from = (*moved[:2], source[2])  # of that size, in that place
+        total += _in_hbm([moved, read_from])
       elif operation not in _FREE and not operation.endswith('-done'):
         operands = line[found.end() :].split(')', 1)[0]
         read = re.findall(r'%([\w.\-]+)', operands)
