@@ -98,10 +98,27 @@ def _outer_or_middle(kernel, rows, columns):
   return kernel[1 - rows :: 2, 1 - columns :: 2]
 
 
+def _pools_by_halves(x):
+  """Mean-pool-2 of x as each of `_HALVES` pads it, a list of four.
+
+  All are sums of the same quarters of the padded picture, its even and odd rows
+  and columns, so that one pass over it is enough.
+  """
+  b, h, w, c = x.shape
+  x = pad(x, 1, 1).reshape(b, h // 2 + 1, 2, w // 2 + 1, 2, c)
+  p, q, r, s = (x[:, :, row, :, column] for row, column in _HALVES)
+  return [
+    (p[:, 1:, 1:] + q[:, 1:, :-1] + r[:, :-1, 1:] + s[:, :-1, :-1]) / 4,
+    ((p + q)[:, 1:] + (r + s)[:, :-1]) / 4,
+    ((p + r)[:, :, 1:] + (q + s)[:, :, :-1]) / 4,
+    (p + q + r + s) / 4,
+  ]
+
+
 def _pooled_by_halves(x, kernel):
   return sum(
-    convolve(mean_pool(pad(x, *half)), _outer_or_middle(kernel, *half))
-    for half in _HALVES
+    convolve(pool, _outer_or_middle(kernel, *half))
+    for half, pool in zip(_HALVES, _pools_by_halves(x), strict=True)
   )
 
 

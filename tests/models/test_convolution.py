@@ -1,4 +1,4 @@
-"""The forms of a convolution's gradients agree."""
+"""The forms of a convolution, and of its gradients, agree."""
 
 import functools
 
@@ -30,6 +30,30 @@ def test_gradients_of_convolve_are_those_of_a_plain_convolution(
   cotangent = plain.normal(*y.shape, seed=1)
   for a, b in zip(pull(cotangent), pull_wanted(cotangent), strict=True):
     np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-5)
+
+
+@KINDS
+@pytest.mark.parametrize('fewest', [0, 1000])  # 1000: more than there are
+def test_both_forms_of_a_convolution_agree(size, padding, fewest, monkeypatch):
+  monkeypatch.setattr(convolution, '_FEWEST', fewest)
+  x, kernel = plain.normal(3, 12, 10, 3), plain.normal(*size, 3, 4)
+  one = convolution.plain(x, kernel, padding)
+  other = convolution._on_cpu(x, kernel, padding)
+  assert one.shape == other.shape
+  np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('size, padding', [((2, 2), 0), ((3, 3), 1)])
+def test_a_convolution_in_half_precision_is_summed_in_full(size, padding):
+  x, kernel = (
+    np.full(shape, 1.01, np.float32)
+    for shape in ((1, 4, 4, 300), (*size, 300, 1))
+  )
+  halves = (jax.numpy.bfloat16(a) for a in (x, kernel))
+  y = convolution.convolve(*halves, padding)
+  assert y.dtype == jax.numpy.bfloat16
+  exact = convolution.plain(x, kernel, padding)
+  np.testing.assert_allclose(y, exact, rtol=0.01)
 
 
 @KINDS
