@@ -4,6 +4,7 @@ from pathlib import Path
 
 from absl import flags
 
+from flaxheads.data.files import check_may_hold
 from flaxheads.data.video import EXTENSIONS
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.fewshot import animation, casting
@@ -50,7 +51,7 @@ def check() -> None:
   if not FLAGS.output:
     raise UserError('--output is missing: an .mp4 file, or a folder')
   if not FLAGS.driver:
-    raise UserError('--driver is missing: a video or landmark file')
+    raise UserError('--driver is missing: a video, pictures, or landmarks')
   if bool(FLAGS.person) == bool(FLAGS.source):
     raise UserError('give either --person, or --source for feed-forward')
   if FLAGS.person and (FLAGS.model or FLAGS.num_shots is not None):
@@ -83,9 +84,10 @@ def check_output(output: Path) -> None:
         ' not an .mp4'
       )
     if not output.parent.is_dir():
-      raise UserError(f'{named}: its folder does not exist')
+      raise UserError(f'{named}: its folder does not exist; make it')
     if output.is_dir():
       raise UserError(f'{named}: is a folder; give the name of a file')
+    check_may_hold(output.resolve().parent)
   elif output.suffix.lower() in EXTENSIONS:
     raise UserError(f'{named}: video is written as MP4; name it ….mp4')
   elif len(given()) == 1:
@@ -95,7 +97,7 @@ def check_output(output: Path) -> None:
   for path in [*FLAGS.driver, *FLAGS.source]:
     path = Path(path).expanduser()
     if not path.exists():  # before anything that takes long
-      raise UserError(f'{path}: no such file or folder')
+      raise UserError(f'{path}: no such file or folder; give one there is')
     if path.resolve().is_relative_to(output.resolve()):
       raise UserError(f'{named}: would overwrite {path}; give another name')
   if output.suffix.lower() == '.mp4':

@@ -25,7 +25,9 @@ _FETCH = flags.DEFINE_string('fetch', '', f'What to download: {_NAMES}.')
 _CONVERT = flags.DEFINE_multi_string(
   'convert', [], 'Instead: a weight file you have; repeatable for LPIPS.'
 )
-_AS = flags.DEFINE_string('as', '', 'What the files of --convert are.')
+_AS = flags.DEFINE_string(
+  'as', '', f'What the files of --convert are: {_NAMES}.'
+)
 _MIRROR = flags.DEFINE_string(
   'mirror', '', 'Folder or URL that holds the files of the publishers.'
 )

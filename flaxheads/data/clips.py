@@ -27,6 +27,7 @@ MAX_BYTES = 4 << 30  # of cropped frames
 _AHEAD = 2  # decoded while faces are looked for; a frame may have 64 megapixels
 # A crop so much larger than the picture means points of another picture.
 _MAX_CROP = 8
+_FACE_NEEDED = 'give one with a face seen from the front'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +151,9 @@ def _load_video(
   kept = np.array([i for i, p in enumerate(points) if p is not None], np.int64)
   missing = [i for i, p in enumerate(points) if p is None]
   if not len(kept):
-    raise UserError(f'{source}: no face found in any of {len(times)} frames')
+    raise UserError(
+      f'{source}: no face found in any of {len(times)} frames; {_FACE_NEEDED}'
+    )
   times = np.asarray(times, np.float64)
   located = np.stack([points[i] for i in kept])  # [F, 68, 2]
   if follow and len(times) > 1:
@@ -207,7 +210,7 @@ def _load_pictures(path, image_size, detector, face, max_frames, given) -> Clip:
     kept.append(index)
   if not kept:
     where = f'any of {len(paths)} pictures' if path.is_dir() else 'the picture'
-    raise UserError(f'{path}: no face found in {where}')
+    raise UserError(f'{path}: no face found in {where}; {_FACE_NEEDED}')
   kept = np.array(kept, np.int64)
   times = given.times if given is not None else None
   return Clip(

@@ -48,8 +48,8 @@ def read_image(
   """
   path = Path(path)
   if not path.is_file():
-    what = 'is a folder, not a picture' if path.is_dir() else 'no such file'
-    raise UserError(f'{path}: {what}')
+    what = 'is a folder' if path.is_dir() else 'no such file'
+    raise UserError(f'{path}: {what}; give a picture')
   try:
     with warnings.catch_warnings():
       # max_pixels is our limit; Pillow's warning would only repeat it.

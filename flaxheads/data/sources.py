@@ -66,7 +66,10 @@ def _spread(count: int, wanted: int) -> np.ndarray:
 def _clips(path: Path, image_size: int, **options) -> list[Clip]:
   """The clip of a file or a folder of pictures; those of a folder of videos."""
   if not path.exists():
-    raise UserError(f'{path}: no such file or folder')
+    raise UserError(
+      f'{path}: no such file or folder; give a picture, a video, or a folder of'
+      ' either'
+    )
   if not path.is_dir():
     return [load_clip(path, image_size, **options)]
   names = sorted(p for p in path.iterdir() if not p.name.startswith('.'))
@@ -167,7 +170,10 @@ def load_driver(
   """
   path = Path(path).expanduser()
   if not path.exists():
-    raise UserError(f'{path}: no such file')
+    raise UserError(
+      f'{path}: no such file or folder; give a video, a picture, a folder of'
+      ' pictures, or an .npz of landmarks'
+    )
   if fps is not None:
     check_range('--fps', fps, 1, videos.MAX_FPS)
   if max_frames is not None:
@@ -194,7 +200,7 @@ def _from_landmarks(path, image_size, max_frames):
   points = given.points[:max_frames]
   kept = np.flatnonzero(~np.isnan(points).any((1, 2)))
   if not len(kept):
-    raise UserError(f'{path}: no frame has landmarks')
+    raise UserError(f'{path}: no frame has landmarks; give some')
   times = kept if given.times is None else given.times[kept]
   points = points[kept]
   cropped = points_to_crop(points, crop_box(points), image_size)

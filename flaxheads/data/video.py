@@ -115,8 +115,8 @@ class VideoReader:
     if fps is not None:
       check_range('fps', fps, 0.1, MAX_FPS)
     if not self.path.is_file():
-      what = 'is a folder, not a video' if self.path.is_dir() else None
-      raise UserError(f'{path}: {what or "no such file"}')
+      what = 'is a folder' if self.path.is_dir() else 'no such file'
+      raise UserError(f'{path}: {what}; give a video')
     if not self.path.stat().st_size:
       raise UserError(f'{path}: the file is empty; give a video')
     with open_container(self.path) as container:

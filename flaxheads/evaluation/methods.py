@@ -29,7 +29,7 @@ TITLES = {
 def check_names(names) -> None:
   """Raises UserError unless the names are known and differ."""
   if not names:
-    raise UserError(f'methods: none given; choose from {", ".join(NAMES)}')
+    raise UserError(f'--methods: none given; choose from {", ".join(NAMES)}')
   for name in names:
     check_choice('methods', name, NAMES)
   if len(set(names)) < len(names):
@@ -84,7 +84,7 @@ def make_methods(
     elif name in TRAINED:
       methods.append(_comparator(name, (trained or {}).get(name), seed))
     elif model is None:
-      raise UserError(f'methods: {name} needs a model; give --model')
+      raise UserError(f'--methods: {name} needs a model; give --model')
     elif name == 'ff':
       methods.append(
         Method(name, _feed_forward(model), {'model': model_digest})
@@ -107,7 +107,7 @@ def make_methods(
 
 def _comparator(name, given, seed) -> Method:
   if given is None:
-    raise UserError(f'methods: {name} has to be trained; give --{name}')
+    raise UserError(f'--methods: {name} has to be trained; give --{name}')
   found, digest = given
   if name == 'x2face':
     from flaxheads.evaluation.baselines import x2face

@@ -68,16 +68,18 @@ def list_sources(paths) -> list[tuple[Path, bool]]:
     pictures = [p for p in inside if p.suffix.lower() in image.EXTENSIONS]
     if videos and pictures:
       raise UserError(
-        f'source: {path} mixes videos and pictures; give a folder of videos'
+        f'--source: {path} mixes videos and pictures; give a folder of videos'
         ' (a person each) or of pictures (one person)'
       )
     if not videos and not pictures:
-      raise UserError(f'source: {path} has neither videos nor pictures')
+      raise UserError(
+        f'--source: {path} has neither videos nor pictures; give some'
+      )
     found += [(p, False) for p in videos] or [(path, True)]
   resolved = [path.resolve() for path, _ in found]
   for i, path in enumerate(resolved):
     if path in resolved[:i]:
-      raise UserError(f'source: {found[i][0]} is given twice')
+      raise UserError(f'--source: {found[i][0]} is given twice; give it once')
   return found
 
 

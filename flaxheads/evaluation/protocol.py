@@ -206,7 +206,7 @@ def _check(trials, methods, num_shots, cross):
   names = [method.name for method in methods]
   if len(set(names)) < len(names) or REAL in names or not names:
     raise UserError(
-      f'methods: {", ".join(names)!r}; different names, and not {REAL!r},'
+      f'--methods: {", ".join(names)!r}; different names, and not {REAL!r},'
       ' are needed'
     )
   for t in num_shots:

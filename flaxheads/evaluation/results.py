@@ -37,7 +37,7 @@ class Store:
       self._arrays.mkdir(parents=True, exist_ok=True)
     except OSError as error:
       raise UserError(
-        f'output: {folder} cannot be used as a folder ({error.strerror})'
+        f'--output: {folder} cannot be used as a folder ({error.strerror})'
       ) from None
     self._path = folder / 'results.jsonl'
     self._rows = {}

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxheads.data.files import atomic_path, put_in_place
+from flaxheads.data.files import atomic_path, check_may_hold, put_in_place
 from flaxheads.data.frames import ahead
 from flaxheads.data.image import contact_sheet, write_png
 from flaxheads.data.levels import to_uint8
@@ -223,10 +223,14 @@ def unique_names(drivers: Sequence[Driver]) -> list[Driver]:
 
 
 def check_folder(folder: str | os.PathLike) -> None:
-  """Raises UserError unless `folder` is new, empty or an earlier animation."""
+  """Raises UserError unless `folder` is new, empty or an earlier animation.
+
+  Also where it cannot be written.
+  """
   folder = Path(folder)
   if folder.exists() and not folder.is_dir():
     raise UserError(f'{folder}: is a file; give a folder, or an .mp4')
+  check_may_hold(folder.resolve().parent)
   if folder.is_dir() and any(folder.iterdir()):
     if not (folder / CONTACT_SHEET).is_file():
       raise UserError(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flax import traverse_util
 
-from flaxheads.data.files import put_in_place
+from flaxheads.data.files import check_may_hold, put_in_place
 from flaxheads.errors import UserError
 from flaxheads.weights import tensors
 
@@ -31,10 +31,14 @@ def sha256(path: str) -> str:
 
 
 def check_output(folder: str, kind: str) -> None:
-  """Raises UserError where `folder` cannot become a folder of this kind."""
+  """Raises UserError where `folder` cannot become a folder of this kind.
+
+  Also where it cannot be written, which is better known before hours of work.
+  """
   folder = os.path.expanduser(folder)
   if os.path.isfile(folder):
     raise UserError(f'{folder}: is a file; give the name of a new folder')
+  check_may_hold(os.path.dirname(os.path.realpath(folder)))
   if not os.path.isdir(folder):
     return
   names = set(os.listdir(folder))

@@ -52,7 +52,7 @@ def load_landmarks(path: str | os.PathLike) -> Landmarks:
   """
   path = Path(path)
   if not path.is_file():
-    raise UserError(f'{path}: no such landmarks file')
+    raise UserError(f'{path}: no such landmarks file; give an .npz')
   try:
     with zipfile.ZipFile(path) as archive:
       size = sum(entry.file_size for entry in archive.infolist())
@@ -71,7 +71,10 @@ def load_landmarks(path: str | os.PathLike) -> Landmarks:
       ' numpy.savez(path, points=points)'
     ) from error
   if 'points' not in arrays:
-    raise UserError(f'{path}: has no array named points')
+    raise UserError(
+      f'{path}: has no array named points; write it with'
+      ' numpy.savez(path, points=points)'
+    )
   points, times = arrays['points'], arrays.get('times')
   _check_points(path, points)
   if times is not None:
@@ -99,7 +102,9 @@ def _check_points(path, points):
       ' points of a frame without a face'
     )
   if (np.ptp(points, axis=1).max(1) <= 0).any():
-    raise UserError(f'{path}: all 68 points of a frame lie in one place')
+    raise UserError(
+      f'{path}: all 68 points of a frame lie in one place; give those of a face'
+    )
 
 
 def _check_times(path, times, num_frames):

@@ -97,7 +97,7 @@ def files_of(path: str | os.PathLike, links: bool = False) -> list[Path]:
   """
   path = Path(path).expanduser()
   if not path.exists():
-    raise UserError(f'{path}: no such file or folder')
+    raise UserError(f'{path}: no such file or folder; give one there is')
   if not path.is_dir():
     return [path]
   below = (
@@ -110,7 +110,7 @@ def files_of(path: str | os.PathLike, links: bool = False) -> list[Path]:
   )
   found = sorted(itertools.islice(below, MAX_FILES + 1))
   if not found:
-    raise UserError(f'{path}: holds no picture or video')
+    raise UserError(f'{path}: holds no picture or video; give one of them')
   if len(found) > MAX_FILES:
     raise UserError(f'{path}: more than {MAX_FILES} files; give a smaller one')
   return found

@@ -95,6 +95,7 @@ TRAIN = (
 )
 PREPARE = 'prepare --data_dir={out}'
 VIDEO = '--driver={good}/video.mp4'
+MOVE = 'animate --output={out} ' + VIDEO
 CASES = [
   (f'{FINETUNE}', '--source is missing'),
   ('finetune --source={good}/picture.png', '--output is missing'),
@@ -149,13 +150,14 @@ CASES = [
   (f'{FINETUNE} --source=x --output={{bad}}/notes.txt', 'notes.txt: is a file'),
   (f'{FINETUNE} --source=x --output={{bad}}/mixed', 'with other files in it'),
   (f'{FINETUNE} --source=x --output={{good}}/model', 'with other files in it'),
+  (f'{FINETUNE} --source=x --output=/proc/new', '/proc: can not be written'),
   (f'{FINETUNE} --source=x --num_steps=many', 'many: not a whole number'),
   (f'{FINETUNE} --source=x --finetune.blend=a', 'blend=a: not a number'),
   (f'{FINETUNE} --source=x --confirm_rights=perhaps', 'not true or false'),
   (f'{FINETUNE} --sauce=x', "Unknown command line flag 'sauce'"),
   ('animate --person={good}/person', '--output is missing'),
   (ANIMATE, '--driver is missing'),
-  ('animate --output={out} ' + VIDEO, 'either --person, or --source'),
+  (MOVE, 'either --person, or --source'),
   (f'{ANIMATE} {VIDEO} --model={{good}}/model', '--model and --num_shots'),
   (f'{ANIMATE} --driver={{bad}}/none.mp4', 'none.mp4: no such file'),
   (f'{ANIMATE} --driver={{bad}}/empty.mp4', 'empty.mp4: the file is empty'),
@@ -170,22 +172,15 @@ CASES = [
   (f'{ANIMATE} {VIDEO} --fps=0', '--fps: 0'),
   (f'{ANIMATE} {VIDEO} --max_frames=0', '--max_frames: 0'),
   (f'{ANIMATE} {VIDEO} --size=9', '--size: 9 is too small; at least 64'),
-  (
-    f'animate --output={{out}} {VIDEO} --person={{bad}}/lacking',
-    'adain_params is missing',
-  ),
-  (
-    f'animate --output={{out}} {VIDEO} --person={{bad}}/float_frame',
-    'not uint8',
-  ),
-  (
-    f'animate --output={{out}} {VIDEO} --person={{good}}/model',
-    'holds no person.json',
-  ),
+  (f'{MOVE} --person={{bad}}/lacking', 'adain_params is missing'),
+  (f'{MOVE} --person={{bad}}/float_frame', 'not uint8'),
+  (f'{MOVE} --person={{good}}/model', 'holds no person.json'),
   (f'{ANIMATE} {VIDEO} --output={{bad}}/mixed', 'with other files in it'),
   (f'{ANIMATE} {VIDEO} --output={{bad}}/notes.txt', 'is a file'),
   (f'{ANIMATE} {VIDEO} --output={{good}}/person', 'with other files in it'),
   (f'{ANIMATE} {VIDEO} --output={{out}}/x.mp4', 'its folder does not exist'),
+  (f'{ANIMATE} {VIDEO} --output=/proc/new', '/proc: can not be written to'),
+  (f'{ANIMATE} {VIDEO} --output=/proc/x.mp4', '/proc: can not be written to'),
   (f'{ANIMATE} {VIDEO} --output={{out}}.mov', 'written as MP4'),
   (f'{ANIMATE} {VIDEO} {VIDEO} --output={{out}}.mp4', 'need a folder'),
   (f'{ANIMATE} {VIDEO} --output={{good}}/video.mp4', 'would overwrite'),
