@@ -102,7 +102,7 @@ def _pools_by_halves(x):
   """Mean-pool-2 of x as each of `_HALVES` pads it, a list of four.
 
   All are sums of the same quarters of the padded picture, its even and odd rows
-  and columns, so that one pass over it is enough.
+  and columns. XLA makes plain sums of them; YNNPACK has slower reductions.
   """
   b, h, w, c = x.shape
   x = pad(x, 1, 1).reshape(b, h // 2 + 1, 2, w // 2 + 1, 2, c)
