@@ -116,6 +116,18 @@ def make_state(config, num_rows=64, seed=0):
   )
 
 
+def as_float64(tree):
+  """The same numbers; whole ones stay whole."""
+  return jax.tree.map(
+    lambda leaf: (
+      np.asarray(leaf, np.float64)
+      if np.issubdtype(leaf.dtype, np.floating)
+      else np.asarray(leaf)
+    ),
+    tree,
+  )
+
+
 def place_state(state, mesh):
   """Puts every part of a state where STATE_SPECS says."""
   return TrainState(

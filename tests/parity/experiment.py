@@ -8,6 +8,7 @@ from flaxheads.data.batch import Batch
 from flaxheads.models import perceptual, spectral
 from flaxheads.training import networks as nets
 from flaxheads.training.content import perceptual_content
+from tests.tiny_game import as_float64
 
 SIZE, VIDEOS = 64, 5
 
@@ -70,17 +71,6 @@ def random_batch(config):
     rng.integers(0, 256, (*shape, SIZE, SIZE, 3), np.uint8),
     rng.uniform(8, SIZE - 8, (*shape, 68, 2)).astype(np.float32),
     np.array([4, 1, 4]),  # one video twice
-  )
-
-
-def as_float64(tree):
-  return jax.tree.map(
-    lambda leaf: (
-      np.asarray(leaf, np.float64)
-      if np.issubdtype(leaf.dtype, np.floating)
-      else np.asarray(leaf)
-    ),
-    tree,
   )
 
 

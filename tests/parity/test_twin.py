@@ -40,7 +40,6 @@ from tests.parity.agreement import (
 from tests.parity.experiment import (
   SIZE,
   VIDEOS,
-  as_float64,
   in_float64,
   make_config,
   make_vggs,
@@ -48,6 +47,7 @@ from tests.parity.experiment import (
   random_params,
   vectors_of,
 )
+from tests.tiny_game import as_float64
 
 torch = pytest.importorskip('torch', reason='make parity installs PyTorch')
 

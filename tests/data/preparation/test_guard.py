@@ -41,7 +41,7 @@ def test_a_worker_does_one_job_after_the_other(worker, write_video, tmp_path):
   assert data == b'' and outcome.reason == 'no good frame, mostly: no face'
   assert outcome.num_read == 3
   data, outcome = worker(_job(tmp_path / 'none.mp4'))
-  assert data == b'' and outcome.reason == 'no such file'
+  assert data == b'' and outcome.reason == 'no such file; give a video'
 
 
 def test_a_worker_that_dies_is_replaced(worker, write_video):
