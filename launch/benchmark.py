@@ -54,8 +54,10 @@ def _read_before(path: Path, facts: dict) -> dict:
     before = json.loads(path.read_text(encoding='utf-8'))
     same = all(before[key] == facts[key] for key in ('machine', 'size'))
     suites = dict(before['suites'])
-  except (ValueError, KeyError, TypeError):
-    raise UserError(f'{path}: not a report of launch.benchmark') from None
+  except (OSError, ValueError, KeyError, TypeError):
+    raise UserError(
+      f'{path}: not a report of launch.benchmark; give another --output'
+    ) from None
   if not same:
     raise UserError(
       f'{path}: of another machine or size; give another --output'
@@ -66,13 +68,16 @@ def _read_before(path: Path, facts: dict) -> dict:
 def main():
   """Measures, and writes report.json and table.md."""
   from flaxheads.benchmark import ceilings, sizes, suites, table
-  from flaxheads.data.files import atomic_path
+  from flaxheads.data.files import atomic_path, check_may_hold
 
   check_choice('--size', _SIZE.value, sizes.SIZES)
   for name in _SUITES.value:
     check_choice('--suites', name, tuple(suites.SUITES))
   size = sizes.find(_SIZE.value, _REPEATS.value)
   folder = Path(_OUTPUT.value).expanduser()
+  if folder.exists() and not folder.is_dir():
+    raise UserError(f'--output={folder}: a file; name a folder')
+  check_may_hold(folder)
   report = {
     'machine': _describe_machine(),
     'size': size.name,

@@ -132,9 +132,7 @@ def _convolutions(size: Size, options, progress):
       shape.pictures,
       size,
       progress,
-      [convolutions.ours(shape, part, used=False)]
-      if shape.resample or part != convolutions.PARTS[0]
-      else [],
+      [convolutions.ours(shape, part, used=False)],
     )
     for shape in convolutions.shapes(size)
     for part in convolutions.PARTS

@@ -13,8 +13,9 @@ from flaxheads.models.precision import wide
 
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 _BLOCK = 1024  # pixels whose places are side by side in the cache
-_FEW = 4 * _BLOCK  # pixels for which that is not worth it
-_FEWEST = _BLOCK // 4  # pixels whose convolution is a product itself
+# Pixels of all pictures, up to which another form was measured to be quicker:
+_FEW = 4096  # of a kernel's gradient, a product for each place
+_FEWEST = 256  # of a padded convolution, one product
 
 
 def plain(x, kernel, padding, stride=1, dilation=1):
@@ -145,7 +146,7 @@ def _kernel_gradient_by_blocks(x, cotangent, size):
 
 
 def _kernel_gradient_on_cpu(x, cotangent, size, padding):
-  """The same in the quicker form; XLA's takes up to three times as long.
+  """The same in the quicker form; XLA's takes up to four times as long.
 
   Of few pixels the kernel is the larger part, and turning it would cost more
   than the better product saves.
@@ -156,7 +157,7 @@ def _kernel_gradient_on_cpu(x, cotangent, size, padding):
 
 
 def _product(x, kernel):
-  """`plain` without padding as one product, all places side by side."""
+  """A convolution of a padded x as one product, all places side by side."""
   *size, _, features = kernel.shape
   sides = (n - m + 1 for n, m in zip(x.shape[1:3], size, strict=True))
   shape = (x.shape[0], *sides, features)
@@ -173,7 +174,8 @@ def _without_padding(x, kernel):
   """`plain` without padding, in half of the time.
 
   XLA leaves it to YNNPACK, which is slow where there is no padding. Rows below,
-  which nobody wants, keep it with XLA.
+  which nobody wants, keep it with XLA: one more than keep a picture's size,
+  which YNNPACK would take, too.
   """
   rows = kernel.shape[0]
   y = jax.lax.conv_general_dilated(
@@ -184,11 +186,11 @@ def _without_padding(x, kernel):
 
 def _on_cpu(x, kernel, padding):
   """`plain` in the quickest form."""
-  if _num_pixels(x) <= _FEWEST and padding:
+  if not padding:
+    return _without_padding(x, kernel)
+  if _num_pixels(x) <= _FEWEST:
     return _product(pad(x, padding, padding), kernel)
-  if padding:
-    return plain(x, kernel, padding)
-  return _without_padding(x, kernel)
+  return plain(x, kernel, padding)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

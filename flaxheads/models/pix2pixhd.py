@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from flaxheads.models.convolution import plain
+from flaxheads.models.convolution import convolve
 from flaxheads.models.layers import as_matrix, instance_norm
 from flaxheads.models.precision import widen
 from flaxheads.models.resampling import interleave
@@ -56,7 +56,7 @@ def transposed_conv3x3(x, kernel):
     return jnp.take(k, jnp.array([2, 0] if phase else [1]), axis=axis)
 
   phases = [
-    plain(x[:, : h + a, : w + c], taps(taps(kernel, a, 0), c, 1), padding=0)
+    convolve(x[:, : h + a, : w + c], taps(taps(kernel, a, 0), c, 1))
     for a in (0, 1)
     for c in (0, 1)
   ]

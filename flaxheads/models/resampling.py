@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from flaxheads.models.convolution import convolve, pad, plain
+from flaxheads.models.precision import widen
 
 _FEW_CHANNELS = 8  # a picture with its landmarks has six
 _HALVES = tuple(itertools.product((0, 1), (0, 1)))  # (rows, columns)
@@ -105,14 +106,15 @@ def _pools_by_halves(x):
   and columns. XLA makes plain sums of them; YNNPACK has slower reductions.
   """
   b, h, w, c = x.shape
-  x = pad(x, 1, 1).reshape(b, h // 2 + 1, 2, w // 2 + 1, 2, c)
-  p, q, r, s = (x[:, :, row, :, column] for row, column in _HALVES)
-  return [
-    (p[:, 1:, 1:] + q[:, 1:, :-1] + r[:, :-1, 1:] + s[:, :-1, :-1]) / 4,
-    ((p + q)[:, 1:] + (r + s)[:, :-1]) / 4,
-    ((p + r)[:, :, 1:] + (q + s)[:, :, :-1]) / 4,
-    (p + q + r + s) / 4,
-  ]
+  padded = pad(widen(x), 1, 1).reshape(b, h // 2 + 1, 2, w // 2 + 1, 2, c)
+  p, q, r, s = (padded[:, :, row, :, column] for row, column in _HALVES)
+  sums = (
+    p[:, 1:, 1:] + q[:, 1:, :-1] + r[:, :-1, 1:] + s[:, :-1, :-1],  # no padding
+    (p + q)[:, 1:] + (r + s)[:, :-1],  # of columns
+    (p + r)[:, :, 1:] + (q + s)[:, :, :-1],  # of rows
+    p + q + r + s,  # of both
+  )
+  return [(total / 4).astype(x.dtype) for total in sums]
 
 
 def _pooled_by_halves(x, kernel):

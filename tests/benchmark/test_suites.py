@@ -116,10 +116,10 @@ def test_whole_animations_against_their_length(monkeypatch):
 def test_convolutions_cost_the_same_in_every_form():
   rows, _ = suites.SUITES['convolutions'](sizes.find('tiny'), {}, iter)
   both = ['flaxheads', 'as XLA has it']
-  assert [row.program for row in rows] == ['flaxheads', *(8 * both)]
+  assert [row.program for row in rows] == 9 * both
   flops = 2 * 8 * 8 * 9 * 4 * 4  # 8x8 outputs of 4 channels, 9 places of 4
-  for row in rows[:5]:
+  for row in rows[:6]:
     assert row.cost.flops == pytest.approx(flops, rel=0.2)
-  for one, other in zip(rows[1::2], rows[2::2], strict=True):
+  for one, other in zip(rows[::2], rows[1::2], strict=True):
     assert one.case == other.case
     assert one.cost.flops == pytest.approx(other.cost.flops, rel=0.01)

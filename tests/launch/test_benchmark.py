@@ -52,6 +52,18 @@ def test_what_is_refused(tmp_path, arguments, said):
 
 
 @pytest.mark.parametrize(
+  'name, said',
+  [('report.json/figures', 'can not be written'), ('report.json', 'a file')],
+)
+def test_an_output_that_can_be_no_folder_is_refused(tmp_path, name, said):
+  (tmp_path / 'report.json').write_text('{}')
+  done = commands.call('benchmark', *TINY, f'--output={tmp_path / name}')
+  assert (done.code, done.err.count('\n')) == (2, 1)
+  assert said in done.err
+  assert (tmp_path / 'report.json').read_text() == '{}'
+
+
+@pytest.mark.parametrize(
   'text', ['nonsense', '{"machine": "another", "size": "tiny", "suites": {}}']
 )
 def test_another_report_is_left_alone(tmp_path, text):

@@ -208,6 +208,7 @@ CASES = [
   ),
   (f'{EVALUATE} --methods=nearest --dataset=x --data_dir={{bad}}', "'x'"),
   (f'{EVALUATE} --source=x --output={{bad}}/notes.txt', 'notes.txt: a file'),
+  (f'{EVALUATE} --source=x --output=/proc/new', 'can not be written to'),
   ('train --workdir={out}', '--config is missing'),
   ('train --config=configs/tiny.py', '--workdir is missing'),
   (f'{TRAIN} --config.data.data_dir=', '--config.data.data_dir is missing'),
