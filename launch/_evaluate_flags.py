@@ -1,11 +1,8 @@
 """The flags of launch.evaluate, and which of them go together."""
 
-from pathlib import Path
-
 from absl import flags
 
 from flaxheads.config import FinetuneConfig
-from flaxheads.data.files import check_may_hold
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.evaluation import instruments, methods, splits
 from launch import _baselines, _marks, app
@@ -84,9 +81,7 @@ def check() -> None:
   """Refuses flags that are missing, unknown, or do not belong together."""
   if not FLAGS.output:
     raise UserError('--output is missing: the folder for the report')
-  if Path(FLAGS.output).exists() and not Path(FLAGS.output).is_dir():
-    raise UserError(f'--output={FLAGS.output}: a file; name a folder')
-  check_may_hold(Path(FLAGS.output).expanduser())
+  app.check_folder('output', FLAGS.output)
   if bool(FLAGS.dataset) == bool(FLAGS.source):
     raise UserError('give either --dataset (with --data_dir) or --source')
   if FLAGS.dataset and not FLAGS.data_dir:

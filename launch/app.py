@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import app, flags, logging
@@ -14,6 +15,7 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 import flaxheads
+from flaxheads.data.files import check_may_hold
 from flaxheads.errors import (
   RunFailedError,
   RunPausedError,
@@ -195,6 +197,14 @@ def check_given(*holders: flags.FlagHolder) -> None:
     if not holder.value:
       help_string = flags.FLAGS[holder.name].help
       raise UserError(f'--{holder.name} is missing: {help_string}')
+
+
+def check_folder(flag: str, value: str) -> None:
+  """Raises UserError unless a flag names a folder to write to, or a new one."""
+  folder = Path(value).expanduser()
+  if folder.exists() and not folder.is_dir():
+    raise UserError(f'--{flag}={value}: a file; name a folder')
+  check_may_hold(folder)
 
 
 def config_with_flags(name: str, config):

@@ -68,16 +68,14 @@ def _read_before(path: Path, facts: dict) -> dict:
 def main():
   """Measures, and writes report.json and table.md."""
   from flaxheads.benchmark import ceilings, sizes, suites, table
-  from flaxheads.data.files import atomic_path, check_may_hold
+  from flaxheads.data.files import atomic_path
 
   check_choice('--size', _SIZE.value, sizes.SIZES)
   for name in _SUITES.value:
     check_choice('--suites', name, tuple(suites.SUITES))
   size = sizes.find(_SIZE.value, _REPEATS.value)
+  app.check_folder('output', _OUTPUT.value)
   folder = Path(_OUTPUT.value).expanduser()
-  if folder.exists() and not folder.is_dir():
-    raise UserError(f'--output={folder}: a file; name a folder')
-  check_may_hold(folder)
   report = {
     'machine': _describe_machine(),
     'size': size.name,

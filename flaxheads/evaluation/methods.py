@@ -31,9 +31,9 @@ def check_names(names) -> None:
   if not names:
     raise UserError(f'--methods: none given; choose from {", ".join(NAMES)}')
   for name in names:
-    check_choice('methods', name, NAMES)
+    check_choice('--methods', name, NAMES)
   if len(set(names)) < len(names):
-    raise UserError('methods: a name is given twice')
+    raise UserError('--methods: a name is given twice')
 
 
 def digest_folder(folder: Path) -> str:
