@@ -23,7 +23,7 @@ from flaxheads.fewshot.person import without_projection
 from flaxheads.training import networks as nets
 
 SIDE, DRIVER_SIDE, FPS = 128, 256, 25
-_CLIP = 48  # frames that a driver is made of, there and back again
+_CLIP = 48  # frames, at most, of which a driver is made, there and back again
 
 
 def _watch(child) -> tuple[bytes, int | None]:
@@ -52,9 +52,10 @@ class Stage:
     self._folder = tempfile.TemporaryDirectory(prefix='flaxheads-benchmark-')
     self.peaks: dict[str, int | None] = {}  # bytes, by the program's name
     root = self.root = Path(self._folder.name)
-    frames, points = make_clip(0, 0, _CLIP, DRIVER_SIDE)
+    count = min(_CLIP, max(lengths))
+    frames, points = make_clip(0, 0, count, DRIVER_SIDE)
     self._save_person(frames, points)
-    places = np.concatenate([np.arange(_CLIP), np.arange(_CLIP)[::-1]])
+    places = np.concatenate([np.arange(count), np.arange(count)[::-1]])
     for length in lengths:
       with VideoWriter(root / f'{length}.mp4', FPS) as writer:
         for i in range(length):

@@ -1,5 +1,7 @@
 """Tiny comparators for tests, their random parameters and batches."""
 
+import copy
+
 import jax
 import numpy as np
 from flax import traverse_util
@@ -87,13 +89,20 @@ class Runner:
   Args:
     config: of a comparator.
     num_devices: to spread over.
+    float64: counts so finely that gradients which are zero stay next to zero:
+      float32 leaves of them rounding, as large as small true ones.
   """
 
-  def __init__(self, config, num_devices: int):
+  def __init__(self, config, num_devices: int, float64: bool = False):
+    self._float64 = float64
+    if float64:
+      config = copy.deepcopy(config)
+      config.model.dtype = 'float64'  # refused from a user
     self.config = config
     self._mesh = parallel.make_mesh(num_devices)
-    self._recipe = recipes.make_recipe(config)
-    self._step = self._recipe.make_step(self._mesh)
+    with jax.enable_x64(float64):
+      self._recipe = recipes.make_recipe(config)
+      self._step = self._recipe.make_step(self._mesh)
 
   def __call__(self, batches, step=0):
     """The last state and the metrics of each step, on the host.
@@ -102,10 +111,14 @@ class Runner:
       batches: a batch for each step.
       step: the number that the first one has.
     """
-    state = make_state(self.config).replace(step=np.int32(step))
-    state, metrics = parallel.place(state, self._mesh, parallel.REPLICATED), []
-    for batch in batches:
-      placed = parallel.place(batch, self._mesh, parallel.SHARDED)
-      state, measured = self._step(state, placed, self._recipe.constants)
-      metrics.append(jax.device_get(measured))
+    metrics = []
+    with jax.enable_x64(self._float64):
+      state = make_state(self.config).replace(step=np.int32(step))
+      if self._float64:
+        state = tiny_game.as_float64(state)
+      state = parallel.place(state, self._mesh, parallel.REPLICATED)
+      for batch in batches:
+        placed = parallel.place(batch, self._mesh, parallel.SHARDED)
+        state, measured = self._step(state, placed, self._recipe.constants)
+        metrics.append(jax.device_get(measured))
     return jax.device_get(state), metrics

@@ -208,10 +208,10 @@ def test_the_same_few_frames_are_learned(name):
   assert np.mean(terms[-5:]) < 0.7 * np.mean(terms[:5]), terms
 
 
-def _assert_close(first, second, atol=1e-6):
-  """Leaf by leaf, to a thousandth of the largest number of a leaf."""
+def _assert_close(first, second):
+  """Leaf by leaf, to what float64 rounds; some gradients are nothing else."""
   for a, b in zip(*map(jax.tree.leaves, (first, second)), strict=True):
-    np.testing.assert_allclose(a, b, atol=atol + 2e-3 * np.abs(a).max())
+    np.testing.assert_allclose(a, b, atol=1e-12 + 1e-9 * np.abs(a).max())
 
 
 def test_two_stages_on_any_number_of_devices(monkeypatch):
@@ -219,7 +219,7 @@ def test_two_stages_on_any_number_of_devices(monkeypatch):
   config.perceptual = VGGFaceConfig('file')
   config.identity = IdentityConfig(1)
   _stub_networks(monkeypatch, x2face, 'vggface')
-  runs = [tools.Runner(config, num_devices) for num_devices in (1, 2)]
+  runs = [tools.Runner(config, count, float64=True) for count in (1, 2)]
   batch = _head_batch()
   for step in (0, 1):
     (one, (metrics,)), (two, (spread,)) = (run([batch], step) for run in runs)
@@ -239,7 +239,7 @@ def test_devices_change_nothing_for_pix2pixhd():
   config = tools.make_pix2pixhd(num_steps=1000)
   batch = _head_batch()
   (one, (metrics,)), (two, (spread,)) = (
-    tools.Runner(config, num_devices)([batch]) for num_devices in (1, 2)
+    tools.Runner(config, count, float64=True)([batch]) for count in (1, 2)
   )
   _assert_close(metrics, spread)
   # Adam's first moments are the gradients, halved. What it does with them

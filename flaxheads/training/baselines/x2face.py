@@ -218,7 +218,8 @@ def _step(state, batch: Batch, vgg_params, *, config, network, vgg):
   norms = Norms(optax.tree.norm(gradient), optax.tree.norm(params))
   return (
     State(state.step + 1, variables, optimizer),
-    parallel.mean(Metrics(terms, norms, scale)),
+    # No collective may run beside those of the branches.
+    Metrics(parallel.mean(terms), norms, scale),
   )
 
 
