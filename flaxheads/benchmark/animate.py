@@ -1,4 +1,4 @@
-"""Frames of a person from landmarks: in batches, and one at a time."""
+"""Frames of a person from landmarks: several, and one at a time."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,11 @@ import numpy as np
 
 from flaxheads.benchmark import clock, remote
 from flaxheads.benchmark.sizes import Size
-from flaxheads.fewshot.person import renderer, without_projection
+from flaxheads.fewshot.person import (
+  frames_at_once,
+  renderer,
+  without_projection,
+)
 from flaxheads.training import networks as nets
 
 
@@ -23,17 +27,23 @@ def ours(size: Size, count: int) -> clock.Program:
 
   Args:
     size: of the networks.
-    count: frames at once.
+    count: frames, in batches of the size that animations have.
   """
   networks = nets.build_networks(size.experiment.model)
   params = nets.init_params(networks, jax.random.key(0))['generator']
   psi = np.zeros(networks.generator.num_adain_params, np.float32)
   person = jax.device_put((without_projection(params), psi))
-  arguments = (*person, random_points(size, count))
-  compiled, cost = clock.compile_program(renderer(networks), arguments)
-  return clock.Program(
-    'flaxheads', lambda: np.asarray(compiled(*arguments)), cost
+  at_once = min(count, frames_at_once(size.experiment.model.image_size))
+  batches = np.split(random_points(size, count), count // at_once)
+  compiled, cost = clock.compile_program(
+    renderer(networks), (*person, batches[0])
   )
+
+  def run():
+    for points in batches:
+      np.asarray(compiled(*person, points))
+
+  return clock.Program('flaxheads', run, cost.times(len(batches)))
 
 
 def twins(size: Size, options: dict, count: int) -> Iterator[clock.Program]:

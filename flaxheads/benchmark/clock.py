@@ -12,12 +12,12 @@ from flaxheads.training.describe import count_flops, peak_memory
 
 
 class Cost(NamedTuple):
-  """What XLA says of a compiled program, for each device.
+  """What XLA says of a run of a compiled program, for each device.
 
   Attributes:
     compile_seconds: tracing and compiling; little where the persistent cache
       had it.
-    flops: of one run; see `count_flops`.
+    flops: see `count_flops`.
     bytes_accessed: XLA's own count of the compiled program, which counts what
       is read twice twice, and the body of a loop once.
     peak_bytes: arguments, results and temporary memory.
@@ -27,6 +27,11 @@ class Cost(NamedTuple):
   flops: float
   bytes_accessed: float
   peak_bytes: int
+
+  def times(self, count: int) -> 'Cost':
+    """Of `count` runs, one after the other."""
+    flops, moved = count * self.flops, count * self.bytes_accessed
+    return self._replace(flops=flops, bytes_accessed=moved)
 
 
 class Program(NamedTuple):

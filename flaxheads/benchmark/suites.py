@@ -112,7 +112,7 @@ def _join(parts):
 def _animate(size: Size, options, progress):
   return _join(
     _side_by_side(
-      f'{size.experiment.model.image_size}², {count} at once',
+      f'{size.experiment.model.image_size}², frames: {count}',
       animate.ours(size, count),
       animate.twins(size, options, count) if options else [],
       count,

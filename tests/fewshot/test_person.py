@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 
+import jax
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from flaxheads import fewshot
 from flaxheads.data.portrait import Portrait
 from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
+from flaxheads.fewshot.person import frames_at_once
 from flaxheads.landmarks.crop import CropBox
 from tests import tiny_game
 
@@ -46,6 +48,16 @@ def test_batches_change_nothing(person, points):
   np.testing.assert_array_equal(whole, np.concatenate(parts))
   sizes = [len(batch) for batch in fewshot.animate_batches(person, points)]
   assert sizes == [16, 1]
+  sizes = [len(batch) for batch in fewshot.animate_batches(person, points, 5)]
+  assert sizes == [5, 5, 5, 2]
+
+
+@pytest.mark.parametrize(
+  'backend, wanted', [('cpu', [16, 4, 1, 1]), ('gpu', [16] * 4)]
+)
+def test_a_batch_fits_the_caches_of_a_cpu(monkeypatch, backend, wanted):
+  monkeypatch.setattr(jax, 'default_backend', lambda: backend)
+  assert [frames_at_once(side) for side in (64, 128, 256, 512)] == wanted
 
 
 def test_the_landmarks_move_the_picture(person, points):
