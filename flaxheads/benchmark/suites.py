@@ -14,6 +14,8 @@ from flaxheads.benchmark import (
   finetune,
   identity_table,
   meta_train,
+  pipeline,
+  remote,
   stream,
 )
 from flaxheads.benchmark.sizes import Size
@@ -78,6 +80,7 @@ def _meta_train(size: Size, options, progress):
     f'step, {config.model.image_size}², K = {config.data.num_support}, batch '
     f'{config.training.batch_size}, {config.model.dtype}'
   )
+  remote.compile_ahead(meta_train.ours, size)
   return _side_by_side(
     case,
     meta_train.ours(size),
@@ -110,6 +113,8 @@ def _join(parts):
 
 
 def _animate(size: Size, options, progress):
+  remote.compile_ahead(animate.ours, size, 1)
+  remote.compile_ahead(animate.ours, size, size.drawn_at_once)
   return _join(
     _side_by_side(
       f'{size.experiment.model.image_size}², frames: {count}',
@@ -121,6 +126,20 @@ def _animate(size: Size, options, progress):
     )
     for count in (1, size.drawn_at_once)
   )
+
+
+def _pipeline(size: Size, options, progress):
+  side = size.experiment.model.image_size
+  count = pipeline.NUM_BATCHES * pipeline.BATCH
+  with contextlib.closing(pipeline.Folder(side)) as folder:
+    return _side_by_side(
+      f'{count} samples, {side}², K = {size.experiment.data.num_support}',
+      pipeline.ours(size, folder),
+      pipeline.twins(size, folder) if options else [],
+      count,
+      size,
+      progress,
+    )
 
 
 def _convolutions(size: Size, options, progress):
@@ -255,6 +274,7 @@ SUITES = {
   'meta_train': _meta_train,
   'finetune': _finetune,
   'animate': _animate,
+  'pipeline': _pipeline,
   'convolutions': _convolutions,
   'identity_table': _identity_table,
   'growth': _growth,

@@ -6,6 +6,7 @@ workers' has grown by less than a twentieth since the end of the first minute.
 """
 
 import time
+from pathlib import Path
 
 import psutil
 from absl import flags
@@ -13,12 +14,32 @@ from absl import flags
 from flaxheads.errors import check_range
 from launch import app
 from launch.proofs import _commands as commands
-from launch.proofs import _records256 as records256
 
+_NUM_SUPPORT, _IMAGE_SIZE = 8, 256
+
+_DATASET = flags.DEFINE_string(
+  'dataset', 'synthetic_heads', 'A prepared data set with frames of 256².'
+)
+_DATA_DIR = flags.DEFINE_string(
+  'data_dir', '', 'Where it is; empty: synthetic heads are rendered first.'
+)
 _MINUTES = flags.DEFINE_float('minutes', 10, 'How long, at least 2.')
 _WORKERS = flags.DEFINE_integer('num_workers', 2, 'Decoding processes.')
 _BATCH = flags.DEFINE_integer('batch_size', 8, 'Samples of a batch.')
 _MOST = 1.05
+_RENDERED = 'out/proofs/pipeline/data'
+
+
+def _find() -> tuple[str, str]:
+  """Name and folder of the data set, which is rendered unless one is given."""
+  if _DATA_DIR.value:
+    return _DATASET.value, str(Path(_DATA_DIR.value).expanduser())
+  commands.run(
+    f'prepare --dataset=synthetic_heads --data_dir={_RENDERED} '
+    '--num_identities=24 --num_test_identities=0 --clips_per_identity=1 '
+    '--num_frames=16 --fps=4 --image_size=256'
+  )
+  return 'synthetic_heads', _RENDERED
 
 
 def _megabytes(processes) -> list[float]:
@@ -31,12 +52,12 @@ def main():
 
   check_range('--minutes', _MINUTES.value, 2)
   check_range('--num_workers', _WORKERS.value, 1)
-  source = pipeline.make_source(*records256.find(), 'train')
+  source = pipeline.make_source(*_find(), 'train')
   batches = pipeline.sample_iterator(
     source,
-    num_support=records256.NUM_SUPPORT,
+    num_support=_NUM_SUPPORT,
     batch_size=_BATCH.value,
-    image_size=records256.IMAGE_SIZE,
+    image_size=_IMAGE_SIZE,
     seed=0,
     num_workers=_WORKERS.value,
   )

@@ -85,3 +85,16 @@ def test_a_process_that_ended_between_two_runs_is_no_time(tmp_path):
   for _ in range(2):
     with pytest.raises(RuntimeError, match='ended'):
       program.run()
+
+
+def _note(folder):
+  (folder / 'where').write_text(str(os.getpid()))
+  return clock.Program('note', lambda: None)
+
+
+def test_what_is_compiled_ahead_is_made_by_a_process_that_ends(tmp_path):
+  remote.compile_ahead(_note, tmp_path)
+  process = int((tmp_path / 'where').read_text())
+  assert process != os.getpid()
+  with pytest.raises(ProcessLookupError):
+    os.kill(process, 0)
