@@ -5,6 +5,8 @@ import contextlib
 import numpy as np
 import pytest
 
+pytest.importorskip('torch', reason='PyTorch parity: make parity')
+
 from flaxheads.benchmark import pipeline, remote
 from flaxheads.benchmark.twin import loader
 from flaxheads.data import records
