@@ -41,7 +41,8 @@ class Program(NamedTuple):
     name: for the table.
     run: does it once, and returns when it is done.
     cost: what it costs; None where only its time is known.
-    remote: `run` returns the seconds that it took in another process.
+    remote: `run` returns the seconds that count, which passed in another
+      process or after buffers had been emptied.
     warm: the first run counts, too.
   """
 

@@ -5,7 +5,6 @@ whole record, 64 frames, to decode K + 1 of them; the twin opens K + 1 files.
 """
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -66,7 +65,8 @@ class Folder:
   """
 
   def __init__(self, side: int):
-    self.root = Path(tempfile.mkdtemp(prefix='flaxheads-benchmark-'))
+    self._folder = tempfile.TemporaryDirectory(prefix='flaxheads-benchmark-')
+    self.root = Path(self._folder.name)
     report.build(_Clips(side, data_dir=self.root))
     source = pipeline.make_source('clips', self.root, 'train')
     for index, record in enumerate(source):
@@ -83,7 +83,7 @@ class Folder:
 
   def close(self):
     """Removes everything."""
-    shutil.rmtree(self.root)
+    self._folder.cleanup()
 
 
 def pin() -> None:

@@ -23,7 +23,7 @@ def test_the_decoders_give_our_pictures(folder):
   record = make_source('clips', folder.root, 'train')[0]
   frames, _ = records.decode_frames(record, [0, 1], 64)
   paths = [str(folder.files / '0' / f'{i:02d}.jpg') for i in (0, 1)]
-  _, name, decode = loader._fastest(paths)
+  name, decode = loader._fastest(paths)
   assert name in loader._DECODERS
   for path, ours in zip(paths, frames, strict=True):
     theirs = decode(path).numpy()

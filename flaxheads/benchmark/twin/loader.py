@@ -41,8 +41,8 @@ _DECODERS = {
 }
 
 
-def _fastest(paths) -> tuple[float, str, Callable]:
-  """(seconds, name, decoder) of the decoder that is done first."""
+def _fastest(paths) -> tuple[str, Callable]:
+  """Name and function of the decoder that is done first."""
   timings = []
   for name, make in _DECODERS.items():
     try:
@@ -54,7 +54,8 @@ def _fastest(paths) -> tuple[float, str, Callable]:
     for path in paths:
       decode(path)
     timings.append((time.perf_counter() - began, name, decode))
-  return min(timings, key=lambda each: each[0])
+  _, name, decode = min(timings, key=lambda each: each[0])
+  return name, decode
 
 
 class _Videos(torch.utils.data.Dataset):
@@ -91,7 +92,7 @@ def read(folder: Path, workers: int, num_support: int) -> clock.Program:
     for video in sorted(folder.iterdir())
   ]
   paths = [path for _, frames in videos for path in frames][:_TRIED]
-  _, decoder, decode = _fastest(paths)
+  decoder, decode = _fastest(paths)
   dataset = _Videos(videos, decode, num_support + 1)
   endless = torch.utils.data.RandomSampler(
     dataset, replacement=True, num_samples=10**7
