@@ -16,6 +16,7 @@ LEVELS = (
   ('launch', 'configs'),
   ('flaxheads.web', 'flaxheads.benchmark'),
   ('flaxheads.evaluation',),
+  ('flaxheads.baselines',),
   ('flaxheads.fewshot',),
   ('flaxheads.training',),
   (

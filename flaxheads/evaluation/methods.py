@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flaxheads.baselines.nearest import nearest
+from flaxheads.baselines.warp import warp
 from flaxheads.errors import UserError, check_choice
-from flaxheads.evaluation.baselines.nearest import nearest
-from flaxheads.evaluation.baselines.warp import warp
 from flaxheads.evaluation.protocol import Drawn, Method
 
 BASELINES = {'nearest': nearest, 'warp': warp}

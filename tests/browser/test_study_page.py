@@ -14,7 +14,7 @@ from flaxheads.evaluation import (
   trials,
 )
 from flaxheads.evaluation.protocol import Method
-from tests.evaluation.faces import make_person
+from tests.faces import make_person
 
 SHOTS = (1, 4)
 

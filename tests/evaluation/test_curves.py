@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from flaxheads.baselines.nearest import nearest
 from flaxheads.evaluation import curves, protocol, results, trials
-from flaxheads.evaluation.baselines.nearest import nearest
 from flaxheads.evaluation.protocol import Drawn, Method
-from tests.evaluation.faces import make_person
+from tests.faces import make_person
 
 
 def _row(person, t, kept, losses, held_out=1, errors=None, method='ft'):

@@ -6,7 +6,7 @@ import pytest
 from flaxheads.evaluation import protocol, results, trials
 from flaxheads.evaluation.protocol import Method
 from flaxheads.metrics import image as image_metrics
-from tests.evaluation.faces import make_person
+from tests.faces import make_person
 
 
 class Echo:

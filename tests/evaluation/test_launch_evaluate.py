@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from flaxheads.data import records
 from flaxheads.provenance import credentials, identity
-from tests.evaluation.faces import make_person
+from tests.faces import make_person
 from tests.launch.commands import call, finish, start
 
 SIZE = 32

@@ -10,7 +10,7 @@ from flaxheads.evaluation.protocol import Method
 from flaxheads.metrics import identity, networks
 from flaxheads.metrics.flicker import flicker
 from tests.evaluation import stubs
-from tests.evaluation.faces import face_points, make_person
+from tests.faces import face_points, make_person
 
 SIZE = 64
 

@@ -17,7 +17,7 @@ from flaxheads.evaluation.protocol import Method
 from flaxheads.metrics import fid, identity, image, kid, networks, statistics
 from flaxheads.metrics.flicker import flicker
 from tests.evaluation import stubs
-from tests.evaluation.faces import face_points, make_person
+from tests.faces import face_points, make_person
 
 SIZE = 64
 

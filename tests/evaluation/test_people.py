@@ -8,7 +8,7 @@ import pytest
 from flaxheads.data import records
 from flaxheads.errors import UserError
 from flaxheads.evaluation import people
-from tests.evaluation.faces import make_person
+from tests.faces import make_person
 
 
 class FakeClip(NamedTuple):

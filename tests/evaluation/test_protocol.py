@@ -10,7 +10,7 @@ from flaxheads.evaluation import protocol, results, splits, trials
 from flaxheads.evaluation.instruments import Detection, Instruments
 from flaxheads.evaluation.protocol import Method
 from flaxheads.metrics import image as image_metrics
-from tests.evaluation.faces import make_person
+from tests.faces import make_person
 
 SHOTS = (1, 4)
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from flaxheads.baselines.nearest import nearest
+from flaxheads.baselines.warp import warp
 from flaxheads.data.clips import load_clip
 from flaxheads.evaluation import protocol, results
-from flaxheads.evaluation.baselines.nearest import nearest
-from flaxheads.evaluation.baselines.warp import warp
 from flaxheads.evaluation.instruments import Detection, Instruments
 from flaxheads.evaluation.protocol import Method
 from flaxheads.evaluation.trials import Person, make_trials

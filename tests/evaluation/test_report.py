@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flaxheads.baselines.nearest import nearest
+from flaxheads.baselines.warp import warp
 from flaxheads.evaluation import protocol, report, results, trials
-from flaxheads.evaluation.baselines.nearest import nearest
-from flaxheads.evaluation.baselines.warp import warp
 from flaxheads.evaluation.protocol import Method
-from tests.evaluation.faces import make_person
+from tests.faces import make_person
 
 SIDE = 128  # 32 pixels, shown four times as large
 GAP = 4

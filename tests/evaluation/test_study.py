@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flaxheads.baselines.nearest import nearest
+from flaxheads.baselines.warp import warp
 from flaxheads.errors import UserError
 from flaxheads.evaluation import protocol, results, study, study_page, trials
-from flaxheads.evaluation.baselines.nearest import nearest
-from flaxheads.evaluation.baselines.warp import warp
 from flaxheads.evaluation.protocol import Method
-from tests.evaluation.faces import make_person
+from tests.faces import make_person
 
 
 @pytest.fixture(scope='module')

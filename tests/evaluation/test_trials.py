@@ -5,7 +5,7 @@ import pytest
 
 from flaxheads.errors import UserError
 from flaxheads.evaluation import splits, trials
-from tests.evaluation.faces import make_person
+from tests.faces import make_person
 
 
 def test_trials_keep_only_the_frames_they_need():

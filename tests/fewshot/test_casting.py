@@ -10,7 +10,7 @@ from flaxheads.errors import UserError
 from flaxheads.fewshot import casting, suitability
 from flaxheads.landmarks import face_shape
 from flaxheads.landmarks.retarget import keep_inside
-from tests.evaluation.faces import face_points
+from tests.faces import face_points
 
 SIZE = 64
 

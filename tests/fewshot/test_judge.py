@@ -7,7 +7,7 @@ from flaxheads import fewshot
 from flaxheads.data.levels import to_float
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.training import networks as nets
-from tests.evaluation.faces import make_person
+from tests.faces import make_person
 from tests.tiny_game import SIZE, make_config, make_model
 
 

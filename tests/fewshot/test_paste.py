@@ -7,7 +7,7 @@ import pytest
 from flaxheads.data.portrait import MAX_SIDE, Portrait, shrink
 from flaxheads.fewshot.paste import Paste
 from flaxheads.landmarks.crop import CropBox, crop_image
-from tests.evaluation.faces import face_points
+from tests.faces import face_points
 
 SIZE = 64
 BOX = CropBox(60.5, 40.25, 100.0)

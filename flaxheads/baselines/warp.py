@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.spatial import Delaunay
 
-from flaxheads.evaluation.baselines.nearest import nearest_indices
+from flaxheads.baselines.nearest import nearest_indices
 from flaxheads.landmarks import layout
 
 BORDER_INTERVALS = 4  # between anchors along a side

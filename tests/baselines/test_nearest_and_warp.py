@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from flaxheads.evaluation.baselines.nearest import nearest, nearest_indices
-from flaxheads.evaluation.baselines.warp import warp, warp_frame
+from flaxheads.baselines.nearest import nearest, nearest_indices
+from flaxheads.baselines.warp import warp, warp_frame
 from flaxheads.evaluation.protocol import Drivers
-from tests.evaluation.faces import face_points
+from tests.faces import face_points
 
 SIZE = 64
 
