@@ -14,11 +14,12 @@ MAX_LINES = 350
 # in one direction.
 LEVELS = (
   ('launch', 'configs'),
-  ('flaxheads.web', 'flaxheads.benchmark'),
+  ('flaxheads.web', 'flaxheads.api', 'flaxheads.benchmark'),
   ('flaxheads.evaluation',),
   ('flaxheads.baselines',),
   ('flaxheads.fewshot',),
   ('flaxheads.training',),
+  ('flaxheads.networks',),
   (
     'flaxheads.data',
     'flaxheads.models',

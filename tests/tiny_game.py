@@ -13,11 +13,11 @@ import numpy as np
 from flax import traverse_util
 
 from configs import tiny
+from flaxheads import networks as nets
 from flaxheads.config import FinetuneConfig
 from flaxheads.data import records
 from flaxheads.data.batch import Batch
 from flaxheads.fewshot import Model
-from flaxheads.training import networks as nets
 from flaxheads.training import parallel
 from flaxheads.training.content import pyramid_content
 from flaxheads.training.identity_table import IdentityTable

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
+from flaxheads import networks as nets
 from flaxheads.benchmark import clock, remote
 from flaxheads.benchmark.sizes import Size
 from flaxheads.fewshot.person import (
@@ -12,7 +13,6 @@ from flaxheads.fewshot.person import (
   renderer,
   without_projection,
 )
-from flaxheads.training import networks as nets
 
 
 def random_points(size: Size, count: int) -> np.ndarray:

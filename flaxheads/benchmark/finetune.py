@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
+from flaxheads import networks as nets
 from flaxheads.benchmark import clock, remote
 from flaxheads.benchmark.meta_train import content_of
 from flaxheads.benchmark.sizes import Size
 from flaxheads.fewshot import finetune_step as step_module
 from flaxheads.models import spectral
-from flaxheads.training import networks as nets
 
 
 def pictures(size: Size) -> tuple[np.ndarray, np.ndarray]:

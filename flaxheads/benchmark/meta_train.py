@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flaxheads import networks as nets
 from flaxheads.benchmark import clock, remote
 from flaxheads.benchmark.sizes import Size
 from flaxheads.data.batch import Batch
 from flaxheads.models import perceptual
-from flaxheads.training import networks as nets
 from flaxheads.training import parallel
 from flaxheads.training.content import perceptual_content
 from flaxheads.training.state import create_state

@@ -15,12 +15,12 @@ import jax
 import numpy as np
 
 from flaxheads import fewshot
+from flaxheads import networks as nets
 from flaxheads.benchmark import clock, resident
 from flaxheads.config import ModelConfig
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.data.video import VideoWriter
 from flaxheads.fewshot.person import without_projection
-from flaxheads.training import networks as nets
 
 SIDE, DRIVER_SIDE, FPS = 128, 256, 25
 _CLIP = 48  # frames, at most, of which a driver is made, there and back again

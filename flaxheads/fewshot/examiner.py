@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from absl import logging
 
+from flaxheads import networks as nets
 from flaxheads.data.levels import to_float
 from flaxheads.errors import UserError
 from flaxheads.fewshot.held_out import Examiner
@@ -19,7 +20,6 @@ from flaxheads.fewshot.person import check_frames
 from flaxheads.landmarks.detect import make_detector
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.metrics import identity
-from flaxheads.training import networks as nets
 from flaxheads.weights import store
 
 _DETECTOR = 'mediapipe'

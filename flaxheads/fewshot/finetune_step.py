@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from flaxheads import config as configs
+from flaxheads import networks as nets
 from flaxheads.config import Config
 from flaxheads.data.levels import to_uint8
 from flaxheads.fewshot.model import Model
@@ -22,7 +23,6 @@ from flaxheads.fewshot.person import embed_person, without_projection
 from flaxheads.landmarks.draw import around_landmarks
 from flaxheads.models import spectral
 from flaxheads.training import adversarial
-from flaxheads.training import networks as nets
 from flaxheads.training.content import build_content
 from flaxheads.training.state import adam
 from flaxheads.training.step import descend

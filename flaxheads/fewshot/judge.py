@@ -6,11 +6,11 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from flaxheads import networks as nets
 from flaxheads.data.levels import to_float
 from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.person import check_frames, embed_person
 from flaxheads.landmarks.draw import draw_landmarks
-from flaxheads.training import networks as nets
 
 _BATCH = 16
 

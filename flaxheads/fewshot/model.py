@@ -3,17 +3,20 @@
 import dataclasses
 import functools
 import os
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 
 from flaxheads import config as configs
+from flaxheads import networks as nets
 from flaxheads.config import Config, ModelConfig
 from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
 from flaxheads.models import spectral
-from flaxheads.training import networks as nets
-from flaxheads.training.state import TrainState
+
+if TYPE_CHECKING:  # training is not loaded where a model is only used
+  from flaxheads.training.state import TrainState
 
 KIND = 'model'
 # Not `perceptual`: paths of the trainer's machine mean nothing elsewhere.
@@ -66,7 +69,7 @@ def fold(params: dict, vectors: dict) -> dict:
   }
 
 
-def model_from_state(state: TrainState, config: Config, info: dict) -> Model:
+def model_from_state(state: 'TrainState', config: Config, info: dict) -> Model:
   """The averaged E and G and the last D of a training state."""
   params = {**state.ema, 'discriminator': state.params['discriminator']}
   vectors = jax.jit(

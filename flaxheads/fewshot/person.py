@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from flaxheads import config as configs
+from flaxheads import networks as nets
 from flaxheads.config import ModelConfig
 from flaxheads.data.levels import to_float, to_uint8
 from flaxheads.data.portrait import MAX_SIDE, Portrait
@@ -15,7 +16,6 @@ from flaxheads.fewshot import folders
 from flaxheads.fewshot.model import Model
 from flaxheads.landmarks.crop import CropBox
 from flaxheads.landmarks.draw import draw_landmarks
-from flaxheads.training import networks as nets
 
 KIND = 'person'
 _BATCH = 16

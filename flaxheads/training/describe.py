@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
+from flaxheads import networks as nets
 from flaxheads.config import Config
 from flaxheads.data.batch import Batch
 from flaxheads.errors import UserError
 from flaxheads.landmarks.layout import NUM_POINTS
-from flaxheads.training import networks as nets
 from flaxheads.training import parallel
 from flaxheads.training.content import shapes_of_content
 from flaxheads.training.state import describe_state

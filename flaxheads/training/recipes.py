@@ -2,11 +2,11 @@
 
 import functools
 
+from flaxheads import networks as nets
 from flaxheads.baseline_config import Pix2pixHDConfig, X2FaceConfig
 from flaxheads.config import Checked, Config
 from flaxheads.face_identity_config import FaceIdentityConfig
 from flaxheads.training import face_identity, sampling
-from flaxheads.training import networks as nets
 from flaxheads.training.baselines import pix2pixhd, x2face
 from flaxheads.training.content import build_content
 from flaxheads.training.recipe import Recipe

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flaxheads import networks as nets
 from flaxheads.data.batch import Batch
 from flaxheads.data.levels import to_float, to_uint8
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.models import spectral
-from flaxheads.training import networks as nets
 
 MAX_PEOPLE = 8
 

@@ -11,9 +11,9 @@ import optax
 from flaxheads.config import AdamConfig, Config
 from flaxheads.errors import UserError
 from flaxheads.models import spectral
+from flaxheads.networks import Networks, init_params
 from flaxheads.training import identity_table, parallel
 from flaxheads.training.identity_table import IdentityTable
-from flaxheads.training.networks import Networks, init_params
 
 
 @flax.struct.dataclass

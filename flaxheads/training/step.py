@@ -11,14 +11,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from flaxheads import networks as nets
 from flaxheads.config import Config, ScheduleConfig
 from flaxheads.data.batch import Batch
 from flaxheads.models import spectral
+from flaxheads.networks import Networks
 from flaxheads.training import adversarial, identity_table, losses, parallel
-from flaxheads.training import networks as nets
 from flaxheads.training.accumulation import accumulate
 from flaxheads.training.content import ContentLoss
-from flaxheads.training.networks import Networks
 from flaxheads.training.sample import Sample, prepare_sample
 from flaxheads.training.state import (
   STATE_SPECS,

@@ -19,7 +19,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tqdm import tqdm
 
 from configs import tiny
-from flaxheads.training import networks as nets
+from flaxheads import networks as nets
 from flaxheads.training import parallel
 from flaxheads.training.checkpoints import Checkpoints
 from flaxheads.training.state import describe_state

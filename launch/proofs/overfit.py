@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from configs import synthetic_64
 from flaxheads import fewshot
+from flaxheads import networks as nets
 from flaxheads.config import AugmentConfig
 from flaxheads.data.batch import Batch
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.metrics.image import psnr, to_unit_range
-from flaxheads.training import networks as nets
 from flaxheads.training import parallel
 from flaxheads.training.content import pyramid_content
 from flaxheads.training.state import create_state

@@ -37,9 +37,9 @@ def _config():
 
 def _steps(config, mesh):
   """A whole step for each size."""
+  from flaxheads import networks as nets
   from flaxheads.benchmark import clock
   from flaxheads.data.batch import Batch
-  from flaxheads.training import networks as nets
   from flaxheads.training import parallel
   from flaxheads.training.content import pyramid_content
   from flaxheads.training.state import create_state

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from flaxheads import fewshot
+from flaxheads import networks as nets
 from flaxheads.data.levels import to_float
 from flaxheads.landmarks.draw import draw_landmarks
-from flaxheads.training import networks as nets
 from tests.faces import make_person
 from tests.tiny_game import SIZE, make_config, make_model
 

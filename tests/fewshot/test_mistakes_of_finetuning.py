@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from flaxheads import config as c
+from flaxheads import networks as nets
 from flaxheads.data import levels
 from flaxheads.fewshot import finetune_step, finetuning
 from flaxheads.fewshot.person import embed_person
 from flaxheads.landmarks import detect
 from flaxheads.models import spectral
 from flaxheads.training import content
-from flaxheads.training import networks as nets
 from tests import tiny_game
 
 

@@ -8,12 +8,12 @@ import pytest
 
 import flaxheads
 from configs import tiny
+from flaxheads import networks as nets
 from flaxheads.data.image import write_png
 from flaxheads.data.sources import load_support
 from flaxheads.fewshot import person as person_module
 from flaxheads.landmarks.files import save_landmarks
 from flaxheads.models import spectral
-from flaxheads.training import networks as nets
 from tests.launch import footage
 
 SIZE = 64

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from flaxheads import networks as nets
 from flaxheads.config import ModelConfig
 from flaxheads.data.levels import to_float
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.models import sizes
-from flaxheads.training import networks as nets
 from tests import tiny_game
 
 

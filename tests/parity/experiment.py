@@ -4,9 +4,9 @@ import jax
 import numpy as np
 
 from flaxheads import config as c
+from flaxheads import networks as nets
 from flaxheads.data.batch import Batch
 from flaxheads.models import perceptual, spectral
-from flaxheads.training import networks as nets
 from flaxheads.training.content import perceptual_content
 from tests.tiny_game import as_float64
 

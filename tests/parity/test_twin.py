@@ -20,10 +20,10 @@ import jax
 import numpy as np
 import pytest
 
+from flaxheads import networks as nets
 from flaxheads.fewshot import finetune_step
 from flaxheads.fewshot.person import without_projection
 from flaxheads.models import spectral
-from flaxheads.training import networks as nets
 from flaxheads.training import parallel
 from flaxheads.training import step as step_module
 from flaxheads.training.content import perceptual_content, pyramid_content

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import pytest
 
+from flaxheads import networks as nets
 from flaxheads.data import levels
 from flaxheads.landmarks.draw import draw_landmarks
 from flaxheads.training import adversarial, losses
-from flaxheads.training import networks as nets
 from flaxheads.training import step as training_step
 from flaxheads.training.sample import Sample
 from tests import tiny_game

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from flaxheads import config as c
+from flaxheads import networks as nets
 from flaxheads.errors import UserError
 from flaxheads.training import checkpoints, identity_table, parallel, workdir
-from flaxheads.training import networks as nets
 from flaxheads.training.state import STATE_SPECS, TrainState, adam
 from tests import tiny_game
 

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 import pytest
 
+from flaxheads import networks as nets
 from flaxheads.data import mixture
 from flaxheads.errors import RunPausedError, UserError
 from flaxheads.training import loop, parallel, recipes
-from flaxheads.training import networks as nets
 from flaxheads.training import state as state_module
 from flaxheads.training.adversarial import DiscriminatorTerms, GeneratorTerms
 from flaxheads.training.checkpoints import Checkpoints

@@ -11,9 +11,9 @@ import jax
 import numpy as np
 import pytest
 
+from flaxheads import networks as nets
 from flaxheads.config import OptimizerConfig
 from flaxheads.data import levels
-from flaxheads.training import networks as nets
 from flaxheads.training import parallel
 from flaxheads.training import step as training_step
 from tests import tiny_game

@@ -1,4 +1,7 @@
-"""The three networks of an experiment, and how they are applied."""
+"""The three networks that a config describes, and how they are applied.
+
+Training and inference share this module; it imports neither of them.
+"""
 
 from typing import NamedTuple
 
