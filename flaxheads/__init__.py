@@ -37,12 +37,8 @@ _HOMES = {
     'FinetuneConfig',
     'ModelConfig',
   ),
-  'flaxheads.data.sources': (
-    'Driver',
-    'Support',
-    'load_driver',
-    'load_support',
-  ),
+  'flaxheads.data.driver': ('Driver', 'load_driver'),
+  'flaxheads.data.support': ('Support', 'load_support'),
   'flaxheads.data.video': ('VideoWriter',),
   'flaxheads.errors': ('UserError',),
   'flaxheads.fewshot': (

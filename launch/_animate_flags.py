@@ -4,7 +4,7 @@ from pathlib import Path
 
 from absl import flags
 
-from flaxheads.data.files import check_may_hold
+from flaxheads.data.output_files import check_may_hold
 from flaxheads.data.video import EXTENSIONS
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.fewshot import animation, casting

@@ -6,7 +6,7 @@ import pathlib
 
 from absl import flags
 
-from flaxheads.data.files import check_may_hold
+from flaxheads.data.output_files import check_may_hold
 from flaxheads.errors import UserError
 
 FLAGS = flags.FLAGS

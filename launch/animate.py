@@ -31,8 +31,9 @@ from pathlib import Path
 from absl import flags
 
 from flaxheads import fewshot
-from flaxheads.data.files import together
-from flaxheads.data.sources import load_driver, load_support
+from flaxheads.data.driver import load_driver
+from flaxheads.data.output_files import together
+from flaxheads.data.support import load_support
 from flaxheads.fewshot import animation, casting
 from flaxheads.provenance.examine import sha256_of
 from launch import _animate_flags, _marks, _replacing, _rights, _several, app

@@ -15,7 +15,7 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 import flaxheads
-from flaxheads.data.files import check_may_hold
+from flaxheads.data.output_files import check_may_hold
 from flaxheads.errors import (
   RunFailedError,
   RunPausedError,

@@ -68,7 +68,7 @@ def _read_before(path: Path, facts: dict) -> dict:
 def main():
   """Measures, and writes report.json and table.md."""
   from flaxheads.benchmark import ceilings, sizes, suites, table
-  from flaxheads.data.files import atomic_path
+  from flaxheads.data.output_files import atomic_path
 
   check_choice('--size', _SIZE.value, sizes.SIZES)
   for name in _SUITES.value:

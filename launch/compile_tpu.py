@@ -27,7 +27,7 @@ def main():
   config = _experiment()
   app.check_given(_TOPOLOGY)
   app.log_info()
-  from flaxheads.data.files import atomic_path
+  from flaxheads.data.output_files import atomic_path
   from flaxheads.training import parallel
   from flaxheads.training.describe import describe_on
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from flaxheads.data.files import locked
+from flaxheads.data.output_files import locked
 from flaxheads.evaluation import (
   instruments,
   methods,

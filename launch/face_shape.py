@@ -9,7 +9,7 @@ import json
 
 from absl import flags
 
-from flaxheads.data.files import atomic_path
+from flaxheads.data.output_files import atomic_path
 from launch import app
 
 _OUTPUT = flags.DEFINE_string('output', None, 'The JSON file to write.')

@@ -68,7 +68,7 @@ def _config(model):
 def _finetune(model, config, examiner, source, output, rights):
   """One person."""
   from flaxheads import fewshot
-  from flaxheads.data.sources import load_support
+  from flaxheads.data.support import load_support
   from flaxheads.fewshot import folders, suitability
   from flaxheads.fewshot.finetuning import num_finetuning_steps
   from flaxheads.provenance.examine import sha256_of

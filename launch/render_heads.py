@@ -19,9 +19,9 @@ import tqdm
 from absl import flags
 
 from flaxheads.data import image, synthetic_heads, video
-from flaxheads.data.files import atomic_path
+from flaxheads.data.output_files import atomic_path
 from flaxheads.errors import UserError
-from flaxheads.landmarks import files
+from flaxheads.landmarks import landmark_files
 from flaxheads.provenance.credentials import ALGORITHMIC
 from flaxheads.provenance.examine import SYNTHETIC_HEAD
 from launch import _marks, app
@@ -50,7 +50,7 @@ def _write(folder, name, frames, points, seal):
     for n, frame in enumerate(frames):
       image.write_png(folder / name / f'{n:04}.png', frame, seal)
   with atomic_path(folder / f'{name}.landmarks.npz') as path:
-    files.save_landmarks(path, points, times)
+    landmark_files.save_landmarks(path, points, times)
 
 
 def _draw(person):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from absl import flags
 
-from flaxheads.data.files import together
+from flaxheads.data.output_files import together
 from flaxheads.errors import UserError
 from flaxheads.weights import convert, fetch, sources, store
 from launch import app

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from flaxheads import config as c
-from flaxheads.data import levels
+from flaxheads.data import pixels
 from flaxheads.data.batch import Batch
 from flaxheads.fewshot import finetuning
 from flaxheads.models import embedder, perceptual
@@ -187,8 +187,8 @@ def _score(experiment, model, rows):
     sizes.embedding_size,
   )
   frames, points = tiny_game.make_faces(2)
-  x = levels.to_float(frames)
-  y = finetuning.draw_landmarks(points, tiny_game.SIZE)
+  x = pixels.to_float(frames)
+  y = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
   params = {'params': model.params['discriminator']}
   return jax.jit(lambda rows: network.apply(params, x, y, rows).score)(rows)
 
@@ -224,7 +224,7 @@ def test_mistake_08_every_adain_layer_reads_its_own_slice(experiment, model):
   layers = (16, 16, 16, 8, 8, 8, 8)
   assert network.num_adain_params == 2 * sum(layers)
   _, points = tiny_game.make_faces(1)
-  y = finetuning.draw_landmarks(points, tiny_game.SIZE)
+  y = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
   params = model.params['generator']
   rng = np.random.default_rng(0)
   psi = 0.3 * rng.normal(size=(1, 2 * sum(layers))).astype(np.float32)
@@ -296,8 +296,8 @@ def test_mistake_11_space_is_summed(experiment, model):
   trunk = embedder.Trunk(*given, sizes.embedding_size)
   params = model.params['embedder']
   frames, points = tiny_game.make_faces(1)
-  frames = levels.to_float(frames)
-  y = finetuning.draw_landmarks(points, tiny_game.SIZE)
+  frames = pixels.to_float(frames)
+  y = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
 
   @jax.jit
   def both():

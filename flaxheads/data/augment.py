@@ -12,7 +12,7 @@ import dm_pix as pix
 import jax
 import jax.numpy as jnp
 
-from flaxheads.data.levels import to_float
+from flaxheads.data.pixels import to_float
 from flaxheads.landmarks import layout
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
 
-from flaxheads.data.files import Seal, atomic_path
+from flaxheads.data.output_files import Seal, atomic_path
 from flaxheads.errors import UserError
 
 MAX_PIXELS = 100_000_000

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from flaxheads.data import inspection
-from flaxheads.data.files import together
 from flaxheads.data.image import write_png
 from flaxheads.data.inspection import MEASURES, Sample, Split
+from flaxheads.data.output_files import together
 from flaxheads.errors import UserError
 from flaxheads.landmarks import layout
 

@@ -18,7 +18,7 @@ import grain
 import numpy as np
 import tensorflow_datasets as tfds
 
-from flaxheads.data import descriptions, mixture, samples
+from flaxheads.data import dataset_info, episodes, mixture
 from flaxheads.data.batch import Batch
 from flaxheads.data.preparation.report import read_report
 from flaxheads.errors import UserError, check_range
@@ -55,7 +55,7 @@ def _readable(what):
 
 def _open(folder):
   """The reader of one prepared data set, which need not be trusted."""
-  descriptions.check(folder)
+  dataset_info.check_dataset_info(folder)
   with _readable(folder):
     return tfds.builder_from_directory(str(folder))
 
@@ -184,8 +184,8 @@ def make_source(dataset: str, data_dir, split: str) -> mixture.Mixture:
 class _MakeBatch:
   """Step -> the rows of its batch that belong to this shard."""
 
-  def __init__(self, sample_at, rows, batch_size):
-    self._sample_at = sample_at
+  def __init__(self, episode_at, rows, batch_size):
+    self._sample_at = episode_at
     self._rows = rows  # range within the global batch
     self._batch_size = batch_size
 
@@ -248,10 +248,10 @@ def sample_dataset(
     )
   size = batch_size // num_shards
   rows = range(shard_index * size, (shard_index + 1) * size)
-  sample_at = samples.make_samples(
+  episode_at = episodes.make_episodes(
     mixture.as_mixture(source), num_support, image_size, seed
   )
-  make_batch = _MakeBatch(sample_at, rows, batch_size)
+  make_batch = _MakeBatch(episode_at, rows, batch_size)
   steps = grain.MapDataset.range(start_step, _MAX_STEPS).map(make_batch)
   # A batch is one element, so a handful in flight is plenty; more only costs
   # memory (85 MB each at 256 x 256, K = 8 and 48 samples).

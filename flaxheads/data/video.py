@@ -16,8 +16,8 @@ import av
 import numpy as np
 from absl import logging
 
-from flaxheads.data.files import Seal, atomic_path
-from flaxheads.data.frames import VideoFrame, regular, upright
+from flaxheads.data.output_files import Seal, atomic_path
+from flaxheads.data.video_frames import VideoFrame, regular, upright
 from flaxheads.errors import UserError, check_range
 
 MAX_PIXELS = 64_000_000  # a frame

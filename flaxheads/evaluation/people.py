@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from flaxheads.data import image, records, video
-from flaxheads.data.clips import load_clip
+from flaxheads.data.face_clips import load_face_clip
 from flaxheads.errors import UserError
 from flaxheads.evaluation.trials import Person
 
@@ -92,7 +92,7 @@ def from_sources(
     sources: of `list_sources`.
     image_size: S, pixels.
     max_people: at most so many that can be used.
-    detector: see flaxheads.landmarks.detect; None is load_clip's default.
+    detector: see flaxheads.landmarks.detect; None is load_face_clip's default.
     dropped: list that is given {'source', 'reason'} for each clip of a folder
       that can't be used.
 
@@ -108,7 +108,7 @@ def from_sources(
     if count >= max_people:
       return
     try:
-      clip = load_clip(path, image_size, detector=detector)
+      clip = load_face_clip(path, image_size, detector=detector)
     except UserError as error:
       if named or dropped is None:
         raise

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flaxheads.data.files import Seal, atomic_path
 from flaxheads.data.image import contact_sheet, write_png
+from flaxheads.data.output_files import Seal, atomic_path
 from flaxheads.evaluation import curves, page, results, tables
 from flaxheads.evaluation.protocol import REAL, kept_frames
 from flaxheads.evaluation.summary import summarise
@@ -149,7 +149,7 @@ def write_report(
     remarks: what to say beside.
     dropped: dictionaries of sources that were left out, and why.
     user_scores: of `study.score`, for the USER column.
-    seal: signs the pictures; see flaxheads/data/files.py.
+    seal: signs the pictures; see flaxheads/data/output_files.py.
 
   Returns:
     What report.json holds.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flaxheads.data.files import atomic_path
+from flaxheads.data.output_files import atomic_path
 from flaxheads.errors import ARCHIVE_ERRORS, UserError
 
 NUM_RESAMPLES = 10_000

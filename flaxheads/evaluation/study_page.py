@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from flaxheads.data.files import Seal
+from flaxheads.data.output_files import Seal
 from flaxheads.evaluation import results, study
 from flaxheads.evaluation.page import data_uri
 from flaxheads.evaluation.report import write_text

@@ -14,17 +14,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxheads.data.files import atomic_path, check_may_hold, put_in_place
-from flaxheads.data.frames import ahead
+from flaxheads.data.driver import Driver
 from flaxheads.data.image import contact_sheet, write_png
-from flaxheads.data.levels import to_uint8
+from flaxheads.data.output_files import (
+  atomic_path,
+  check_may_hold,
+  put_in_place,
+)
+from flaxheads.data.pixels import to_uint8
 from flaxheads.data.sound import add_sound
-from flaxheads.data.sources import Driver
 from flaxheads.data.video import VideoWriter
+from flaxheads.data.video_frames import ahead
 from flaxheads.errors import UserError
 from flaxheads.fewshot.paste import Paste
 from flaxheads.fewshot.person import Person, device_batches
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.provenance.marks import Marks, Stamp
 
 SIDE_BY_SIDE = 'side_by_side.mp4'
@@ -138,7 +142,7 @@ def driver_frames(driver: Driver, image_size: int) -> np.ndarray:
     part = driver.points[start : start + _DRAWN_AT_ONCE]
     count = len(part)  # a drawing is 4 bytes a value: not all at once
     part = np.concatenate([part, part[-1:].repeat(_DRAWN_AT_ONCE - count, 0)])
-    drawn = np.asarray(to_uint8(draw_landmarks(part, image_size)))
+    drawn = np.asarray(to_uint8(rasterise_landmarks(part, image_size)))
     shown[start : start + count] = drawn[:count]
   return shown
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from flaxheads.data.sources import Driver
+from flaxheads.data.driver import Driver
 from flaxheads.errors import UserError
 from flaxheads.fewshot.paste import Paste
 from flaxheads.fewshot.person import Person, animate

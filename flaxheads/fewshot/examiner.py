@@ -12,13 +12,13 @@ import numpy as np
 from absl import logging
 
 from flaxheads import networks as nets
-from flaxheads.data.levels import to_float
+from flaxheads.data.pixels import to_float
 from flaxheads.errors import UserError
 from flaxheads.fewshot.held_out import Examiner
 from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.person import check_frames
 from flaxheads.landmarks.detect import make_detector
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.metrics import identity
 from flaxheads.weights import store
 
@@ -31,7 +31,7 @@ STAND_IN = "cosine of the model's own embeddings"
 def _embedder(networks: nets.Networks):
   @jax.jit
   def embed(params, frames, points):
-    pictures = draw_landmarks(points, networks.embedder.image_size)
+    pictures = rasterise_landmarks(points, networks.embedder.image_size)
     # [H, 1, ...]: a person for each frame
     return nets.embed_people(
       networks, params, to_float(frames)[:, None], pictures[:, None]

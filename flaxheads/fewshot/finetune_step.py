@@ -17,10 +17,10 @@ import optax
 from flaxheads import config as configs
 from flaxheads import networks as nets
 from flaxheads.config import Config
-from flaxheads.data.levels import to_uint8
+from flaxheads.data.pixels import to_uint8
 from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.person import embed_person, without_projection
-from flaxheads.landmarks.draw import around_landmarks
+from flaxheads.landmarks.rasterise import face_mask
 from flaxheads.models import spectral
 from flaxheads.training import adversarial
 from flaxheads.training.content import build_content
@@ -130,7 +130,7 @@ def _content(content, params, pictures, face_weight):
   """The content loss, once more within the face where that has a weight."""
   if not face_weight:
     return lambda fake, real: content(params, fake, real)
-  face = around_landmarks(pictures)
+  face = face_mask(pictures)
 
   def weighed(fake, real):
     inside = content(params, fake * face, real * face)

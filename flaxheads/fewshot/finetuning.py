@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.config import FinetuneConfig
-from flaxheads.data.levels import to_float
+from flaxheads.data.pixels import to_float
 from flaxheads.errors import UserError
 from flaxheads.fewshot.finetune_step import (
   build_programs,
@@ -29,7 +29,7 @@ from flaxheads.fewshot.held_out import (
 from flaxheads.fewshot.model import Model, fold
 from flaxheads.fewshot.moves import is_moved, move
 from flaxheads.fewshot.person import Person, feed_forward
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 
 
 class Progress(NamedTuple):
@@ -137,7 +137,9 @@ def finetune(
   num_held_out = _num_held_out(len(frames), config.holdout_fraction)
   trained, looked_at = _hold_out(len(frames), num_held_out, rng)
   x = np.asarray(to_float(jnp.asarray(frames)))
-  y = np.asarray(draw_landmarks(jnp.asarray(points), model.config.image_size))
+  y = np.asarray(
+    rasterise_landmarks(jnp.asarray(points), model.config.image_size)
+  )
   num_steps = num_finetuning_steps(len(frames), config)
   batches = _epochs(trained, min(config.batch_size, len(trained)), rng)
   held_out = HeldOut(examiner, frames[looked_at], points[looked_at])

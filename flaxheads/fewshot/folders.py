@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flax import traverse_util
 
-from flaxheads.data.files import check_may_hold, put_in_place
+from flaxheads.data.output_files import check_may_hold, put_in_place
 from flaxheads.errors import UserError
 from flaxheads.weights import tensors
 

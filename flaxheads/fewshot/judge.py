@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from flaxheads import networks as nets
-from flaxheads.data.levels import to_float
+from flaxheads.data.pixels import to_float
 from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.person import check_frames, embed_person
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 
 _BATCH = 16
 
@@ -19,7 +19,7 @@ _BATCH = 16
 def _scorer(networks: nets.Networks):
   @jax.jit
   def score(params, frames, points, embedding):
-    pictures = draw_landmarks(points, networks.embedder.image_size)
+    pictures = rasterise_landmarks(points, networks.embedder.image_size)
     rows = embedding[None].repeat(frames.shape[0], 0)
     return nets.discriminate(
       networks, params, to_float(frames), pictures, rows

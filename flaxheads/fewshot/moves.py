@@ -4,7 +4,7 @@ import jax
 
 from flaxheads.config import AugmentConfig
 from flaxheads.data.augment import augment
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 
 # Where a face moves, its surroundings rarely move with it: so only a share of
 # the steps sees pictures moved as a whole, and none is mirrored.
@@ -25,7 +25,7 @@ def move(frames, points, key):
   """
   keys = jax.random.split(key, frames.shape[0])
   frames, points = augment(keys, frames[:, None], points[:, None], _MOVES)
-  return frames[:, 0], draw_landmarks(points[:, 0], frames.shape[2])
+  return frames[:, 0], rasterise_landmarks(points[:, 0], frames.shape[2])
 
 
 def is_moved(step: int, share: float) -> bool:

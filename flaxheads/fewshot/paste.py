@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from flaxheads.data.portrait import Portrait
+from flaxheads.data.support import Portrait
 
 # Shares of the crop's side, inside of which the mask has to fade.
 _BORDER = 0.02  # of nothing but the picture

@@ -9,18 +9,18 @@ import numpy as np
 from flaxheads import config as configs
 from flaxheads import networks as nets
 from flaxheads.config import ModelConfig
-from flaxheads.data.levels import to_float, to_uint8
-from flaxheads.data.portrait import MAX_SIDE, Portrait
+from flaxheads.data.pixels import to_float, to_uint8
+from flaxheads.data.support import MAX_SIDE, Portrait
 from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
 from flaxheads.fewshot.model import Model
 from flaxheads.landmarks.crop import CropBox
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 
 KIND = 'person'
 _BATCH = 16
 _PIXELS_ON_CPU = 256 * 256  # of the frames drawn at once
-_MAX_CROP = 8  # times the portrait; see data/clips.py
+_MAX_CROP = 8  # times the portrait; see data/face_clips.py
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ def without_projection(generator_params: dict) -> dict:
 def _embedder(networks: nets.Networks):
   @jax.jit
   def embed(params, frames, points):
-    pictures = draw_landmarks(points, networks.embedder.image_size)
+    pictures = rasterise_landmarks(points, networks.embedder.image_size)
     embedding = nets.embed_people(
       networks, params['embedder'], to_float(frames)[None], pictures[None]
     )
@@ -137,7 +137,7 @@ def renderer(networks: nets.Networks):
 
   @jax.jit
   def render(generator, adain_params, points):
-    pictures = draw_landmarks(points, networks.embedder.image_size)
+    pictures = rasterise_landmarks(points, networks.embedder.image_size)
     psi = adain_params[None].repeat(points.shape[0], 0)
     return to_uint8(nets.generate(networks, generator, pictures, psi))
 

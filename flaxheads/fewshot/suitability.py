@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from flaxheads.data.sources import Support
+from flaxheads.data.support import Support
 from flaxheads.landmarks.layout import inter_ocular_distance
 from flaxheads.landmarks.pose import head_pose
 

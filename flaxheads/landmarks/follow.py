@@ -11,7 +11,7 @@ SIMILAR = 1 / 3
 
 
 def pick_face(faces: list[Face], face: int | None, where: str) -> Face:
-  """The face that was asked for, see load_clip, of at least one.
+  """The face that was asked for, see load_face_clip, of at least one.
 
   Raises:
     UserError: several and none chosen, or a number there is no face for.

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from flaxheads.models.inputs import prepare
+from flaxheads.models.normalisation import prepare
 from flaxheads.weights import convention as conventions
 from flaxheads.weights.convention import Convention
 

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from flaxheads.models.inputs import prepare
+from flaxheads.models.normalisation import prepare
 from flaxheads.models.resampling import max_pool
 from flaxheads.weights import convention as conventions
 from flaxheads.weights.convention import Convention

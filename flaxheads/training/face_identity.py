@@ -17,7 +17,7 @@ import optax
 
 from flaxheads.data.augment import augment
 from flaxheads.data.batch import Batch
-from flaxheads.data.levels import to_float, to_uint8
+from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.face_identity_config import FaceIdentityConfig
 from flaxheads.metrics import identity
 from flaxheads.models import pretrained

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flaxheads.config import Config
 from flaxheads.data.augment import augment
 from flaxheads.data.batch import Batch
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.training import parallel
 
 
@@ -54,7 +54,7 @@ def prepare_sample(batch: Batch, key: jax.Array, config: Config) -> Sample:
     batch.points,
     config.augment,
   )
-  pictures = draw_landmarks(points, config.model.image_size)
+  pictures = rasterise_landmarks(points, config.model.image_size)
   return Sample(
     frames[:, :-1],
     pictures[:, :-1],

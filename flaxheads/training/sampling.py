@@ -9,8 +9,8 @@ import numpy as np
 
 from flaxheads import networks as nets
 from flaxheads.data.batch import Batch
-from flaxheads.data.levels import to_float, to_uint8
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.data.pixels import to_float, to_uint8
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.models import spectral
 
 MAX_PEOPLE = 8
@@ -68,7 +68,7 @@ def make_looker(draw: Callable, batch: Batch) -> Callable:
   @jax.jit
   def look(trained, batch):
     frames = to_float(batch.frames)
-    pictures = draw_landmarks(batch.points, frames.shape[2])
+    pictures = rasterise_landmarks(batch.points, frames.shape[2])
     fake, real = draw(trained, frames, pictures), frames[:, -1]
     row = [frames[:, 0], pictures[:, -1], fake, real]
     sheet = to_uint8(jnp.concatenate(row, axis=2))  # [B, H, 4W, 3]

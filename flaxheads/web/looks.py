@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxheads.data.sources import Driver, Support, load_support
+from flaxheads.data.driver import Driver
+from flaxheads.data.support import Support, load_support
 from flaxheads.errors import UserError
 from flaxheads.fewshot.animation import resize
 from flaxheads.landmarks.crop import crop_image
 from flaxheads.landmarks.detect import make_detector
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 
 SHOWN = 256  # pixels, the side of a picture on the page
 _MOMENTS = 4  # of a driver
@@ -48,7 +49,7 @@ def in_words(error: UserError, paths: Sequence[Path]) -> str:
 
 @functools.partial(jax.jit, static_argnames='size')
 def _overlay(picture, points, size):
-  strokes = (draw_landmarks(points, size) + 1) / 2
+  strokes = (rasterise_landmarks(points, size) + 1) / 2
   opacity = strokes.max(-1, keepdims=True)
   mixed = picture * (1 - opacity) + 255 * strokes
   return jnp.clip(jnp.round(mixed), 0, 255).astype(jnp.uint8)

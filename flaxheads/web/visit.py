@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from flaxheads import fewshot
-from flaxheads.data.sources import Driver, Support, load_driver
+from flaxheads.data.driver import Driver, load_driver
+from flaxheads.data.support import Support
 from flaxheads.errors import UserError, check_range
 from flaxheads.fewshot import animation, casting, suitability
 from flaxheads.fewshot.person import Person

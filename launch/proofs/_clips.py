@@ -16,7 +16,7 @@ import numpy as np
 import flaxheads
 from flaxheads import fewshot
 from flaxheads.data import synthetic_heads
-from flaxheads.data.sources import Driver
+from flaxheads.data.driver import Driver
 from flaxheads.data.video import EXTENSIONS
 from flaxheads.errors import UserError
 from flaxheads.fewshot import casting

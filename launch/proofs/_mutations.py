@@ -22,9 +22,9 @@ _FINETUNING = 'flaxheads/fewshot/finetuning.py'
 _FINETUNE_STEP = 'flaxheads/fewshot/finetune_step.py'
 _GENERATOR = 'flaxheads/models/generator.py'
 _LOSSES = 'flaxheads/training/losses.py'
-_INPUTS = 'flaxheads/models/inputs.py'
+_INPUTS = 'flaxheads/models/normalisation.py'
 _PERCEPTUAL = 'flaxheads/models/perceptual.py'
-_READ = 'flaxheads/data/samples.py'
+_READ = 'flaxheads/data/episodes.py'
 _TABLE = 'flaxheads/training/identity_table.py'
 _KEEP = 'flaxheads/training/checkpoints.py'
 _WORKDIR = 'flaxheads/training/workdir.py'
@@ -211,9 +211,9 @@ MUTATIONS = (
     13,
     'the step draws outside the device',
     'flaxheads/training/sample.py',
-    'pictures = draw_landmarks(points, config.model.image_size)\n',
+    'pictures = rasterise_landmarks(points, config.model.image_size)\n',
     'pictures = jax.pure_callback(\n'
-    '    lambda points: draw_landmarks(points, config.model.image_size),\n'
+    '    lambda points: rasterise_landmarks(points, config.model.image_size),\n'
     '    jax.ShapeDtypeStruct(frames.shape, jnp.float32),\n'
     '    points,\n'
     '  )\n',
@@ -222,8 +222,8 @@ MUTATIONS = (
     13,
     'training knows the detector',
     'flaxheads/training/sample.py',
-    'from flaxheads.landmarks.draw import draw_landmarks\n',
-    'from flaxheads.landmarks.draw import draw_landmarks\n'
+    'from flaxheads.landmarks.rasterise import rasterise_landmarks\n',
+    'from flaxheads.landmarks.rasterise import rasterise_landmarks\n'
     'from flaxheads.landmarks.detect import make_detector\n',
   ),
   Mutation(
@@ -256,7 +256,7 @@ MUTATIONS = (
     'fine-tuning draws at every step',
     _FINETUNING,
     'given = x[batch], y[batch]\n',
-    'y = np.asarray(draw_landmarks(points, model.config.image_size))\n'
+    'y = np.asarray(rasterise_landmarks(points, model.config.image_size))\n'
     '    given = x[batch], y[batch]\n',
   ),
 )

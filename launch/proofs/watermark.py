@@ -23,7 +23,7 @@ import tqdm
 from absl import flags
 
 from flaxheads.data import synthetic_heads
-from flaxheads.data.files import atomic_path
+from flaxheads.data.output_files import atomic_path
 from flaxheads.data.video import (
   EXTENSIONS,
   VideoReader,

@@ -12,7 +12,7 @@ import pytest
 from flaxheads.config import AugmentConfig
 from flaxheads.data import augment as module
 from flaxheads.data.augment import augment
-from flaxheads.data.levels import to_float, to_uint8
+from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.landmarks import layout
 
 B, F, S = 2, 3, 64

@@ -8,7 +8,7 @@ from PIL import Image
 
 from flaxheads.data import synthetic_heads
 from flaxheads.errors import UserError
-from flaxheads.landmarks import crop, files, layout
+from flaxheads.landmarks import crop, landmark_files, layout
 from tests.launch.commands import call
 
 pytestmark = pytest.mark.usefixtures('fast_programs')  # hundreds of pictures
@@ -275,7 +275,7 @@ def test_launch_writes_clips_with_landmarks(tmp_path):
   assert done.code == 0, done.err
   assert (tmp_path / '0000.mp4').stat().st_size > 500
   assert (tmp_path / 'sheet.png').is_file()
-  landmarks = files.load_landmarks(tmp_path / '0000.landmarks.npz')
+  landmarks = landmark_files.load_landmarks(tmp_path / '0000.landmarks.npz')
   _, points = synthetic_heads.make_clip(0, 0, 3, 64)
   np.testing.assert_allclose(landmarks.points, points, atol=1e-3)
   np.testing.assert_allclose(landmarks.times, [0, 0.04, 0.08])

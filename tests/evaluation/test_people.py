@@ -84,7 +84,7 @@ def load(monkeypatch):
     frames = np.full((2, image_size, image_size, 3), ord(path.stem[0]))
     return FakeClip(frames.astype(np.uint8), make_person(num_frames=2).points)
 
-  monkeypatch.setattr(people, 'load_clip', fake)
+  monkeypatch.setattr(people, 'load_face_clip', fake)
 
 
 def test_unusable_clips_of_a_folder_are_left_out_and_told(tmp_path, load):

@@ -5,7 +5,7 @@ import pytest
 
 from flaxheads.baselines.nearest import nearest
 from flaxheads.baselines.warp import warp
-from flaxheads.data.clips import load_clip
+from flaxheads.data.face_clips import load_face_clip
 from flaxheads.evaluation import protocol, results
 from flaxheads.evaluation.instruments import Detection, Instruments
 from flaxheads.evaluation.protocol import Method
@@ -19,7 +19,7 @@ pytest.importorskip('mediapipe')
 def rows(real_clips, tmp_path_factory):
   detector = make_detector('mediapipe')
   path = min((real_clips / 'clips').glob('grid_*.mp4'))
-  clip = load_clip(path, 64, detector=detector, max_frames=75)
+  clip = load_face_clip(path, 64, detector=detector, max_frames=75)
   person = Person(path.stem, clip.frames, clip.points)
   everybody = make_trials([person], (1, 8), 'halves', 6)
   made = protocol.evaluate(

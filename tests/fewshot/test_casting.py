@@ -5,7 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from flaxheads.data.sources import Driver, Support
+from flaxheads.data.driver import Driver
+from flaxheads.data.support import Support
 from flaxheads.errors import UserError
 from flaxheads.fewshot import casting, suitability
 from flaxheads.landmarks import face_shape

@@ -8,7 +8,7 @@ import pytest
 
 from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
-from flaxheads.data.levels import to_uint8
+from flaxheads.data.pixels import to_uint8
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.errors import UserError
 from flaxheads.fewshot import finetune_step, finetuning, held_out
@@ -159,7 +159,7 @@ def test_a_share_of_the_steps_sees_moved_pictures(model, faces, monkeypatch):
 
 def test_pictures_move_with_their_landmarks():
   _, points = make_clip(0, 0, 2, 64, fps=5.0)
-  drawn = finetuning.draw_landmarks(points, 64)
+  drawn = finetuning.rasterise_landmarks(points, 64)
   x, y = finetuning.move(to_uint8(drawn), points, jax.random.key(1))
   assert np.abs(y - drawn).mean() > 0.02  # it moved
   assert np.abs(x - y).mean() < 0.2 * np.abs(y - drawn).mean()

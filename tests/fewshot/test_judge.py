@@ -5,8 +5,8 @@ import pytest
 
 from flaxheads import fewshot
 from flaxheads import networks as nets
-from flaxheads.data.levels import to_float
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.data.pixels import to_float
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 from tests.faces import make_person
 from tests.tiny_game import SIZE, make_config, make_model
 
@@ -28,7 +28,7 @@ def test_it_is_the_discriminator_of_the_model(model, person):
   assert found.shape == (18,) and found.dtype == np.float32
 
   def direct(i):
-    pictures = draw_landmarks(person.points[i : i + 1], SIZE)
+    pictures = rasterise_landmarks(person.points[i : i + 1], SIZE)
     frames = to_float(person.frames[i : i + 1])
     params = model.normal['discriminator']
     rows = np.asarray(known)[None]

@@ -9,7 +9,7 @@ import pytest
 
 from flaxheads import config as c
 from flaxheads import networks as nets
-from flaxheads.data import levels
+from flaxheads.data import pixels
 from flaxheads.fewshot import finetune_step, finetuning
 from flaxheads.fewshot.person import embed_person
 from flaxheads.landmarks import detect
@@ -39,8 +39,8 @@ def finetuned(experiment, model):
     networks=model.networks,
     content=content.pyramid_content(experiment.loss).apply,
   )
-  pictures = finetuning.draw_landmarks(points, tiny_game.SIZE)
-  x = levels.to_float(frames)
+  pictures = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
+  x = pixels.to_float(frames)
   after, terms = jax.jit(step)(before, x, pictures, {})
   return SimpleNamespace(
     before=before, after=after, terms=terms, x=x, pictures=pictures
@@ -116,7 +116,7 @@ def test_mistake_15_finetuning_detects_and_draws_nothing_again(
 ):
   frames, points = tiny_game.make_faces(3)
   drawn, detected = [], []
-  draw = finetuning.draw_landmarks
+  draw = finetuning.rasterise_landmarks
 
   def counted_draw(points, image_size):
     drawn.append(len(points))
@@ -126,7 +126,7 @@ def test_mistake_15_finetuning_detects_and_draws_nothing_again(
     detected.append(args)
     return lambda image: []
 
-  monkeypatch.setattr(finetuning, 'draw_landmarks', counted_draw)
+  monkeypatch.setattr(finetuning, 'rasterise_landmarks', counted_draw)
   monkeypatch.setattr(detect, 'make_detector', counted_detector)
   steps = []
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flaxheads.data.portrait import MAX_SIDE, Portrait, shrink
+from flaxheads.data.support import MAX_SIDE, Portrait, shrink
 from flaxheads.fewshot.paste import Paste
 from flaxheads.landmarks.crop import CropBox, crop_image
 from tests.faces import face_points

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flaxheads import fewshot
-from flaxheads.data.portrait import Portrait
+from flaxheads.data.support import Portrait
 from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
 from flaxheads.fewshot.person import frames_at_once

@@ -16,11 +16,11 @@ import atheris
 
 with atheris.instrument_imports(include=['flaxheads']):
   from flaxheads import config
-  from flaxheads.data import descriptions, records, video_folder
+  from flaxheads.data import dataset_info, records, video_folder
   from flaxheads.errors import UserError
   from flaxheads.evaluation import study
   from flaxheads.fewshot import folders
-  from flaxheads.landmarks import files as landmarks
+  from flaxheads.landmarks import landmark_files as landmarks
   from flaxheads.provenance import codes, credentials, identity
   from flaxheads.weights import convention, tensors
 
@@ -71,7 +71,7 @@ def _experiment(data: bytes) -> None:
 def _description(data: bytes) -> None:
   _written('features.json', data)
   _written('dataset_info.json', data)
-  descriptions.check(_SCRATCH)
+  dataset_info.check_dataset_info(_SCRATCH)
 
 
 def _record(data: bytes) -> None:

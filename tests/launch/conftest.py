@@ -10,9 +10,9 @@ import flaxheads
 from configs import tiny
 from flaxheads import networks as nets
 from flaxheads.data.image import write_png
-from flaxheads.data.sources import load_support
+from flaxheads.data.support import load_support
 from flaxheads.fewshot import person as person_module
-from flaxheads.landmarks.files import save_landmarks
+from flaxheads.landmarks.landmark_files import save_landmarks
 from flaxheads.models import spectral
 from tests.launch import footage
 

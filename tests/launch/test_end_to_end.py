@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 import flaxheads
-from flaxheads.data import clips
-from flaxheads.data.clips import load_clip
+from flaxheads.data import face_clips
+from flaxheads.data.face_clips import load_face_clip
 from flaxheads.data.image import read_image, write_png
 from flaxheads.data.video import read_video
 from flaxheads.fewshot import animation
-from flaxheads.landmarks.files import save_landmarks
+from flaxheads.landmarks.landmark_files import save_landmarks
 from tests.launch import footage
 from tests.launch.commands import call, call_all
 
@@ -168,7 +168,7 @@ def test_one_driver_makes_one_video(house, tmp_path, monkeypatch):
     return kept[-1]
 
   monkeypatch.setattr(animation, 'render', watch)
-  monkeypatch.setattr(clips, 'MAX_BYTES', 1)  # of pictures of the driver
+  monkeypatch.setattr(face_clips, 'MAX_BYTES', 1)  # of pictures of the driver
   _done(
     'animate',
     f'--person={person}',
@@ -194,7 +194,7 @@ def test_one_driver_makes_one_video(house, tmp_path, monkeypatch):
 
 
 def test_several_drivers_fill_a_folder(house, tmp_path):
-  clip = load_clip(house.footage / 'nod.mp4', SIZE)
+  clip = load_face_clip(house.footage / 'nod.mp4', SIZE)
   landmarks = tmp_path / 'nod.npz'  # the same name again
   save_landmarks(landmarks, clip.points * 3 + 7, clip.times)
   output = tmp_path / 'a' / 'folder'

@@ -14,7 +14,7 @@ import sys
 import pytest
 from safetensors.numpy import save_file
 
-from flaxheads.data.files import put_in_place, together
+from flaxheads.data.output_files import put_in_place, together
 from flaxheads.errors import UserError
 from flaxheads.weights import convert
 from tests.launch.commands import call, files_below

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flaxheads.data.image import write_png
-from flaxheads.landmarks.files import save_landmarks
+from flaxheads.landmarks.landmark_files import save_landmarks
 from flaxheads.weights import tensors
 from tests.launch.commands import ROOT, call, files_below
 

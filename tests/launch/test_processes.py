@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flaxheads.fewshot import animation
-from flaxheads.landmarks.files import save_landmarks
+from flaxheads.landmarks.landmark_files import save_landmarks
 from flaxheads.weights import tensors
 from tests.launch.commands import PYTHON, ROOT, call, finish, start
 

@@ -9,8 +9,8 @@ import pytest
 
 from flaxheads import networks as nets
 from flaxheads.config import ModelConfig
-from flaxheads.data.levels import to_float
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.data.pixels import to_float
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.models import sizes
 from tests import tiny_game
 
@@ -111,7 +111,7 @@ def _run(config, params):
 
   @jax.jit
   def run(params, frames, points, rows):
-    x, y = to_float(frames), draw_landmarks(points, tiny_game.SIZE)
+    x, y = to_float(frames), rasterise_landmarks(points, tiny_game.SIZE)
     one = nets.embed_people(networks, params['embedder'], x[None], y[None])
     each = nets.embed_people(
       networks, params['embedder'], x[:, None], y[:, None]

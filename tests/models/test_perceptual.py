@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from flaxheads.models import perceptual
-from flaxheads.models.inputs import prepare
+from flaxheads.models.normalisation import prepare
 from flaxheads.weights.convention import Convention
 
 NAMES = {

@@ -11,7 +11,7 @@ import pytest
 
 from flaxheads.errors import UserError
 from flaxheads.models import inception, iresnet, lpips, pretrained
-from flaxheads.models.inputs import prepare
+from flaxheads.models.normalisation import prepare
 from flaxheads.weights import convention
 
 RED = np.array([[[[1.0, 0.2, -1.0]]]], np.float32)  # in bytes 255, 153, 0

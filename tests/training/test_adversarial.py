@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from flaxheads import networks as nets
-from flaxheads.data import levels
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.data import pixels
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.training import adversarial, losses
 from flaxheads.training import step as training_step
 from flaxheads.training.sample import Sample
@@ -35,8 +35,8 @@ def play():
 
   @jax.jit
   def run(weights):
-    x = levels.to_float(frames).reshape(2, 3, *frames.shape[1:])
-    y = draw_landmarks(points, tiny_game.SIZE).reshape(x.shape)
+    x = pixels.to_float(frames).reshape(2, 3, *frames.shape[1:])
+    y = rasterise_landmarks(points, tiny_game.SIZE).reshape(x.shape)
     sample = Sample(x[:, :2], y[:, :2], x[:, 2], y[:, 2], None)
     generate, discriminate = training_step._players(
       networks, vectors, sample, remat=False

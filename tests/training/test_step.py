@@ -13,7 +13,7 @@ import pytest
 
 from flaxheads import networks as nets
 from flaxheads.config import OptimizerConfig
-from flaxheads.data import levels
+from flaxheads.data import pixels
 from flaxheads.training import parallel
 from flaxheads.training import step as training_step
 from tests import tiny_game
@@ -155,9 +155,9 @@ def test_learning_rate_rises_and_falls(warmup, decay, wanted):
 
 def test_frames_survive_the_round_trip_through_float():
   bytes_ = np.arange(256, dtype=np.uint8)
-  frames = levels.to_float(bytes_)
+  frames = pixels.to_float(bytes_)
   assert (frames.min(), frames.max()) == (-1, 1)
-  np.testing.assert_array_equal(levels.to_uint8(frames), bytes_)
+  np.testing.assert_array_equal(pixels.to_uint8(frames), bytes_)
   np.testing.assert_array_equal(
-    levels.to_uint8(np.array([-3.0, 3.0])), [0, 255]
+    pixels.to_uint8(np.array([-3.0, 3.0])), [0, 255]
   )

@@ -16,7 +16,7 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from etils import epath
 
 from flaxheads.data import records
-from flaxheads.data.files import locked
+from flaxheads.data.output_files import locked
 from flaxheads.data.preparation import report, shards
 from flaxheads.data.preparation.guard import Worker
 from flaxheads.data.preparation.job import Job, Options

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.baseline_config import FewShotConfig, Pix2pixHDConfig
-from flaxheads.data.levels import to_float, to_uint8
+from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.evaluation.baselines.trained import Trained
-from flaxheads.landmarks.draw import draw_landmarks
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.training.baselines import pix2pixhd, pix2pixhd_game
 
 _BATCH = 8  # drivers at once
@@ -66,7 +66,7 @@ def make_finetune(config: Pix2pixHDConfig) -> Callable:
 
   def finetune(params, frames, points, seed: int = 0) -> dict:
     x = np.asarray(to_float(jnp.asarray(frames)))
-    y = np.asarray(draw_landmarks(jnp.asarray(points), x.shape[1]))
+    y = np.asarray(rasterise_landmarks(jnp.asarray(points), x.shape[1]))
     state = pix2pixhd.init_state(config, params)
     size = min(config.finetune.batch_size, len(x))
     batches = make_batches(len(x), size, np.random.default_rng(seed))
@@ -92,7 +92,7 @@ def make_draw(config: Pix2pixHDConfig) -> Callable:
 
   @jax.jit
   def draw_batch(params, points):
-    pictures = draw_landmarks(points, size)
+    pictures = rasterise_landmarks(points, size)
     return to_uint8(networks.generator.apply({'params': params}, pictures))
 
   def draw(params, points):

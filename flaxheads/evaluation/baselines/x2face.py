@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxheads.data.levels import to_float, to_uint8
+from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.evaluation.baselines.trained import Trained
 from flaxheads.training.baselines.x2face import build_network
 

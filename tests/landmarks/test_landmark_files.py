@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flaxheads.errors import UserError
-from flaxheads.landmarks import files
+from flaxheads.landmarks import landmark_files
 
 
 def _points(num_frames=3):
@@ -18,12 +18,12 @@ def _points(num_frames=3):
 def test_round_trip(tmp_path):
   points, times = _points().astype(np.float32), np.array([0.0, 0.04, 0.1])
   points[1] = np.nan  # a frame without a face
-  files.save_landmarks(tmp_path / 'a.npz', points, times)
-  loaded = files.load_landmarks(tmp_path / 'a.npz')
+  landmark_files.save_landmarks(tmp_path / 'a.npz', points, times)
+  loaded = landmark_files.load_landmarks(tmp_path / 'a.npz')
   np.testing.assert_array_equal(loaded.points, points)
   np.testing.assert_array_equal(loaded.times, times)
-  files.save_landmarks(tmp_path / 'b.npz', points)
-  assert files.load_landmarks(tmp_path / 'b.npz').times is None
+  landmark_files.save_landmarks(tmp_path / 'b.npz', points)
+  assert landmark_files.load_landmarks(tmp_path / 'b.npz').times is None
 
 
 def _partly_nan():
@@ -51,20 +51,20 @@ def _partly_nan():
 def test_bad_contents(tmp_path, arrays, message):
   np.savez(tmp_path / 'bad.npz', **arrays)
   with pytest.raises(UserError, match=message) as error:
-    files.load_landmarks(tmp_path / 'bad.npz')
+    landmark_files.load_landmarks(tmp_path / 'bad.npz')
   assert 'bad.npz' in str(error.value) and '\n' not in str(error.value)
 
 
 def test_bad_files(tmp_path, monkeypatch):
   with pytest.raises(UserError, match='no such landmarks file'):
-    files.load_landmarks(tmp_path / 'none.npz')
+    landmark_files.load_landmarks(tmp_path / 'none.npz')
   (tmp_path / 'text.npz').write_text('hello')
   with pytest.raises(UserError, match='not an .npz file'):
-    files.load_landmarks(tmp_path / 'text.npz')
+    landmark_files.load_landmarks(tmp_path / 'text.npz')
   np.savez_compressed(tmp_path / 'bomb.npz', points=np.zeros((500, 68, 2)))
-  monkeypatch.setattr(files, 'MAX_BYTES', 10_000)
+  monkeypatch.setattr(landmark_files, 'MAX_BYTES', 10_000)
   with pytest.raises(UserError, match='unpacks to more than'):
-    files.load_landmarks(tmp_path / 'bomb.npz')
+    landmark_files.load_landmarks(tmp_path / 'bomb.npz')
 
 
 class _Bomb:
@@ -81,7 +81,7 @@ def test_a_pickle_does_not_go_off(tmp_path):
   path, canary = tmp_path / 'bomb.npz', tmp_path / 'canary'
   np.savez(path, points=np.array([_Bomb(canary)]))
   with pytest.raises(UserError, match='plain numbers'):
-    files.load_landmarks(path)
+    landmark_files.load_landmarks(path)
   assert not canary.exists()
   np.load(path, allow_pickle=True)['points']  # it is one
   assert canary.exists()
@@ -95,7 +95,7 @@ def test_members_that_are_no_arrays(tmp_path):
     with zipfile.ZipFile(tmp_path / 'bad.npz', 'w') as archive:
       archive.writestr('points.npy', member)
     with pytest.raises(UserError, match='bad.npz'):
-      files.load_landmarks(tmp_path / 'bad.npz')
+      landmark_files.load_landmarks(tmp_path / 'bad.npz')
 
 
 def _header(data, offset, value):
@@ -137,5 +137,5 @@ def test_damaged_archives(spoil, tmp_path):
   np.savez_compressed(path, points=_points())
   path.write_bytes(spoil(path.read_bytes()))
   with pytest.raises(UserError, match='a.npz: not an .npz file') as error:
-    files.load_landmarks(path)
+    landmark_files.load_landmarks(path)
   assert '\n' not in str(error.value)

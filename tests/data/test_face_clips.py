@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flaxheads.data import clips
-from flaxheads.data.clips import load_clip
+from flaxheads.data import face_clips
+from flaxheads.data.face_clips import load_face_clip
 from flaxheads.data.image import write_png
 from flaxheads.data.video import VideoWriter, read_video
 from flaxheads.errors import UserError
 from flaxheads.landmarks.crop import crop_box, points_from_crop
 from flaxheads.landmarks.detect import Face, make_detector
-from flaxheads.landmarks.files import save_landmarks
 from flaxheads.landmarks.follow import Follower
+from flaxheads.landmarks.landmark_files import save_landmarks
 
 _SHAPE = np.random.default_rng(0).uniform(0, 1, (68, 2))
 
@@ -55,20 +55,20 @@ def _video(path, scenes, fps=25):
 
 
 def _load(path, size=64, **options):
-  return load_clip(path, size, detector=ColourDetector(), **options)
+  return load_face_clip(path, size, detector=ColourDetector(), **options)
 
 
 def test_points_alone_are_read_once_and_are_the_same(tmp_path, monkeypatch):
   scenes = [{'red': (40 + i, 30, 30)} for i in range(6)]
   path = _video(tmp_path / 'a.mp4', scenes)
   whole = _load(path)
-  opened, begin = [], clips.videos.VideoReader.__iter__
+  opened, begin = [], face_clips.videos.VideoReader.__iter__
   monkeypatch.setattr(
-    clips.videos.VideoReader,
+    face_clips.videos.VideoReader,
     '__iter__',
     lambda reader: opened.append(1) or begin(reader),
   )
-  monkeypatch.setattr(clips, 'MAX_BYTES', 1)  # which no frame would fit
+  monkeypatch.setattr(face_clips, 'MAX_BYTES', 1)  # which no frame would fit
   points = _load(path, frames=False)
   assert points.frames is None and len(opened) == 1
   np.testing.assert_array_equal(points.points, whole.points)
@@ -118,7 +118,7 @@ def test_missing_frames_are_listed_and_logged(tmp_path, caplog):
   assert clip.kept.tolist() == [0, 1, 2, 6, 7, 8, 10, 11, 12, 13]
   np.testing.assert_allclose(clip.times, clip.kept / 25, atol=1e-3)
   word = f'no face in frames 3-5 and 9 of {path}'
-  assert clips.describe_missing(clip) == word
+  assert face_clips.describe_missing(clip) == word
   assert word in caplog.text
 
 
@@ -133,8 +133,8 @@ def test_missing_frames_are_listed_and_logged(tmp_path, caplog):
 )
 def test_words_for_missing_frames(missing, text):
   none = np.zeros(0)
-  clip = clips.Clip(none, none, none, (), none, missing, 'x')
-  assert clips.describe_missing(clip) == text
+  clip = face_clips.FaceClip(none, none, none, (), none, missing, 'x')
+  assert face_clips.describe_missing(clip) == text
 
 
 def test_no_face_at_all(tmp_path):
@@ -230,14 +230,18 @@ def test_precomputed_landmarks(tmp_path):
   points += np.random.default_rng(0).normal(0, 1, points.shape)
   points[2] = np.nan
   save_landmarks(tmp_path / 'a.npz', points, [0.0, 0.1, 0.2, 0.3])
-  clip = load_clip(path, 64, landmarks=tmp_path / 'a.npz')
+  clip = load_face_clip(path, 64, landmarks=tmp_path / 'a.npz')
   assert clip.kept.tolist() == [0, 1, 3] and clip.missing == [2]
   np.testing.assert_allclose(clip.times, [0, 0.1, 0.3])
   assert clip.box == pytest.approx(crop_box(points[[0, 1, 3]]), rel=1e-5)
   back = points_from_crop(clip.points, clip.box, 64)  # untouched
   np.testing.assert_allclose(back, points[[0, 1, 3]], atol=1e-3)
   assert (
-    len(load_clip(path, 64, landmarks=tmp_path / 'a.npz', max_frames=2).frames)
+    len(
+      load_face_clip(
+        path, 64, landmarks=tmp_path / 'a.npz', max_frames=2
+      ).frames
+    )
     == 2
   )
 
@@ -253,9 +257,9 @@ def test_landmarks_of_something_else(tmp_path):
   ]:
     save_landmarks(tmp_path / f'{name}.npz', part)
     with pytest.raises(UserError, match=message):
-      load_clip(path, 64, landmarks=tmp_path / f'{name}.npz')
+      load_face_clip(path, 64, landmarks=tmp_path / f'{name}.npz')
   with pytest.raises(UserError, match='leave out fps'):
-    load_clip(path, 64, landmarks=tmp_path / 'few.npz', fps=10)
+    load_face_clip(path, 64, landmarks=tmp_path / 'few.npz', fps=10)
 
 
 def test_limits(tmp_path, monkeypatch):
@@ -264,7 +268,7 @@ def test_limits(tmp_path, monkeypatch):
     _load(path, size=2)
   with pytest.raises(UserError, match='max_frames: 0'):
     _load(path, max_frames=0)
-  monkeypatch.setattr(clips, 'MAX_BYTES', 30_000)
+  monkeypatch.setattr(face_clips, 'MAX_BYTES', 30_000)
   with pytest.raises(UserError, match='4 frames of 64x64 take more than'):
     _load(path)
   (tmp_path / 'text.mp4').write_text('nothing')
@@ -288,7 +292,7 @@ def test_real_face_end_to_end(tmp_path):
       writer.write(np.roll(portrait, shift, axis=1))
     for _ in range(3):
       writer.write(np.full_like(portrait, 90))
-  clip = load_clip(tmp_path / 'a.mp4', 128)
+  clip = load_face_clip(tmp_path / 'a.mp4', 128)
   assert clip.kept.tolist() == list(range(10)) and clip.missing == [10, 11, 12]
   moved = points_from_crop(clip.points, clip.box, 128).mean(1)
   np.testing.assert_allclose(np.diff(moved[:, 0]), 4, atol=0.8)
@@ -306,7 +310,7 @@ def test_real_clips_load(real_clips, real_detector):
   paths = [path for path in paths if not path.name.startswith('edge_')]
   assert paths
   for path in paths:
-    clip = load_clip(path, 64, detector=real_detector, max_frames=20)
+    clip = load_face_clip(path, 64, detector=real_detector, max_frames=20)
     assert len(clip.frames) == 20 and clip.missing == [], path.name
     # No frame's points leap away from the others'.
     middle = clip.points.mean(1)
@@ -315,7 +319,9 @@ def test_real_clips_load(real_clips, real_detector):
 
 def test_real_edges(real_clips, real_detector):
   def load(name, **options):
-    return load_clip(real_clips / name, 64, detector=real_detector, **options)
+    return load_face_clip(
+      real_clips / name, 64, detector=real_detector, **options
+    )
 
   with pytest.raises(UserError, match='no face found in the picture'):
     load('portraits/edge_dog.jpg')
@@ -330,7 +336,7 @@ def test_real_pair_is_told_apart(real_clips, real_detector):
   path = real_clips / 'clips' / 'edge_two_faces_intel.mp4'
   width = read_video(path, max_frames=1).frames[0].shape[1]
   for face, is_left in ((0, True), (1, False)):
-    clip = load_clip(path, 64, detector=real_detector, face=face)
+    clip = load_face_clip(path, 64, detector=real_detector, face=face)
     centres = points_from_crop(clip.points, clip.box, 64).mean(1)[:, 0]
     assert ((centres < width / 2) == is_left).all()
     assert np.abs(np.diff(centres)).max() < 0.1 * width

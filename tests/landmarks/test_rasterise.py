@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flaxheads.landmarks import layout
-from flaxheads.landmarks.draw import draw_landmarks, line_width
+from flaxheads.landmarks.rasterise import line_width, rasterise_landmarks
 
 SIZE = 64
 _FINE = 16  # samples of a pixel along each axis
@@ -56,13 +56,13 @@ def _draw_by_opencv(points, size):
 
 @pytest.fixture(scope='module')
 def draw():
-  return jax.jit(lambda points: draw_landmarks(points, SIZE))
+  return jax.jit(lambda points: rasterise_landmarks(points, SIZE))
 
 
 @pytest.mark.parametrize('size', [64, 256])
 def test_it_is_what_another_rasteriser_draws(size):
   points = _face(size) + 0.3
-  mine = np.asarray(draw_landmarks(points, size))
+  mine = np.asarray(rasterise_landmarks(points, size))
   theirs = _draw_by_opencv(points, size)
   assert mine.shape == (size, size, 3) and mine.dtype == np.float32
   inked = theirs.max(-1) > -1
@@ -146,11 +146,11 @@ def test_gradient_is_finite_with_a_pixel_on_a_stroke(draw):
 
 def test_leading_dimensions_are_kept():
   points = np.stack([_face(), _face() + 2, _face() - 2, _face() + 1])
-  many = np.asarray(draw_landmarks(points.reshape(2, 2, 68, 2), SIZE))
+  many = np.asarray(rasterise_landmarks(points.reshape(2, 2, 68, 2), SIZE))
   assert many.shape == (2, 2, SIZE, SIZE, 3)
   for place, one in zip(np.ndindex(2, 2), points, strict=True):
     np.testing.assert_allclose(
-      many[place], draw_landmarks(one, SIZE), atol=1e-5
+      many[place], rasterise_landmarks(one, SIZE), atol=1e-5
     )
 
 

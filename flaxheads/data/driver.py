@@ -1,4 +1,4 @@
-"""What a user hands over: pictures of a person, and what shall move them."""
+"""What moves a person: the landmarks of a video, image folder or file."""
 
 import os
 from pathlib import Path
@@ -8,33 +8,12 @@ import numpy as np
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
-from flaxheads.data.clips import Clip, describe_missing, load_clip
-from flaxheads.data.portrait import Portrait, read_portrait
+from flaxheads.data.face_clips import describe_missing, load_face_clip
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import crop_box, points_to_crop
-from flaxheads.landmarks.detect import Detector
-from flaxheads.landmarks.files import load_landmarks
+from flaxheads.landmarks.landmark_files import load_landmarks
 
-DEFAULT_NUM_SHOTS = 32
-STILL_FPS = 25.0  # pictures of a folder, shown one after another
-
-
-class Support(NamedTuple):
-  """T frames of one person.
-
-  Attributes:
-    frames: uint8 [T, S, S, 3].
-    points: float32 [T, 68, 2] in pixels.
-    remarks: sentences for the user, on frames left out.
-    sides: float64 [T], the crops' sides in pixels of the source.
-    portrait: the whole picture of the first frame.
-  """
-
-  frames: np.ndarray
-  points: np.ndarray
-  remarks: list[str]
-  sides: np.ndarray
-  portrait: Portrait
+STILL_FPS = 25.0  # frame rate of a folder of images
 
 
 class Driver(NamedTuple):
@@ -57,89 +36,6 @@ class Driver(NamedTuple):
   remarks: list[str]
   sound: Path | None = None
   start: float = 0.0
-
-
-def _spread(count: int, wanted: int) -> np.ndarray:
-  return np.linspace(0, count - 1, wanted).round().astype(int)
-
-
-def _clips(path: Path, image_size: int, **options) -> list[Clip]:
-  """The clip of a file or a folder of pictures; those of a folder of videos."""
-  if not path.exists():
-    raise UserError(
-      f'{path}: no such file or folder; give a picture, a video, or a folder of'
-      ' either'
-    )
-  if not path.is_dir():
-    return [load_clip(path, image_size, **options)]
-  names = sorted(p for p in path.iterdir() if not p.name.startswith('.'))
-  clips = [p for p in names if p.suffix.lower() in videos.EXTENSIONS]
-  pictures = [p for p in names if p.suffix.lower() in images.EXTENSIONS]
-  if clips and pictures:
-    raise UserError(
-      f'{path}: holds pictures and videos; give a folder of one kind'
-    )
-  if clips and options['landmarks'] is not None:
-    raise UserError(
-      f'{path}: --landmarks belong to one video, or to a folder of pictures'
-    )
-  if clips:
-    return [load_clip(clip, image_size, **options) for clip in clips]
-  return [load_clip(path, image_size, **options)]
-
-
-def load_support(
-  path: str | os.PathLike,
-  image_size: int,
-  num_shots: int | None = None,
-  *,
-  face: int | None = None,
-  landmarks: str | os.PathLike | None = None,
-  detector: Detector | None = None,
-  max_frames: int | None = None,
-) -> Support:
-  """Reads the frames that a person is made from.
-
-  Args:
-    path: a picture, a video, or a folder of either.
-    image_size: side of the crops in pixels.
-    num_shots: T, spread over what there is; None: all, at most 32.
-    face: which face, from the left, where a picture shows several.
-    landmarks: an .npz file with the points of every picture.
-    detector: see flaxheads/landmarks/detect.py; None makes the default one.
-    max_frames: read at most so many frames of each video.
-
-  Raises:
-    UserError: unreadable, no face, or fewer than T frames with one.
-  """
-  if num_shots is not None:
-    check_range('--num_shots', num_shots, 1)
-  path = Path(path).expanduser()
-  clips = _clips(
-    path,
-    image_size,
-    face=face,
-    landmarks=landmarks,
-    detector=detector,
-    max_frames=max_frames,
-  )
-  frames = np.concatenate([clip.frames for clip in clips])
-  points = np.concatenate([clip.points for clip in clips])
-  if num_shots is not None and num_shots > len(frames):
-    raise UserError(
-      f'{path}: has {len(frames)} frames with a face, fewer than '
-      f'--num_shots={num_shots}; at most {len(frames)} can be asked for'
-    )
-  chosen = _spread(
-    len(frames), num_shots or min(len(frames), DEFAULT_NUM_SHOTS)
-  )
-  remarks = [describe_missing(clip) for clip in clips if clip.missing]
-  sides = np.array([box.side for clip in clips for box in clip.boxes])
-  # The first of the chosen frames is the first of all.
-  portrait = read_portrait(clips[0])
-  return Support(
-    frames[chosen], points[chosen], remarks, sides[chosen], portrait
-  )
 
 
 def load_driver(
@@ -182,7 +78,7 @@ def load_driver(
     points, times, still = _from_landmarks(path, image_size, max_frames)
     pictures, remarks, sound = None, [], None
   else:
-    clip = load_clip(
+    clip = load_face_clip(
       path, image_size, face=face, max_frames=max_frames, frames=frames
     )
     points, times, pictures = clip.points, clip.times, clip.frames

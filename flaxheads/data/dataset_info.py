@@ -56,7 +56,7 @@ def _values(tree, names: frozenset) -> Iterator:
       left += node
 
 
-def check(folder) -> None:
+def check_dataset_info(folder) -> None:
   """Raises UserError unless a folder of records describes such as we make.
 
   Args:

@@ -10,7 +10,7 @@ from absl import logging
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
-from flaxheads.data.frames import ahead
+from flaxheads.data.video_frames import ahead
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import (
   CropBox,
@@ -19,8 +19,8 @@ from flaxheads.landmarks.crop import (
   points_to_crop,
 )
 from flaxheads.landmarks.detect import Detector, make_detector
-from flaxheads.landmarks.files import load_landmarks
 from flaxheads.landmarks.follow import Follower, pick_face
+from flaxheads.landmarks.landmark_files import load_landmarks
 from flaxheads.landmarks.smooth import smooth_points
 
 MAX_BYTES = 4 << 30  # of cropped frames
@@ -31,7 +31,7 @@ _FACE_NEEDED = 'give one with a face seen from the front'
 
 
 @dataclasses.dataclass(frozen=True)
-class Clip:
+class FaceClip:
   """The frames of one face, cropped.
 
   Attributes:
@@ -59,7 +59,7 @@ class Clip:
     return self.boxes[0]
 
 
-def load_clip(
+def load_face_clip(
   path: str | os.PathLike,
   image_size: int,
   *,
@@ -69,7 +69,7 @@ def load_clip(
   fps: float | None = None,
   landmarks: str | os.PathLike | None = None,
   frames: bool = True,
-) -> Clip:
+) -> FaceClip:
   """Finds, follows, smooths and crops one face.
 
   Args:
@@ -81,7 +81,7 @@ def load_clip(
       first frame with a face. None: the only one, or in a video the largest.
     max_frames: read at most so many frames or pictures.
     fps: resample a video to this rate.
-    landmarks: an .npz file with the points, see landmarks/files.py; then
+    landmarks: an .npz file with the points, see `landmark_files`; then
       nothing is detected or smoothed.
     frames: False leaves the frames of a video out, which then is read once,
       in memory that does not grow with its length.
@@ -114,7 +114,7 @@ def load_clip(
   return clip
 
 
-def describe_missing(clip: Clip) -> str:
+def describe_missing(clip: FaceClip) -> str:
   """'no face in frames 12-19 and 40 of clip.mp4', or '' if none is missing."""
   if not clip.missing:
     return ''
@@ -130,7 +130,7 @@ def describe_missing(clip: Clip) -> str:
 
 def _load_video(
   reader, image_size, detector, face, given, whole, wanted
-) -> Clip:
+) -> FaceClip:
   """Two passes over the file, so that frames need not stay in memory."""
   source = str(reader.path)
   points, times, shape = [], [], None
@@ -161,7 +161,7 @@ def _load_video(
     located = smooth_points(located, rate, kept)
   box = crop_box(located)
   _check_box(source, box, shape)
-  return Clip(
+  return FaceClip(
     frames=_crop(reader, kept, box, image_size) if wanted else None,
     points=points_to_crop(located, box, image_size),
     times=times[kept],
@@ -184,7 +184,9 @@ def _crop(reader, kept, box, image_size) -> np.ndarray:
   return frames
 
 
-def _load_pictures(path, image_size, detector, face, max_frames, given) -> Clip:
+def _load_pictures(
+  path, image_size, detector, face, max_frames, given
+) -> FaceClip:
   """One picture, or those of a folder, each with a box of its own."""
   paths = list_pictures(path)[:max_frames]
   _check_memory(str(path), len(paths), image_size)
@@ -213,7 +215,7 @@ def _load_pictures(path, image_size, detector, face, max_frames, given) -> Clip:
     raise UserError(f'{path}: no face found in {where}; {_FACE_NEEDED}')
   kept = np.array(kept, np.int64)
   times = given.times if given is not None else None
-  return Clip(
+  return FaceClip(
     frames=np.stack(frames),
     points=np.stack(points),
     times=kept.astype(np.float64) if times is None else times[kept],

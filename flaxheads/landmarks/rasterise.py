@@ -70,7 +70,7 @@ def _draw_one(points, image_size):
   return 2 * picture - 1
 
 
-def draw_landmarks(points: jax.Array, image_size: int) -> jax.Array:
+def rasterise_landmarks(points: jax.Array, image_size: int) -> jax.Array:
   """Draws the strokes of the 68-point layout on black.
 
   Args:
@@ -88,11 +88,11 @@ def draw_landmarks(points: jax.Array, image_size: int) -> jax.Array:
   return pictures.reshape(*lead, image_size, image_size, 3)
 
 
-def around_landmarks(pictures: jax.Array) -> jax.Array:
+def face_mask(pictures: jax.Array) -> jax.Array:
   """Where the face is, with a soft border.
 
   Args:
-    pictures: of `draw_landmarks`, [..., S, S, 3].
+    pictures: of `rasterise_landmarks`, [..., S, S, 3].
 
   Returns:
     float32 [..., S, S, 1], 1 within a twentieth of the side of a stroke,

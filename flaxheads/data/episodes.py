@@ -39,7 +39,7 @@ def _order(seed, epoch, part, length):
   return rng.permutation(length)
 
 
-class _MakeSample:
+class _MakeEpisode:
   """Position within one part -> the sample drawn there.
 
   The part is shuffled anew in every epoch of its own, whatever the others do.
@@ -71,7 +71,7 @@ class _MakeSample:
     return frames, points, np.int32(self._offset + index)
 
 
-def make_samples(
+def make_episodes(
   source: mixture.Mixture, num_support: int, image_size: int, seed: int
 ) -> grain.MapDataset:
   """The samples of a run by their position, each of the part whose turn it is.
@@ -92,7 +92,7 @@ def make_samples(
   _check(source, num_support)
   parts = [
     grain.MapDataset.range(_MAX_POSITIONS).map(
-      _MakeSample(source, part, num_support, image_size, seed)
+      _MakeEpisode(source, part, num_support, image_size, seed)
     )
     for part in range(len(source.parts))
   ]

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from flaxheads.data.frames import ahead
+from flaxheads.data.video_frames import ahead
 
 
 def test_items_come_in_order_from_another_thread():

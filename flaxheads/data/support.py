@@ -1,0 +1,164 @@
+"""The frames a person is made from, and the whole image behind the first."""
+
+import collections
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from flaxheads.data import image as images
+from flaxheads.data import video as videos
+from flaxheads.data.face_clips import (
+  FaceClip,
+  describe_missing,
+  list_pictures,
+  load_face_clip,
+)
+from flaxheads.data.video import VideoReader
+from flaxheads.errors import UserError, check_range
+from flaxheads.landmarks.crop import CropBox
+from flaxheads.landmarks.detect import Detector
+
+DEFAULT_NUM_SHOTS = 32
+MAX_SIDE = 1920  # pixels; larger pictures are shrunk
+
+
+class Portrait(NamedTuple):
+  """A picture with a face.
+
+  Attributes:
+    image: uint8 RGB [H, W, 3].
+    box: the square in it that the face's crop shows.
+  """
+
+  image: np.ndarray
+  box: CropBox
+
+
+def read_portrait(clip: FaceClip) -> Portrait:
+  """The picture behind the first frame of a clip, read once more."""
+  path, number = Path(clip.source), int(clip.kept[0])
+  if path.is_dir() or path.suffix.lower() in images.EXTENSIONS:
+    image = images.read_image(list_pictures(path)[number])
+  else:
+    reader = VideoReader(path, max_frames=number + 1)
+    image = collections.deque(reader, maxlen=1).pop().image
+  return shrink(Portrait(image, clip.box))
+
+
+def shrink(portrait: Portrait) -> Portrait:
+  """At most 1920 pixels on a side."""
+  height, width = portrait.image.shape[:2]
+  scale = MAX_SIDE / max(height, width)
+  if scale >= 1:
+    return portrait
+  size = (max(1, round(width * scale)), max(1, round(height * scale)))
+  small = Image.fromarray(portrait.image).resize(size, Image.Resampling.LANCZOS)
+  x_scale, y_scale = size[0] / width, size[1] / height
+  x0, y0, side = portrait.box
+  return Portrait(
+    np.asarray(small), CropBox(x0 * x_scale, y0 * y_scale, side * scale)
+  )
+
+
+class Support(NamedTuple):
+  """T frames of one person.
+
+  Attributes:
+    frames: uint8 [T, S, S, 3].
+    points: float32 [T, 68, 2] in pixels.
+    remarks: sentences for the user, on frames left out.
+    sides: float64 [T], the crops' sides in pixels of the source.
+    portrait: the whole picture of the first frame.
+  """
+
+  frames: np.ndarray
+  points: np.ndarray
+  remarks: list[str]
+  sides: np.ndarray
+  portrait: Portrait
+
+
+def _spread(count: int, wanted: int) -> np.ndarray:
+  return np.linspace(0, count - 1, wanted).round().astype(int)
+
+
+def _clips(path: Path, image_size: int, **options) -> list[FaceClip]:
+  """The clip of a file or a folder of pictures; those of a folder of videos."""
+  if not path.exists():
+    raise UserError(
+      f'{path}: no such file or folder; give a picture, a video, or a folder of'
+      ' either'
+    )
+  if not path.is_dir():
+    return [load_face_clip(path, image_size, **options)]
+  names = sorted(p for p in path.iterdir() if not p.name.startswith('.'))
+  clips = [p for p in names if p.suffix.lower() in videos.EXTENSIONS]
+  pictures = [p for p in names if p.suffix.lower() in images.EXTENSIONS]
+  if clips and pictures:
+    raise UserError(
+      f'{path}: holds pictures and videos; give a folder of one kind'
+    )
+  if clips and options['landmarks'] is not None:
+    raise UserError(
+      f'{path}: --landmarks belong to one video, or to a folder of pictures'
+    )
+  if clips:
+    return [load_face_clip(clip, image_size, **options) for clip in clips]
+  return [load_face_clip(path, image_size, **options)]
+
+
+def load_support(
+  path: str | os.PathLike,
+  image_size: int,
+  num_shots: int | None = None,
+  *,
+  face: int | None = None,
+  landmarks: str | os.PathLike | None = None,
+  detector: Detector | None = None,
+  max_frames: int | None = None,
+) -> Support:
+  """Reads the frames that a person is made from.
+
+  Args:
+    path: a picture, a video, or a folder of either.
+    image_size: side of the crops in pixels.
+    num_shots: T, spread over what there is; None: all, at most 32.
+    face: which face, from the left, where a picture shows several.
+    landmarks: an .npz file with the points of every picture.
+    detector: see flaxheads/landmarks/detect.py; None makes the default one.
+    max_frames: read at most so many frames of each video.
+
+  Raises:
+    UserError: unreadable, no face, or fewer than T frames with one.
+  """
+  if num_shots is not None:
+    check_range('--num_shots', num_shots, 1)
+  path = Path(path).expanduser()
+  clips = _clips(
+    path,
+    image_size,
+    face=face,
+    landmarks=landmarks,
+    detector=detector,
+    max_frames=max_frames,
+  )
+  frames = np.concatenate([clip.frames for clip in clips])
+  points = np.concatenate([clip.points for clip in clips])
+  if num_shots is not None and num_shots > len(frames):
+    raise UserError(
+      f'{path}: has {len(frames)} frames with a face, fewer than '
+      f'--num_shots={num_shots}; at most {len(frames)} can be asked for'
+    )
+  chosen = _spread(
+    len(frames), num_shots or min(len(frames), DEFAULT_NUM_SHOTS)
+  )
+  remarks = [describe_missing(clip) for clip in clips if clip.missing]
+  sides = np.array([box.side for clip in clips for box in clip.boxes])
+  # The first of the chosen frames is the first of all.
+  portrait = read_portrait(clips[0])
+  return Support(
+    frames[chosen], points[chosen], remarks, sides[chosen], portrait
+  )
