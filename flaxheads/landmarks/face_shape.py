@@ -85,16 +85,29 @@ def _identity_precision() -> np.ndarray:
 
 
 def project(shape: np.ndarray, motion: Motion) -> np.ndarray:
-  """Pixels of a face's points, but for the motion's shift.
+  """Projects points of a head, without the motion's shift.
 
   Args:
-    shape: [68, 3] or [F, 68, 3], cm.
+    shape: [P, 3] or [F, P, 3], cm.
     motion: of F frames.
 
   Returns:
-    float64 [F, 68, 2], y up.
+    float64 [F, P, 2], pixels, y up.
   """
   return motion.scale[:, None, None] * _picture(_turn(shape, motion.rotation))
+
+
+def depth(shape: np.ndarray, motion: Motion) -> np.ndarray:
+  """Depth of points, cm; larger is nearer to the camera.
+
+  Args:
+    shape: [P, 3] or [F, P, 3], cm.
+    motion: of F frames.
+
+  Returns:
+    float64 [F, P].
+  """
+  return _turn(shape, motion.rotation)[..., 2]
 
 
 def _turn(shape, rotation):
