@@ -123,8 +123,9 @@ def _cross(a, b):
 def _triangle_table(source, target):
   """Rows for the rasteriser, float32 [M, 17].
 
-  Three barycentric coordinates as coefficients of (x, y, 1), the corners in
-  the source, the source's signed area for a unit of the target's, the depth.
+  Three barycentric coordinates as coefficients of (x, y, 1), how far the
+  corners are from the source's, the source's signed area for a unit of the
+  target's, the depth.
   """
   triangles = head_mesh.topology().triangles
   source = source[triangles]  # [M, 3, 2]
@@ -146,7 +147,7 @@ def _triangle_table(source, target):
   return jnp.concatenate(
     [
       bary.reshape(-1, 9),
-      source.reshape(-1, 6),
+      (source - places).reshape(-1, 6),
       stretch[:, None],
       depth[:, None],
     ],
@@ -176,8 +177,9 @@ def _rasterise(source, target, x, y):
     )
     inside = jnp.minimum(jnp.minimum(first, second), third) > -_EDGE
     wins = inside & (row[16] > nearest)
-    here_x = first * row[9] + second * row[11] + third * row[13]
-    here_y = first * row[10] + second * row[12] + third * row[14]
+    # Offsets are interpolated: where nothing moves, nothing is rounded.
+    here_x = x + first * row[9] + second * row[11] + third * row[13]
+    here_y = y + first * row[10] + second * row[12] + third * row[14]
     buffer = (
       jnp.where(wins, row[16], nearest),
       jnp.where(wins, here_x, at_x),
