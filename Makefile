@@ -101,7 +101,7 @@ $(eval $(call beside,$(FUZZ),tests/fuzz/requirements.txt))
 parity: $(TORCH)/.stamp  ## networks and metrics against PyTorch's, with figures
 	@$(TORCH)/bin/python -m pytest tests/parity -s $(ARGS)
 
-benchmark: $(TORCH)/.stamp  ## times ours and a PyTorch twin; ARGS=--size=gpu
+benchmark: $(TORCH)/.stamp  ## times ours and a PyTorch reference implementation; ARGS=--size=gpu
 	@$(TORCH)/bin/python -m launch.benchmark $(ARGS)
 
 browser: $(BROWSER)/.stamp  ## pages in a headless Chromium; skipped without one
@@ -113,7 +113,7 @@ page: $(BROWSER)/.stamp  ## the web page, on this machine; ARGS=... goes to it
 notebooks: $(NOTEBOOKS)/.stamp  ## runs the notebooks of colab/, shortened
 	@$(NOTEBOOKS)/bin/python -m pytest tests/notebooks -rs $(ARGS)
 
-fuzz: $(FUZZ)/.stamp  ## our parsers, guided by coverage; ARGS='landmarks 600'
+fuzz: $(FUZZ)/.stamp  ## whatever reads a file, under atheris; ARGS='landmarks 600'
 	@$(FUZZ)/bin/python -m tests.fuzz.parsers $(ARGS)
 
 # pip-audit alone: it reads requirements.txt and installs nothing of it.
@@ -134,8 +134,8 @@ format: $(STAMP)  ## lets ruff rewrite what it can
 	@$(PYTHON) -m ruff check --fix .
 	@$(PYTHON) -m ruff format .
 
-proof: $(STAMP)  ## shows one claim of the README: NAME=..., none lists them
-	@$(PYTHON) -m launch.proof --name="$$NAME"
+proof: $(STAMP)  ## reproduces one claim of the README: NAME=..., none lists them
+	@$(PYTHON) -m tests.reproduce --name="$$NAME"
 
 clean:  ## removes what make has made: environment, caches, out/demo
 	rm -rf $(VENV) $(TORCH) $(BROWSER) $(NOTEBOOKS) $(FUZZ) $(AUDIT) $(DEMO) \

@@ -1,12 +1,13 @@
-"""Times flaxheads, beside its PyTorch twin and beside the machine's limits.
+"""Times flaxheads beside the PyTorch reference implementation.
 
 python -m launch.benchmark --size=cpu --output=out/benchmark
 
-Programs of a suite take turns in one run; medians and quartiles are reported.
-A Python that has torch (`make benchmark` makes one) times the twin, too: all
-its ways are tried, and the best is timed. Each suite is kept as soon as it is
-done; another call with the same --output measures the suites that are asked
-for again, and leaves the others. docs/benchmark.md says what the figures mean.
+The suites are in tests/benchmark, so this runs from a clone. The programs of a
+suite take turns; medians and quartiles are reported. Where torch is installed
+(`make benchmark` sees to it), every variant of the reference implementation is
+tried and the fastest is timed. Each suite is saved as soon as it is done; a
+second call with the same --output measures only the suites it names.
+docs/benchmark.md explains the figures.
 """
 
 import datetime
@@ -24,10 +25,14 @@ from launch import _memory, app
 
 _memory.make_holes()  # here, for processes of a program that import this
 
-_SIZE = flags.DEFINE_string('size', 'cpu', 'cpu, gpu, or tiny for a look.')
-_SUITES = flags.DEFINE_list('suites', [], 'Suites to run; none: all.')
-_TWIN = flags.DEFINE_bool('twin', True, 'Time the twin where torch is there.')
-_REPEATS = flags.DEFINE_integer('repeats', None, 'Turns.', lower_bound=1)
+_SIZE = flags.DEFINE_string(
+  'size', 'cpu', 'cpu, gpu or tiny (figures without meaning).'
+)
+_SUITES = flags.DEFINE_list('suites', [], 'Suites to run; default: all.')
+_REFERENCE = flags.DEFINE_bool('reference', True, 'Time PyTorch as well.')
+_REPEATS = flags.DEFINE_integer(
+  'repeats', None, 'Runs of each program.', lower_bound=1
+)
 _OUTPUT = flags.DEFINE_string('output', 'out/benchmark', 'A folder.')
 
 
@@ -67,8 +72,8 @@ def _read_before(path: Path, facts: dict) -> dict:
 
 def main():
   """Measures, and writes report.json and table.md."""
-  from flaxheads.benchmark import ceilings, sizes, suites, table
   from flaxheads.data.output_files import atomic_path
+  from tests.benchmark import ceilings, sizes, suites, table
 
   check_choice('--size', _SIZE.value, sizes.SIZES)
   for name in _SUITES.value:
@@ -84,11 +89,11 @@ def main():
   done = _read_before(folder / 'report.json', report)
   folder.mkdir(parents=True, exist_ok=True)
   options = {}
-  if _TWIN.value and importlib.util.find_spec('torch'):
-    from flaxheads.benchmark.twin import programs
+  if _REFERENCE.value and importlib.util.find_spec('torch'):
+    from tests.benchmark.reference import programs
 
     options = programs.options(size.experiment.model.dtype == 'bfloat16')
-    report['twin'] = programs.facts()
+    report['reference'] = programs.facts()
   dtype = size.experiment.model.dtype
   report['ceilings'] = ceilings.measure(dtype, size.matrix_side)
   for name in _SUITES.value or suites.SUITES:

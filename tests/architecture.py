@@ -14,7 +14,7 @@ MAX_LINES = 350
 # in one direction.
 LEVELS = (
   ('launch', 'configs'),
-  ('flaxheads.web', 'flaxheads.api', 'flaxheads.benchmark'),
+  ('flaxheads.web', 'flaxheads.api'),
   ('flaxheads.evaluation',),
   ('flaxheads.baselines',),
   ('flaxheads.fewshot',),

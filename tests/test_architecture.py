@@ -97,7 +97,7 @@ BAD = [
   ('launch/x.py', 'def main(): pass', 'app.run(main)'),
   ('launch/x.py', 'from launch import app\napp.run(main)', 'app.run(main)'),
   (
-    'launch/proofs/x.py',
+    'launch/tpu/x.py',
     'from absl import app\ndef main(): pass\n'
     'if __name__ == "__main__": app.run(main)',
     'does not take app from launch',

@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from flaxheads import errors
-from launch import proofs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -156,29 +155,6 @@ def test_help_exits_without_running_main(script):
   done = _run(script, '--help')
   assert 'a number' in done.stdout
   assert 'count 1' not in done.stdout
-
-
-@pytest.mark.parametrize('arguments', [[], ['--name=no_such_proof']])
-def test_proof_lists_what_there_is(arguments):
-  done = _call(['-m', 'launch.proof', *arguments])
-  assert done.returncode == 2
-  assert len(done.stderr.splitlines()) == 1
-  listed = [line.split()[0] for line in done.stdout.splitlines()]
-  assert listed == list(proofs.list_proofs())
-
-
-def test_list_proofs_reads_claims_without_importing(tmp_path):
-  (tmp_path / 'second.py').write_text('"""Two is two.\n\nMore."""\n1 / 0\n')
-  (tmp_path / 'first.py').write_text('"""One is one."""\n')
-  (tmp_path / '_helper.py').write_text('"""Not a proof."""\n')
-  assert list(proofs.list_proofs(tmp_path).items()) == [
-    ('first', 'One is one.'),
-    ('second', 'Two is two.'),
-  ]
-
-
-def test_every_proof_states_its_claim():
-  assert all(proofs.list_proofs().values()), proofs.list_proofs()
 
 
 def test_a_message_is_one_line_whatever_the_file_is_called():

@@ -4,9 +4,6 @@ Numbers 2, 3 and 12 concern the reading of records; their tests are in
 tests/data/test_pipeline.py. Numbers 1, 10 and 15 concern fine-tuning; theirs
 are in tests/fewshot/test_mistakes_of_finetuning.py. Number 14 is in
 tests/training/test_checkpoints.py.
-
-`python -m launch.proofs.mistakes` makes every mistake in a copy of the source
-and sees its test fail.
 """
 
 import ast

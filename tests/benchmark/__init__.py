@@ -1,0 +1,1 @@
+"""How fast flaxheads is, beside PyTorch and beside the machine's limits."""

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flaxheads.benchmark import ceilings, clock
+from tests.benchmark import ceilings, clock
 
 
 def test_programs_take_turns_forwards_and_backwards():

@@ -1,7 +1,7 @@
 """The pipeline's suite reads what is on disk, and leaves nothing there."""
 
-from flaxheads.benchmark import pipeline, sizes, suites
 from flaxheads.data.pipeline import make_source
+from tests.benchmark import pipeline, sizes, suites
 
 
 def test_files_hold_the_bytes_of_the_records():

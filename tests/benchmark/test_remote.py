@@ -7,7 +7,7 @@ import time
 import jax
 import pytest
 
-from flaxheads.benchmark import clock, remote
+from tests.benchmark import clock, remote
 
 
 def _sleeper(name, seconds):

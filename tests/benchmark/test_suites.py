@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from flaxheads.benchmark import clock, sizes, stream, suites, table
+from tests.benchmark import clock, sizes, stream, suites, table
 
 CEILINGS = {'flops': 1e11, 'bandwidth': 1e10}
 
@@ -22,7 +22,7 @@ def test_sizes_are_copies_of_their_own():
 def test_animation_at_the_tiny_size():
   size = sizes.find('tiny')
   rows, tried = suites.SUITES['animate'](size, {}, iter)
-  assert not tried  # no twin was asked for
+  assert not tried  # no reference was asked for
   assert [row.samples for row in rows] == [1, size.drawn_at_once]
   assert all(row.ratio == 1 for row in rows)
   one, several = rows

@@ -1,8 +1,4 @@
-"""Ways to measure wrongly that look right: a test for each.
-
-`make proof NAME=metric_mistakes` makes each of them in a copy of the source,
-and shows that its test fails.
-"""
+"""Ways to measure wrongly that look right: a regression test for each."""
 
 import itertools
 

@@ -1,10 +1,12 @@
-"""Coverage-guided fuzzing of what we parse ourselves, with atheris.
+"""Coverage-guided fuzzing of whatever reads a file, with atheris.
 
   make fuzz                       # a minute for each parser
   make fuzz ARGS='landmarks 600'  # ten minutes for one
 
 A parser may return, or raise UserError with a message of one line. Anything
-else ends the run with the input that did it.
+else, 20 seconds or 3 GB of memory end the run and keep the input. Images and
+videos are decoded by libraries that are not instrumented: there the fuzzer
+mutates blindly, and what it guards are our limits.
 """
 
 import subprocess
@@ -16,7 +18,13 @@ import atheris
 
 with atheris.instrument_imports(include=['flaxheads']):
   from flaxheads import config
-  from flaxheads.data import dataset_info, records, video_folder
+  from flaxheads.data import (
+    dataset_info,
+    image,
+    records,
+    video,
+    video_folder,
+  )
   from flaxheads.errors import UserError
   from flaxheads.evaluation import study
   from flaxheads.fewshot import folders
@@ -104,6 +112,23 @@ def _code(data: bytes) -> None:
   codes.decode(soft[: codes.NUM_CODE_BITS])
 
 
+def _video(data: bytes) -> None:
+  for _ in video.VideoReader(_written('a.mp4', data)):
+    pass
+
+
+def _png() -> bytes:
+  return image.encode_png(np.zeros((16, 16, 3), np.uint8))
+
+
+def _mp4() -> bytes:
+  path = _SCRATCH / 'seed.mp4'
+  with video.VideoWriter(path, 25) as writer:
+    for level in (0, 120, 240):
+      writer.write(np.full((64, 64, 3), level, np.uint8))
+  return path.read_bytes()
+
+
 def _npz(**arrays) -> bytes:
   made = io.BytesIO()
   np.savez(made, **arrays)
@@ -142,6 +167,8 @@ PARSERS = {
     ),
   ),
   'record': (_record, _good_record),
+  'image': (lambda data: image.read_image(_written('a.png', data)), _png),
+  'video': (_video, _mp4),
   'answers': (
     lambda data: study.read_answers(_written('a.json', data)),
     lambda: (

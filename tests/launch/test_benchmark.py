@@ -6,7 +6,7 @@ import pytest
 
 from tests.launch import commands
 
-TINY = ('--size=tiny', '--notwin')
+TINY = ('--size=tiny', '--noreference')
 
 
 def test_suites_are_kept_and_added(tmp_path):

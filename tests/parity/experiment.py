@@ -1,4 +1,4 @@
-"""A small experiment, which ours and the twin both run."""
+"""A small experiment, which ours and the reference both run."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""The DataLoader of the twin reads what our pipeline reads."""
+"""The DataLoader of the reference reads what our pipeline reads."""
 
 import contextlib
 
@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip('torch', reason='PyTorch parity: make parity')
 
-from flaxheads.benchmark import pipeline, remote
-from flaxheads.benchmark.twin import loader
 from flaxheads.data import records
 from flaxheads.data.pipeline import make_source
+from tests.benchmark import pipeline, remote
+from tests.benchmark.reference import loader
 
 
 @pytest.fixture(scope='module')

@@ -1,1 +1,0 @@
-"""How fast flaxheads is, beside a PyTorch twin and beside the machine."""

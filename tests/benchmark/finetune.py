@@ -1,0 +1,67 @@
+"""One step of fine-tuning on T pictures, both VGGs in it."""
+
+import functools
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from flaxheads import networks as nets
+from flaxheads.fewshot import finetune_step as step_module
+from flaxheads.models import spectral
+from tests.benchmark import clock, remote
+from tests.benchmark.meta_train import content_of
+from tests.benchmark.sizes import Size
+
+
+def pictures(size: Size) -> tuple[np.ndarray, np.ndarray]:
+  """T frames and landmark images of noise, float32 [T, S, S, 3]."""
+  side = size.experiment.model.image_size
+  rng = np.random.default_rng(0)
+  return rng.uniform(-1, 1, (2, size.shots, side, side, 3)).astype(np.float32)
+
+
+def _step(size: Size) -> clock.Program:
+  config = size.experiment
+  networks, content = nets.build_networks(config.model), content_of(config)
+  params = nets.init_params(networks, jax.random.key(0))
+  vectors = {
+    name: spectral.init_spectral(jax.random.key(1), tree)
+    for name, tree in params.items()
+  }
+  state = step_module.start_state(
+    config,
+    params,
+    vectors,
+    np.zeros(config.model.embedding_size, np.float32),
+    np.zeros(networks.generator.num_adain_params, np.float32),
+  )
+  step = jax.jit(
+    functools.partial(
+      step_module.finetune_step,
+      experiment=config,
+      networks=networks,
+      content=content.apply,
+    )
+  )
+  rest = (*(jax.device_put(p) for p in pictures(size)), content.params)
+  compiled, cost = clock.compile_program(step, (state, *rest))
+  return clock.Program('flaxheads', clock.hold(compiled, state, *rest), cost)
+
+
+def ours(size: Size) -> clock.Program:
+  """Our step on one device; see `remote.program` where it runs alone."""
+  return remote.program(_step, size, alone=True) if size.alone else _step(size)
+
+
+def references(size: Size, options: dict) -> Iterator[clock.Program]:
+  """The reference's step in several ways; see `meta_train.references`."""
+  from tests.benchmark.reference import programs  # needs PyTorch
+
+  return (
+    remote.program(
+      *(programs.finetuning, size, name, option, pictures(size)),
+      alone=size.alone,
+    )
+    for name, option in options.items()
+  )

@@ -1,0 +1,324 @@
+"""Reference implementation against ours: same weights and batch, a whole step.
+
+Both run in float64, where every leaf must agree, and in float32. There outputs,
+losses and parameters must agree, and gradients but for their kinks: where
+rounding puts one value of a ReLU or of an L1 on the other side, a whole pixel's
+gradient comes or goes, and a leaf that sums 30,000 of them moves by a part in
+200. So of the leaves half must agree to 1e-4, and all to a hundredth. With VGGs
+there are a hundred times as many kinks, and no two programs agree to 1e-4 in
+float32: there ours must be within three times the reference's distance from the
+gradient in float64.
+
+Adam's first moment is the gradient itself where b1 = 0, so that a step's state
+holds the gradients it came from; its epsilon is 1 here, because a small one
+turns the rounding of a gradient near zero into a whole move.
+"""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from flaxheads import networks as nets
+from flaxheads.fewshot import finetune_step
+from flaxheads.fewshot.person import without_projection
+from flaxheads.models import spectral
+from flaxheads.training import parallel
+from flaxheads.training import step as step_module
+from flaxheads.training.content import perceptual_content, pyramid_content
+from flaxheads.training.sample import prepare_sample
+from flaxheads.training.state import create_state
+from flaxheads.training.step import make_train_step
+from tests.parity.agreement import (
+  KINKS,
+  WANTED,
+  check,
+  check_gradients,
+  check_terms,
+)
+from tests.parity.experiment import (
+  SIZE,
+  VIDEOS,
+  in_float64,
+  make_config,
+  make_vggs,
+  random_batch,
+  random_params,
+  vectors_of,
+)
+from tests.tiny_game import as_float64
+
+torch = pytest.importorskip('torch', reason='make parity installs PyTorch')
+
+from tests.benchmark.reference import training, weights  # noqa: E402
+from tests.benchmark.reference.networks import advance, fold  # noqa: E402
+
+VARIANTS = {
+  'as written': training.Options(),
+  'two passes, channels last': training.Options(False, True),
+}
+
+
+@pytest.fixture(params=WANTED)
+def dtype(request):
+  """The precision of everything."""
+  with jax.enable_x64(request.param == 'float64'):
+    yield request.param
+
+
+@pytest.fixture(params=['pyramid', 'vggs'])
+def content_pair(request, dtype):
+  """Our content loss, and the reference's networks for it."""
+  config = make_config(dtype)
+  if request.param == 'pyramid':
+    return pyramid_content(config.loss), {}
+  ours, params, references = make_vggs(dtype), {}, {}
+  for key, (name, network) in enumerate(ours.items()):
+    image = np.zeros((1, 32, 32, 3), dtype)
+    made = jax.jit(network.init)(jax.random.key(key), image)['params']
+    params[name] = jax.tree.map(lambda leaf: leaf.astype(dtype), made)
+    references[name] = weights.build_vgg(
+      network.depths, network.convention, params[name]
+    )
+  return perceptual_content(params, config.loss, ours), references
+
+
+def channels_first(frames, dtype):
+  return torch.from_numpy(np.moveaxis(np.array(frames, dtype), -1, -3))
+
+
+def test_the_networks_draw_and_score_the_same(dtype):
+  config = make_config(dtype)
+  networks = nets.build_networks(config.model)
+  params = random_params(networks)
+  vectors = vectors_of(params)
+  normal = {
+    name: spectral.normalize(
+      params[name], spectral.power_iteration(params[name], vectors[name])
+    )
+    for name in params
+  }
+  reference = {
+    name: weights.build(name, config.model, params[name], vectors[name])
+    for name in params
+  }
+  advance(*reference.values())
+  rng = np.random.default_rng(2)
+  frames, pictures = rng.uniform(-1, 1, (2, 2, SIZE, SIZE, 3)).astype(dtype)
+  x, y = channels_first(frames, dtype), channels_first(pictures, dtype)
+  embedding = networks.embedder.apply(
+    {'params': normal['embedder']}, frames, pictures
+  )
+  psi = nets.project(normal['generator'], embedding)
+  drawn = nets.generate(networks, normal['generator'], pictures, psi)
+  score, features = nets.discriminate(
+    networks, normal['discriminator'], frames, pictures, embedding
+  )
+  with torch.no_grad():
+    theirs = reference['embedder'](x, y)
+    their_frames = reference['generator'](y, embedding=theirs)
+    folded = fold(reference['generator'])(y, torch.from_numpy(np.array(psi)))
+    their_score, their_features = reference['discriminator'](x, y, theirs)
+  named = {
+    'embedding': (embedding, theirs.numpy()),
+    'frames': (drawn, their_frames.permute(0, 2, 3, 1).numpy()),
+    'frames of a person': (drawn, folded.permute(0, 2, 3, 1).numpy()),
+    'score': (score, their_score.numpy()),
+    **{
+      f'features {i}': (a, b.permute(0, 2, 3, 1).numpy())
+      for i, (a, b) in enumerate(zip(features, their_features, strict=True))
+    },
+  }
+  for name, (a, b) in named.items():
+    check(name, {name: a}, {name: b}, WANTED[dtype])
+
+
+def test_a_step_of_meta_training(content_pair, dtype, monkeypatch):
+  config = make_config(dtype)
+  content, vggs = content_pair
+  networks, mesh = nets.build_networks(config.model), parallel.make_mesh(1)
+  state = create_state(config, networks, VIDEOS, mesh)
+  params = random_params(networks)
+  state = state.replace(params=params, spectral=vectors_of(params))
+  old = jax.tree.map(np.array, state)
+  batch = random_batch(config)
+  placed = parallel.place(batch, mesh, parallel.SHARDED)
+  sample = parallel.pmap(
+    functools.partial(prepare_sample, key=jax.random.key(0), config=config),
+    mesh,
+    in_specs=(parallel.SHARDED,),
+    out_specs=parallel.SHARDED,
+  )(placed)
+  # Drawn once: another program rounds its float32 pictures otherwise.
+  sample = jax.tree.map(np.asarray, sample)
+  monkeypatch.setattr(step_module, 'prepare_sample', lambda *_: sample)
+  step = make_train_step(config, networks, content, mesh)
+  new, metrics = step(state, placed, content.params)
+  exact = dict.fromkeys(nets.NETWORKS)
+  if vggs and dtype == 'float32':
+    with jax.enable_x64(True):
+      exact = _exact_gradients(old, sample, batch, content, mesh, monkeypatch)
+
+  for name, options in VARIANTS.items():
+    print(name)
+    _check_meta_training(
+      config, vggs, options, old, new, metrics, sample, batch, exact
+    )
+
+
+def _gradients(state):
+  return {
+    **state.generator_optimizer.mu,
+    'discriminator': state.discriminator_optimizer.mu,
+  }
+
+
+def _exact_gradients(old, sample, batch, content, mesh, monkeypatch):
+  config, content = make_config('float64'), in_float64(content)
+  monkeypatch.setattr(
+    step_module, 'prepare_sample', lambda *_: as_float64(sample)
+  )
+  networks = nets.build_networks(config.model)
+  step = make_train_step(config, networks, content, mesh)
+  new, _ = step(as_float64(old), batch, content.params)
+  return jax.tree.map(np.asarray, _gradients(new))
+
+
+def _check_meta_training(
+  config, vggs, options, old, new, metrics, sample, batch, exact
+):
+  dtype = config.model.dtype
+  reference = training.MetaTraining(
+    config,
+    *(
+      weights.build(name, config.model, old.params[name], old.spectral[name])
+      for name in nets.NETWORKS
+    ),
+    torch.from_numpy(old.table.rows),
+    vggs,
+    options,
+  )
+  terms = reference.step(
+    training.Batch(
+      *(channels_first(part, dtype) for part in sample[:4]),
+      torch.from_numpy(batch.video_index),
+    )
+  )
+  check_terms(
+    {**metrics.generator._asdict(), 'hinge': metrics.discriminator.hinge},
+    terms,
+    dtype,
+  )
+  moments = _gradients(new)
+  for name, network in zip(nets.NETWORKS, reference.networks, strict=True):
+    like = old.params[name]
+    theirs = weights.gradients(network, name, config.model, like)
+    check_gradients(name, moments[name], theirs, dtype, exact[name])
+    theirs = weights.values(network, name, config.model, like)
+    check(f'{name} after it', new.params[name], theirs, WANTED[dtype])
+  check(
+    'W and its moments',
+    {
+      'rows': new.table.rows,
+      'first': new.table.first_moment,
+      'second': new.table.second_moment,
+      'updates': new.table.updates[:, None],
+    },
+    {
+      'rows': reference.table.rows.numpy(),
+      'first': reference.table.moments[0].numpy(),
+      'second': reference.table.moments[1].numpy(),
+      'updates': reference.table.updates.numpy(),
+    },
+    KINKS[dtype],
+  )
+
+
+def test_a_step_of_fine_tuning(content_pair, dtype):
+  config = make_config(dtype)
+  content, vggs = content_pair
+  networks = nets.build_networks(config.model)
+  params = random_params(networks)
+  vectors = vectors_of(params)
+  rng = np.random.default_rng(3)
+  frames, pictures = rng.uniform(-1, 1, (2, 4, SIZE, SIZE, 3)).astype(dtype)
+  psi = rng.normal(size=networks.generator.num_adain_params).astype(dtype)
+  embedding = rng.normal(size=config.model.embedding_size).astype(dtype)
+  rows = np.array(params['discriminator']['w0']) + embedding
+  state = finetune_step.start_state(config, params, vectors, embedding, psi)
+  step = jax.jit(
+    functools.partial(
+      finetune_step.finetune_step,
+      experiment=config,
+      networks=networks,
+      content=content.apply,
+    )
+  )
+  new, metrics = step(state, frames, pictures, content.params)
+  exact = None
+  if vggs and dtype == 'float32':
+    with jax.enable_x64(True):
+      exact = _exact_finetuning(state, frames, pictures, content)
+
+  given = (params, vectors, psi, rows, frames, pictures)
+  for name, options in VARIANTS.items():
+    print(name)
+    _check_fine_tuning(config, vggs, options, given, new, metrics, exact)
+
+
+def _exact_finetuning(state, frames, pictures, content):
+  config, content = make_config('float64'), in_float64(content)
+  step = functools.partial(
+    finetune_step.finetune_step,
+    experiment=config,
+    networks=nets.build_networks(config.model),
+    content=content.apply,
+  )
+  given = as_float64((state, frames, pictures))
+  new, _ = jax.jit(step)(*given, content.params)
+  return jax.tree.map(np.asarray, new)
+
+
+def _check_fine_tuning(config, vggs, options, given, new, metrics, exact):
+  dtype, (params, vectors, psi, rows, frames, pictures) = (
+    config.model.dtype,
+    given,
+  )
+  reference = training.Finetuning(
+    config,
+    *(
+      weights.build(name, config.model, params[name], vectors[name])
+      for name in ('generator', 'discriminator')
+    ),
+    torch.from_numpy(psi),
+    torch.from_numpy(rows),
+    vggs,
+    options,
+  )
+  terms = reference.step(
+    channels_first(frames, dtype), channels_first(pictures, dtype)
+  )
+  ours = metrics._asdict()
+  ours.pop('match')  # zero: the embedding is fixed
+  check_terms(ours, terms, dtype)
+  like = without_projection(params['generator'])
+  theirs = {
+    'adain_params': reference.adain_params.grad.numpy(),
+    'generator': weights.gradients(
+      reference.networks[0], 'generator', config.model, like
+    ),
+  }
+  truth = exact and exact.generator_optimizer.mu
+  check_gradients('G', new.generator_optimizer.mu, theirs, dtype, truth)
+  theirs = {
+    'rows': reference.rows.grad.numpy(),
+    'params': weights.gradients(
+      reference.networks[1],
+      'discriminator',
+      config.model,
+      params['discriminator'],
+    ),
+  }
+  truth = exact and exact.discriminator_optimizer.mu
+  check_gradients('D', new.discriminator_optimizer.mu, theirs, dtype, truth)
