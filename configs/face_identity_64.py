@@ -14,9 +14,9 @@ people that it was not trained on two frames of one have a cosine of 0.94,
 frames of two have -0.03, on average.
 """
 
-from flaxheads import face_identity_config as f
-from flaxheads.baseline_config import PairDataConfig
+from flaxheads.baselines.config import PairDataConfig
 from flaxheads.config import RhythmConfig
+from flaxheads.face_identity import config as f
 
 
 def get_config() -> f.FaceIdentityConfig:

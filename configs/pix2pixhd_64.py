@@ -10,19 +10,20 @@ Two hours of one core of an AMD EPYC that did other work beside, 2026-11-26.
 """
 
 from configs import synthetic_64
-from flaxheads import baseline_config as b
+from flaxheads.baselines.config import like_data, like_rhythm
+from flaxheads.baselines.pix2pixhd import config as c
 
 
-def get_config() -> b.Pix2pixHDConfig:
+def get_config() -> c.Pix2pixHDConfig:
   """Returns the experiment."""
   ours = synthetic_64.get_config()
-  return b.Pix2pixHDConfig(
-    model=b.Pix2pixHDModelConfig.small(64),
-    loss=b.Pix2pixHDLossConfig(pyramid=ours.loss.pyramid),
-    data=b.like_data(ours),
+  return c.Pix2pixHDConfig(
+    model=c.Pix2pixHDModelConfig.small(64),
+    loss=c.Pix2pixHDLossConfig(pyramid=ours.loss.pyramid),
+    data=like_data(ours),
     augment=ours.augment,
-    optimizer=b.Pix2pixHDOptimizerConfig(
+    optimizer=c.Pix2pixHDOptimizerConfig(
       decay_steps=ours.training.num_steps // 2
     ),
-    training=b.like_rhythm(ours),
+    training=like_rhythm(ours),
   )

@@ -8,16 +8,17 @@ Run for half as many steps, 2026-11-26: docs/evaluation.md.
 """
 
 from configs import pix2pixhd_64, video_folder_64
-from flaxheads import baseline_config as b
+from flaxheads.baselines.config import like_data, like_rhythm
+from flaxheads.baselines.pix2pixhd import config as c
 
 
-def get_config() -> b.Pix2pixHDConfig:
+def get_config() -> c.Pix2pixHDConfig:
   """Returns the experiment."""
   ours = video_folder_64.get_config()
   config = pix2pixhd_64.get_config()
   config.loss.pyramid = ours.loss.pyramid
-  config.data = b.like_data(ours)
+  config.data = like_data(ours)
   config.augment = ours.augment
   config.optimizer.decay_steps = ours.training.num_steps // 2
-  config.training = b.like_rhythm(ours)
+  config.training = like_rhythm(ours)
   return config

@@ -9,17 +9,18 @@ takes one sample a step; the rates are its own.
 """
 
 from configs import voxceleb2_256
-from flaxheads import baseline_config as b
+from flaxheads.baselines.config import like_data, like_rhythm
+from flaxheads.baselines.pix2pixhd import config as c
 
 
-def get_config() -> b.Pix2pixHDConfig:
+def get_config() -> c.Pix2pixHDConfig:
   """Returns the experiment."""
   ours = voxceleb2_256.get_config()
-  return b.Pix2pixHDConfig(
-    data=b.like_data(ours),
+  return c.Pix2pixHDConfig(
+    data=like_data(ours),
     augment=ours.augment,
-    optimizer=b.Pix2pixHDOptimizerConfig(
+    optimizer=c.Pix2pixHDOptimizerConfig(
       decay_steps=ours.training.num_steps // 2
     ),
-    training=b.like_rhythm(ours),
+    training=like_rhythm(ours),
   )

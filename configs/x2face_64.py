@@ -9,18 +9,19 @@ of an AMD EPYC that did other work beside, 2026-11-26.
 """
 
 from configs import synthetic_64
-from flaxheads import baseline_config as b
+from flaxheads.baselines.config import like_data, like_rhythm
+from flaxheads.baselines.x2face import config as c
 
 
-def get_config() -> b.X2FaceConfig:
+def get_config() -> c.X2FaceConfig:
   """Returns the experiment."""
   ours = synthetic_64.get_config()
-  return b.X2FaceConfig(
-    model=b.X2FaceModelConfig.small(64),
-    data=b.like_data(ours),
+  return c.X2FaceConfig(
+    model=c.X2FaceModelConfig.small(64),
+    data=like_data(ours),
     augment=ours.augment,
-    optimizer=b.MomentumConfig(
+    optimizer=c.MomentumConfig(
       learning_rate=1e-2, decay_steps=ours.optimizer.decay_steps
     ),
-    training=b.like_rhythm(ours),
+    training=like_rhythm(ours),
   )

@@ -8,15 +8,16 @@ Run for half as many steps, 2026-11-26: docs/evaluation.md.
 """
 
 from configs import video_folder_64, x2face_64
-from flaxheads import baseline_config as b
+from flaxheads.baselines.config import like_data, like_rhythm
+from flaxheads.baselines.x2face import config as c
 
 
-def get_config() -> b.X2FaceConfig:
+def get_config() -> c.X2FaceConfig:
   """Returns the experiment."""
   ours = video_folder_64.get_config()
   config = x2face_64.get_config()
-  config.data = b.like_data(ours)
+  config.data = like_data(ours)
   config.augment = ours.augment
   config.optimizer.decay_steps = ours.optimizer.decay_steps
-  config.training = b.like_rhythm(ours)
+  config.training = like_rhythm(ours)
   return config

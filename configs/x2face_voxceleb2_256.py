@@ -10,14 +10,15 @@ takes 16 samples a step; the rate is its own.
 """
 
 from configs import voxceleb2_256
-from flaxheads import baseline_config as b
+from flaxheads.baselines.config import like_data, like_rhythm
+from flaxheads.baselines.x2face import config as c
 
 
-def get_config() -> b.X2FaceConfig:
+def get_config() -> c.X2FaceConfig:
   """Returns the experiment."""
   ours = voxceleb2_256.get_config()
-  return b.X2FaceConfig(
-    data=b.like_data(ours),
+  return c.X2FaceConfig(
+    data=like_data(ours),
     augment=ours.augment,
-    training=b.like_rhythm(ours),
+    training=like_rhythm(ours),
   )

@@ -1,5 +1,6 @@
-"""Flags for the comparators that are trained, X2Face and Pix2pixHD."""
+"""Flags for the trained baselines, X2Face and Pix2pixHD."""
 
+import dataclasses
 from pathlib import Path
 
 from absl import flags
@@ -15,7 +16,6 @@ _FOLDERS = {
   )
   for name in methods.TRAINED
 }
-_PAPERS = {'x2face': ['vggface'], 'pix2pixhd': ['vgg19']}
 _TRUE_FRAMES = (
   'X2Face is driven by frames, not by landmarks: in self-reenactment by the'
   ' very frames that it is compared with.'
@@ -23,16 +23,16 @@ _TRUE_FRAMES = (
 
 
 def load(names) -> dict:
-  """The comparators among the methods that were asked for.
+  """The trained baselines among the chosen methods.
 
   Args:
     names: of methods.
 
   Returns:
-    (flaxheads.evaluation.baselines.trained.Trained, digest) by name.
+    (flaxheads.baselines.folder.TrainedBaseline, digest) by name.
 
   Raises:
-    UserError: a folder is missing, given for nothing, or no such comparator.
+    UserError: a folder is missing, given but not used, or no such baseline.
   """
   loaded = {}
   for name, flag in _FOLDERS.items():
@@ -45,15 +45,15 @@ def load(names) -> dict:
         f'methods: {name} has to be trained; give --{name}, a folder of'
         f' launch.export (launch.train --config=configs/{name}_64.py)'
       )
-    from flaxheads.evaluation.baselines import trained  # late: networks
+    from flaxheads.experiments import EXPERIMENTS  # late: networks
 
     digest = methods.digest_folder(Path(flag.value).expanduser())
-    loaded[name] = trained.load(flag.value, name), digest
+    loaded[name] = EXPERIMENTS[name].rendering.load(flag.value), digest
   return loaded
 
 
 def choose_image_size(model, loaded: dict, given: int | None) -> int:
-  """The size that all who draw agree about.
+  """The image size that model and baselines share.
 
   Args:
     model: of flaxheads.fewshot, or None.
@@ -85,8 +85,9 @@ def remark(loaded: dict) -> tuple[list[str], list[str]]:
   """Warnings and notes for the report, sentences."""
   warnings = []
   for name, (trained, _) in loaded.items():
-    known = trained.info.get('perceptual', [])
-    if missing := [n for n in _PAPERS[name] if n not in known]:
+    used = trained.info.get('perceptual', [])
+    of_paper = [f.name for f in dataclasses.fields(trained.config.perceptual)]
+    if missing := [n for n in of_paper if n not in used]:
       what = 'trained and fine-tuned' if name == 'pix2pixhd' else 'trained'
       warnings.append(
         f'{methods.TITLES[name]}: {what} without {" and ".join(missing)}, which'

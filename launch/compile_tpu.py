@@ -29,7 +29,7 @@ def main():
   app.log_info()
   from flaxheads.data.output_files import atomic_path
   from flaxheads.training import parallel
-  from flaxheads.training.describe import describe_on
+  from flaxheads.training.cost import describe_on
 
   os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')  # we are on no TPU machine
   os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')  # and share none

@@ -1,12 +1,12 @@
-"""Meta-trains a model, or trains a comparator to measure it against.
+"""Meta-trains a model, or trains a baseline to compare it with.
 
   python -m launch.train --config=configs/synthetic_64.py --workdir=runs/s64
   python -m launch.train --config=configs/x2face_64.py --workdir=runs/x64
   python -m launch.train --config=configs/pix2pixhd_64.py --workdir=runs/p64
 
 Every field of the config is a flag: --config.training.num_steps=100. A
-workdir that holds a run of the same experiment is gone on with, on as many
-devices as there are now. --describe prints what the experiment costs, as one
+workdir that holds a run of the same experiment is resumed, on as many devices
+as there are now. --describe prints what the experiment costs, as one
 JSON object, and trains nothing.
 
 On several hosts the same command runs on each, with --distributed: on a Cloud
@@ -59,7 +59,7 @@ def main():
   config = _experiment()
   app.log_info()
   if _DESCRIBE.value:
-    from flaxheads.training.describe import describe
+    from flaxheads.training.cost import describe
 
     print(json.dumps(describe(config)))
     return
@@ -71,12 +71,16 @@ def main():
     )
   check_range('--profile_steps', _PROFILE.value, 0)
   check_range('--num_devices', _DEVICES.value or 1, 1)
+  from flaxheads import experiments
   from flaxheads.training import parallel
   from flaxheads.training.loop import train
 
   _start_processes(parallel)
   workdir = os.path.expanduser(_WORKDIR.value)
-  state, scalars = train(config, workdir, _DEVICES.value, _PROFILE.value)
+  recipe = experiments.make_recipe(config)
+  state, scalars = train(
+    recipe, config, workdir, _DEVICES.value, _PROFILE.value
+  )
   if not parallel.is_first_process():
     return
   step, path = int(state.step), epath.Path(workdir) / 'report.json'

@@ -8,6 +8,8 @@ import re
 import pytest
 
 from flaxheads import config as c
+from flaxheads.baselines.pix2pixhd.config import Pix2pixHDConfig
+from flaxheads.baselines.x2face.config import X2FaceConfig
 from flaxheads.errors import UserError
 from flaxheads.experiments import read_config
 
@@ -111,7 +113,7 @@ def test_missing_fields_take_the_defaults():
     ('voxceleb2_256', 'voxceleb2_256'),
   ],
 )
-def test_comparators_have_the_records_and_the_budget_of_the_model(
+def test_baselines_have_the_records_and_the_budget_of_the_model(
   name, suffix, ours
 ):
   config = importlib.import_module(f'configs.{name}_{suffix}').get_config()
@@ -143,15 +145,13 @@ def test_comparators_have_the_records_and_the_budget_of_the_model(
     ),
   ],
 )
-def test_mistakes_in_a_comparator_s_config_are_named(values, message):
+def test_mistakes_in_a_baseline_config_are_named(values, message):
   with pytest.raises(UserError, match=re.escape(message)):
     read_config(values)
 
 
-def test_the_published_comparators_have_the_published_numbers():
-  from flaxheads import baseline_config as b
-
-  pix2pixhd, x2face = b.Pix2pixHDConfig(), b.X2FaceConfig()
+def test_the_published_baselines_have_the_published_numbers():
+  pix2pixhd, x2face = Pix2pixHDConfig(), X2FaceConfig()
   rates = pix2pixhd.optimizer
   assert rates.generator_learning_rate == 2e-4
   assert rates.discriminator_learning_rate == 2e-4

@@ -24,13 +24,13 @@ from flaxheads.models import embedder, perceptual
 from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput
 from flaxheads.models.generator import Generator
 from flaxheads.training import (
-  adversarial,
-  content,
+  content_loss,
   identity_table,
   losses,
+  model_inputs,
+  objectives,
   parallel,
 )
-from flaxheads.training import sample as samples
 from flaxheads.training.state import STATE_SPECS
 from tests import tiny_game
 
@@ -104,7 +104,7 @@ def _toy_players():
 
 def _play(weights, content_weight=0.0):
   generator, discriminator, real, generate, discriminate = _toy_players()
-  return adversarial.gradients(
+  return objectives.gradients(
     generator,
     discriminator,
     real,
@@ -140,10 +140,10 @@ def test_mistake_05_both_content_losses_have_a_gradient():
   rng = np.random.default_rng(0)
   fake, real = rng.uniform(-1, 1, (2, 1, 16, 16, 3)).astype(np.float32)
   network = perceptual.vgg19()
-  perceptual_loss = content.perceptual_content(
+  perceptual_loss = content_loss.perceptual_content(
     {'vgg19': _identity_vgg(network)}, weights, {'vgg19': network}
   )
-  for loss in (content.pyramid_content(weights), perceptual_loss):
+  for loss in (content_loss.pyramid_content(weights), perceptual_loss):
     apply = functools.partial(loss.apply, loss.params)
     to_fake, to_real = jax.jit(jax.grad(apply, argnums=(0, 1)))(fake, real)
     assert np.mean(to_fake != 0) > 0.9
@@ -320,7 +320,7 @@ def test_mistake_13_the_step_draws_on_the_device(experiment):
   batch = tiny_game.make_batch(config, 1)
   prepare = parallel.pmap(
     functools.partial(
-      samples.prepare_sample, key=jax.random.key(0), config=config
+      model_inputs.prepare_inputs, key=jax.random.key(0), config=config
     ),
     parallel.make_mesh(1),
     in_specs=(parallel.SHARDED,),

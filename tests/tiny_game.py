@@ -18,14 +18,14 @@ from flaxheads.config import FinetuneConfig
 from flaxheads.data import records
 from flaxheads.data.batch import Batch
 from flaxheads.fewshot import Model
-from flaxheads.training import parallel
-from flaxheads.training.content import pyramid_content
+from flaxheads.training import meta_training, parallel
+from flaxheads.training.content_loss import pyramid_content
 from flaxheads.training.identity_table import IdentityTable
 from flaxheads.training.state import (
   STATE_SPECS,
   TrainState,
   adam,
-  generator_side,
+  embedder_and_generator,
 )
 from flaxheads.training.step import make_train_step
 
@@ -101,12 +101,12 @@ def make_state(config, num_rows=64, seed=0):
     params=params,
     spectral=make_vectors(params),
     generator_optimizer=_zeros(
-      jax.eval_shape(optimizer.init, generator_side(params))
+      jax.eval_shape(optimizer.init, embedder_and_generator(params))
     ),
     discriminator_optimizer=_zeros(
       jax.eval_shape(optimizer.init, params['discriminator'])
     ),
-    ema=jax.tree.map(lambda leaf: leaf + 0.5, generator_side(params)),
+    ema=jax.tree.map(lambda leaf: leaf + 0.5, embedder_and_generator(params)),
     table=IdentityTable(
       rng.normal(size=shape).astype(np.float32),
       np.zeros(shape, np.float32),
@@ -142,6 +142,16 @@ def make_step(config, mesh):
   """The training step over a mesh, with the pyramid loss."""
   networks = nets.build_networks(config.model)
   return make_train_step(config, networks, pyramid_content(config.loss), mesh)
+
+
+def make_recipe(config):
+  """The experiment's recipe; its state has the parameters of `make_state`."""
+
+  def create_state(num_videos, mesh):
+    del num_videos  # 64 rows, as many as any small number of videos has
+    return place_state(make_state(config), mesh)
+
+  return meta_training.make_recipe(config)._replace(create_state=create_state)
 
 
 def make_faces(num_frames, seed=0):

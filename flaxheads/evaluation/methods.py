@@ -1,4 +1,4 @@
-"""The methods by name: the model's two, the comparators, the baselines."""
+"""The methods by name: the model's two and the baselines."""
 
 import dataclasses
 import hashlib
@@ -66,15 +66,15 @@ def make_methods(
     model_digest: stands for the model's weights in the results.
     examiner: flaxheads.fewshot.Examiner, for 'ft'; None: the content loss
       alone says when fine-tuning was best.
-    trained: comparators of flaxheads.evaluation.baselines.trained, each with
-      what stands for its weights, by name.
+    trained: trained baselines by name, each a TrainedBaseline of
+      flaxheads.baselines.folder and the digest of its weights.
 
   Returns:
     Method for each name.
 
   Raises:
-    UserError: unknown or repeated names, or no model or comparator where one
-      is needed.
+    UserError: unknown or repeated names, or no model or trained baseline
+      where one is needed.
   """
   check_names(names)
   methods = []
@@ -82,7 +82,7 @@ def make_methods(
     if name in BASELINES:
       methods.append(Method(name, BASELINES[name]))
     elif name in TRAINED:
-      methods.append(_comparator(name, (trained or {}).get(name), seed))
+      methods.append(_trained_baseline(name, (trained or {}).get(name), seed))
     elif model is None:
       raise UserError(f'--methods: {name} needs a model; give --model')
     elif name == 'ff':
@@ -105,19 +105,18 @@ def make_methods(
 # protocol do without them.
 
 
-def _comparator(name, given, seed) -> Method:
+def _trained_baseline(name, given, seed) -> Method:
+  from flaxheads.experiments import EXPERIMENTS
+
   if given is None:
     raise UserError(f'--methods: {name} has to be trained; give --{name}')
-  found, digest = given
-  if name == 'x2face':
-    from flaxheads.evaluation.baselines import x2face
-
-    render = x2face.make_render(found)
-    return Method(name, render, {'x2face': digest}, driven_by_frames=True)
-  from flaxheads.evaluation.baselines import pix2pixhd
-
-  render = pix2pixhd.make_render(found, seed)
-  return Method(name, render, {'pix2pixhd': digest, 'seed': seed})
+  baseline, digest = given
+  rendering = EXPERIMENTS[name].rendering
+  settings = {name: digest}
+  if rendering.uses_seed:
+    settings['seed'] = seed
+  render = rendering.make(baseline, seed)
+  return Method(name, render, settings, rendering.driven_by_frames)
 
 
 def _feed_forward(model):

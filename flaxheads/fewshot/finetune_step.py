@@ -22,8 +22,8 @@ from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.person import embed_person, without_projection
 from flaxheads.landmarks.rasterise import face_mask
 from flaxheads.models import spectral
-from flaxheads.training import adversarial
-from flaxheads.training.content import build_content
+from flaxheads.training import objectives
+from flaxheads.training.content_loss import build_content
 from flaxheads.training.state import adam
 from flaxheads.training.step import descend
 
@@ -148,7 +148,7 @@ def finetune_step(
   experiment: Config,
   networks: nets.Networks,
   content: Callable,
-) -> tuple[FinetuneState, adversarial.GeneratorTerms]:
+) -> tuple[FinetuneState, objectives.GeneratorTerms]:
   """One update of G's side and as many of D's as in meta-training.
 
   Args:
@@ -170,7 +170,7 @@ def finetune_step(
       networks, normal, frames, pictures, rows, add_w0=False
     )
 
-  game = adversarial.gradients(
+  game = objectives.gradients(
     state.generator,
     state.discriminator,
     frames,
@@ -194,7 +194,7 @@ def finetune_step(
   gradient = game.discriminator
   for update in range(experiment.training.discriminator_updates):
     if update:
-      gradient = adversarial.discriminator_gradients(
+      gradient = objectives.discriminator_gradients(
         discriminator, frames, game.fake, discriminate=discriminate
       )
     discriminator, discriminator_optimizer = descend(

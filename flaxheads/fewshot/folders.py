@@ -1,6 +1,6 @@
 """Folders that hold a JSON description and one safetensors file.
 
-Models, people and trained comparators travel this way. The JSON names the
+Models, people and trained baselines travel this way. The JSON names the
 SHA-256 of the tensors, so that a changed byte is noticed before a tensor is
 used.
 """

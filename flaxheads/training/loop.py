@@ -1,4 +1,4 @@
-"""The training loop: read, step, watch, save."""
+"""The training loop: read, step, log, save. What is trained, a Recipe says."""
 
 import contextlib
 import time
@@ -9,25 +9,21 @@ from tqdm import tqdm
 from flaxheads.config import Checked
 from flaxheads.data import pipeline
 from flaxheads.errors import UserError
-from flaxheads.experiments import read_config
-from flaxheads.training import parallel, prefetch, recipes, sampling
+from flaxheads.training import parallel, prefetch, preview
 from flaxheads.training.checkpoints import Checkpoints
-from flaxheads.training.stopping import StopRequest
-from flaxheads.training.watch import (
+from flaxheads.training.monitor import (
+  Monitor,
   Profiler,
-  Watch,
   check_finite,
   to_scalars,
 )
-from flaxheads.training.workdir import (
-  check_same_data,
-  claim_workdir,
-  load_config,
-)
+from flaxheads.training.preemption import StopRequest
+from flaxheads.training.recipe import Recipe
+from flaxheads.training.workdir import check_same_data, claim_workdir
 
 
 def _check_batch(config: Checked, num_devices: int) -> None:
-  # Comparators take a device's batch at once.
+  # Baselines take a device's batch at once.
   steps = getattr(config.training, 'accumulation_steps', 1)
   parts = num_devices * steps
   if config.training.batch_size % parts:
@@ -53,18 +49,18 @@ def _batches(config: Checked, source, start: int, num_workers: int):
   )
 
 
-def _fixed_people(config: Checked, source):
-  """People to look at, of the test split where there is one."""
+def _preview_batch(config: Checked, source):
+  """The same people for the whole run, of the test split if there is one."""
   data = config.data
   try:
     source = pipeline.make_source(data.dataset, data.data_dir, 'test')
   except UserError:
-    pass  # not all have such a split: people of the training set
+    pass  # no such split: people of the training set
   return next(
     pipeline.sample_iterator(
       source,
       num_support=data.num_support,
-      batch_size=min(sampling.MAX_PEOPLE, len(source)),
+      batch_size=min(preview.MAX_PEOPLE, len(source)),
       image_size=config.model.image_size,
       seed=config.seed,
     )
@@ -72,19 +68,22 @@ def _fixed_people(config: Checked, source):
 
 
 def train(
+  recipe: Recipe,
   config: Checked,
   workdir: str,
   num_devices: int | None = None,
   profile_steps: int = 0,
 ):
-  """Trains until `config.training.num_steps`, going on where a run stopped.
+  """Trains until `config.training.num_steps`, resuming the run in `workdir`.
 
   Every process of a run calls it with the same arguments.
 
   Args:
-    config: the experiment, with the model or a comparator.
-    workdir: folder of checkpoints, TensorBoard events and sample pictures; on
-      several hosts one that all of them see, such as gs://BUCKET/RUN.
+    recipe: the networks and the step, made of `config`; see
+      flaxheads.experiments.make_recipe.
+    config: the experiment.
+    workdir: folder of checkpoints, TensorBoard events and previews; on several
+      hosts one that all of them see, such as gs://BUCKET/RUN.
     num_devices: how many to use; None: all.
     profile_steps: how many steps to trace into workdir/profile.
 
@@ -94,7 +93,7 @@ def train(
   Raises:
     UserError: data, config and workdir do not fit together.
     DivergenceError: a loss is not finite.
-    RunPausedError: asked to stop, and saved.
+    RunPausedError: stopped by a signal, after saving.
   """
   config.validate()
   mesh = parallel.make_mesh(num_devices)
@@ -105,21 +104,20 @@ def train(
   next(iter(_batches(config, source, 0, 0)))  # can the data be read?
   claim_workdir(workdir, config)
   with contextlib.ExitStack() as stack:
-    run = _Run(config, workdir, mesh, source, profile_steps)
+    run = _Run(recipe, config, workdir, mesh, source, profile_steps)
     stack.callback(run.close)
-    return run.go(stack.enter_context(StopRequest()))
+    return run.run(stack.enter_context(StopRequest()))
 
 
 class _Run:
-  """One run under way: what it reads, steps with, watches and saves."""
+  """One run: its data, step, state, monitor and checkpoints."""
 
-  def __init__(self, config, workdir, mesh, source, profile_steps):
-    self.config, self.mesh = config, mesh
-    self.recipe = recipes.make_recipe(config)
+  def __init__(self, recipe, config, workdir, mesh, source, profile_steps):
+    self.recipe, self.config, self.mesh = recipe, config, mesh
     self.constants = parallel.place(
       self.recipe.constants, mesh, parallel.REPLICATED
     )
-    self.sampler = self.recipe.make_sampler(_fixed_people(config, source))
+    self.preview = self.recipe.make_preview(_preview_batch(config, source))
     self.facts = pipeline.describe_source(source)
     self.checkpoints = Checkpoints(workdir, config.training.keep_checkpoints)
     size = (len(source), mesh)
@@ -129,7 +127,7 @@ class _Run:
     )
     if restored:
       self.start, self.state = restored
-      logging.info('going on from the checkpoint of step %d', self.start)
+      logging.info('resuming from the checkpoint of step %d', self.start)
     else:
       self.start, self.state = 0, self.recipe.create_state(*size)
     self.batches = prefetch.place_ahead(
@@ -137,14 +135,14 @@ class _Run:
     )
     self.step = self.recipe.make_step(mesh)
     self.workdir, self.profile_steps = workdir, profile_steps
-    self.watch = self.profiler = None
+    self.monitor = self.profiler = None
 
   def _begin(self):
-    """Compiles the step for the first batch, and opens what watches it."""
+    """Compiles the step for the first batch and starts logging."""
     batch = next(self.batches)
     arguments = (self.state, batch, self.constants)
     self.step, flops = parallel.compile_for(self.step, arguments)
-    self.watch = Watch(
+    self.monitor = Monitor(
       self.workdir,
       self.config.training.batch_size,
       flops,
@@ -154,8 +152,8 @@ class _Run:
     self.profiler = Profiler(self.workdir, self.profile_steps)
     return batch
 
-  def go(self, stop: StopRequest):
-    """Steps until the end."""
+  def run(self, stop: StopRequest):
+    """Steps until the end; returns the state and the last scalars."""
     rhythm, scalars = self.config.training, {}
     steps = range(self.start, rhythm.num_steps)
     if not steps:
@@ -172,19 +170,19 @@ class _Run:
     for done in (i + 1 for i in bar):
       self.state, metrics = self.step(self.state, batch, self.constants)
       last = done == steps.stop
-      stopping = stop.asked(done)
+      stopping = stop.requested(done)
       self.profiler.step(metrics)
       if done % rhythm.log_every == 0 or last:
-        scalars = self.watch.log(done, metrics)
+        scalars = self.monitor.log(done, metrics)
         shown = self.recipe.shown.items()
         bar.set_postfix({k: f'{scalars[name]:.3f}' for k, name in shown})
       saving = done % rhythm.checkpoint_every == 0 or last or stopping
       if done % rhythm.sample_every == 0 or saving:
-        look = self.sampler(self.state)
-        scalars |= self.watch.look(done, look)
+        seen = self.preview(self.state)
+        scalars |= self.monitor.write_preview(done, seen)
       if saving:
         check_finite(done, to_scalars(metrics))  # never keep a broken state
-        self.checkpoints.save(done, self.state, self.facts, float(look.error))
+        self.checkpoints.save(done, self.state, self.facts, float(seen.error))
       if stopping and not last:
         raise stop.pause(done)
       if not last:
@@ -192,34 +190,11 @@ class _Run:
         batch = next(self.batches)
         # While the step runs on, nobody has waited.
         if parallel.is_done(metrics):
-          self.watch.waited(time.perf_counter() - began)
+          self.monitor.waited(time.perf_counter() - began)
     return self.state, scalars
 
   def close(self):
     """Waits for a save under way, and ends what reads ahead."""
-    for part in (self.batches, self.watch, self.profiler, self.checkpoints):
+    for part in (self.batches, self.monitor, self.profiler, self.checkpoints):
       if part:
         part.close()
-
-
-def restore(workdir: str, best: bool = False):
-  """The config and a state of a run, on one device, for reading.
-
-  Args:
-    workdir: folder of the run.
-    best: the state that draws the fixed people best, not the newest.
-
-  Returns:
-    (config, state), of the model or of a comparator.
-
-  Raises:
-    UserError: the folder holds no run, or no checkpoint yet.
-  """
-  config = read_config(load_config(workdir))
-  checkpoints = Checkpoints(workdir, config.training.keep_checkpoints)
-  with contextlib.closing(checkpoints):
-    step = checkpoints.best_step() if best else checkpoints.latest_step()
-    if step is None:
-      raise UserError(f'--workdir={workdir}: holds no checkpoint yet')
-    restored = checkpoints.read(step, parallel.make_mesh(1))
-    return config, recipes.state_type(config)(**restored.state)

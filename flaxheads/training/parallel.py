@@ -16,7 +16,7 @@ from jax.experimental import multihost_utils, topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from flaxheads.errors import UserError
-from flaxheads.training.chips import Chip, find_chip
+from flaxheads.training.accelerators import Chip, find_chip
 
 AXIS = 'batch'
 REPLICATED = PartitionSpec()

@@ -16,7 +16,7 @@ class Recipe(NamedTuple):
       has the number of steps done, `step`.
     make_step: mesh -> mapped (state, batch, constants) -> (state, metrics),
       metrics being a NamedTuple of scalars or of such NamedTuples.
-    make_sampler: batch -> (state -> Look).
+    make_preview: batch -> (state -> flaxheads.training.preview.Preview).
     shown: scalars for the progress bar, their names by label.
     knows_people: whether different people should look different.
   """
@@ -25,12 +25,12 @@ class Recipe(NamedTuple):
   describe_state: Callable
   create_state: Callable
   make_step: Callable
-  make_sampler: Callable
+  make_preview: Callable
   shown: dict[str, str]
   knows_people: bool = True
 
 
-def map_step(step: Callable, mesh: parallel.Mesh) -> Callable:
+def replicate_step(step: Callable, mesh: parallel.Mesh) -> Callable:
   """`make_step` of a recipe whose whole state is the same on all devices.
 
   Args:

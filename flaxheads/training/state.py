@@ -51,8 +51,8 @@ STATE_SPECS = TrainState(
 )
 
 
-def generator_side(params: dict) -> dict:
-  """What the first player trains: E, G and P."""
+def embedder_and_generator(params: dict) -> dict:
+  """What the generator step trains: E, G and P."""
   return {name: params[name] for name in ('embedder', 'generator')}
 
 
@@ -69,7 +69,7 @@ def adam(config: AdamConfig) -> optax.GradientTransformation:
   return optax.scale_by_adam(config.b1, config.b2, config.epsilon)
 
 
-class Drawn(NamedTuple):
+class RandomParts(NamedTuple):
   """What is random in a fresh state; fields as in TrainState."""
 
   params: dict
@@ -77,10 +77,14 @@ class Drawn(NamedTuple):
   table: IdentityTable
 
 
-_DRAWN_SPECS = Drawn(parallel.REPLICATED, parallel.REPLICATED, parallel.SHARDED)
+_RANDOM_SPECS = RandomParts(
+  parallel.REPLICATED, parallel.REPLICATED, parallel.SHARDED
+)
 
 
-def draw(config: Config, networks: Networks, num_videos: int) -> Drawn:
+def init_random_parts(
+  config: Config, networks: Networks, num_videos: int
+) -> RandomParts:
   """Fresh parameters, a function of config.seed alone.
 
   Args:
@@ -101,20 +105,21 @@ def draw(config: Config, networks: Networks, num_videos: int) -> Drawn:
   table = identity_table.init_table(
     keys[2], num_videos, config.model.embedding_size
   )
-  return Drawn(params, vectors, table)
+  return RandomParts(params, vectors, table)
 
 
-def _begin(config: Config, drawn: Drawn) -> TrainState:
+def _begin(config: Config, random: RandomParts) -> TrainState:
   """The state before the first step; pure."""
-  optimizer, player = adam(config.optimizer), generator_side(drawn.params)
+  optimizer = adam(config.optimizer)
+  trained = embedder_and_generator(random.params)
   return TrainState(
     step=jnp.zeros((), jnp.int32),
-    params=drawn.params,
-    spectral=drawn.spectral,
-    generator_optimizer=optimizer.init(player),
-    discriminator_optimizer=optimizer.init(drawn.params['discriminator']),
-    ema=player,
-    table=drawn.table,
+    params=random.params,
+    spectral=random.spectral,
+    generator_optimizer=optimizer.init(trained),
+    discriminator_optimizer=optimizer.init(random.params['discriminator']),
+    ema=trained,
+    table=random.table,
   )
 
 
@@ -134,7 +139,7 @@ def describe_state(
     )
 
   def make():
-    return _begin(config, draw(config, networks, num_videos))
+    return _begin(config, init_random_parts(config, networks, num_videos))
 
   return parallel.describe(make, mesh, STATE_SPECS)
 
@@ -147,16 +152,16 @@ def create_state(
   Only what is random is compiled: a program with every zero of Adam and every
   copy in it would compile for twice as long.
   """
-  make = functools.partial(draw, config, networks, num_videos)
-  drawn = parallel.build(make, mesh, _DRAWN_SPECS)
-  like = jax.eval_shape(functools.partial(_begin, config), drawn)
+  make = functools.partial(init_random_parts, config, networks, num_videos)
+  random = parallel.build(make, mesh, _RANDOM_SPECS)
+  like = jax.eval_shape(functools.partial(_begin, config), random)
   zeros = functools.partial(parallel.place_zeros, mesh=mesh)
   return TrainState(
     step=zeros(like.step),
-    params=drawn.params,
-    spectral=drawn.spectral,
+    params=random.params,
+    spectral=random.spectral,
     generator_optimizer=zeros(like.generator_optimizer),
     discriminator_optimizer=zeros(like.discriminator_optimizer),
-    ema=jax.tree.map(jnp.copy, generator_side(drawn.params)),
-    table=drawn.table,
+    ema=jax.tree.map(jnp.copy, embedder_and_generator(random.params)),
+    table=random.table,
   )

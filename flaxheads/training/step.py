@@ -16,15 +16,15 @@ from flaxheads.config import Config, ScheduleConfig
 from flaxheads.data.batch import Batch
 from flaxheads.models import spectral
 from flaxheads.networks import Networks
-from flaxheads.training import adversarial, identity_table, losses, parallel
-from flaxheads.training.accumulation import accumulate
-from flaxheads.training.content import ContentLoss
-from flaxheads.training.sample import Sample, prepare_sample
+from flaxheads.training import identity_table, losses, objectives, parallel
+from flaxheads.training.content_loss import ContentLoss
+from flaxheads.training.gradient_accumulation import accumulate
+from flaxheads.training.model_inputs import ModelInputs, prepare_inputs
 from flaxheads.training.state import (
   STATE_SPECS,
   TrainState,
   adam,
-  generator_side,
+  embedder_and_generator,
 )
 
 
@@ -40,8 +40,8 @@ class Norms(NamedTuple):
 class StepMetrics(NamedTuple):
   """Scalars of one step, averaged over the global batch."""
 
-  generator: adversarial.GeneratorTerms
-  discriminator: adversarial.DiscriminatorTerms
+  generator: objectives.GeneratorTerms
+  discriminator: objectives.DiscriminatorTerms
   norms: Norms
   learning_rate_scale: jax.Array
 
@@ -64,7 +64,7 @@ def descend(params, optimizer_state, gradient, optimizer, learning_rate):
 
 
 def _players(
-  networks: Networks, vectors: dict, sample: Sample, remat: bool
+  networks: Networks, vectors: dict, sample: ModelInputs, remat: bool
 ) -> tuple[Callable, Callable]:
   """Both networks' forward passes, written once for all updates."""
   keep_blocks = nets.recompute_blocks if remat else lambda function: function
@@ -101,7 +101,7 @@ class _First(NamedTuple):
 
   generator: dict  # gradients
   discriminator: dict
-  terms: tuple[adversarial.GeneratorTerms, adversarial.DiscriminatorTerms]
+  terms: tuple[objectives.GeneratorTerms, objectives.DiscriminatorTerms]
   rows: jax.Array  # [b, N], gradient of the rows of W
   fake: jax.Array  # x̂, [b, H, W, 3]
 
@@ -114,8 +114,8 @@ def _first_pass(
     generate, discriminate = _players(
       networks, vectors, sample, config.training.remat
     )
-    game = adversarial.gradients(
-      generator_side(params),
+    game = objectives.gradients(
+      embedder_and_generator(params),
       {'params': params['discriminator'], 'rows': rows},
       sample.target_frame,
       generate=generate,
@@ -144,7 +144,7 @@ def _later_pass(config, networks, vectors, params, sample, rows, fake):
   def play(part):
     sample, rows, fake = part
     _, discriminate = _players(networks, vectors, sample, config.training.remat)
-    gradient = adversarial.discriminator_gradients(
+    gradient = objectives.discriminator_gradients(
       {'params': params, 'rows': rows},
       sample.target_frame,
       fake,
@@ -169,7 +169,7 @@ def train_step(
 ) -> tuple[TrainState, StepMetrics]:
   """The per-device step; see `make_train_step`."""
   key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-  sample = prepare_sample(batch, key, config)
+  sample = prepare_inputs(batch, key, config)
   optimizer = adam(config.optimizer)
   scale = learning_rate_scale(
     state.step, config.optimizer, config.training.num_steps
@@ -191,7 +191,7 @@ def train_step(
   # 2. E, G and P.
   generator_gradient = parallel.mean(first.generator)
   generator_params, generator_optimizer = descend(
-    generator_side(state.params),
+    embedder_and_generator(state.params),
     state.generator_optimizer,
     generator_gradient,
     optimizer,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 
 from flaxheads.training import parallel
-from flaxheads.training.describe import count_flops, peak_memory
+from flaxheads.training.cost import count_flops, peak_memory
 
 
 class Cost(NamedTuple):

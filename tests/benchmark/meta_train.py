@@ -10,7 +10,7 @@ from flaxheads import networks as nets
 from flaxheads.data.batch import Batch
 from flaxheads.models import perceptual
 from flaxheads.training import parallel
-from flaxheads.training.content import perceptual_content
+from flaxheads.training.content_loss import perceptual_content
 from flaxheads.training.state import create_state
 from flaxheads.training.step import make_train_step
 from tests.benchmark import clock, remote

@@ -14,7 +14,7 @@ from flaxheads.fewshot import finetune_step, finetuning
 from flaxheads.fewshot.person import embed_person
 from flaxheads.landmarks import detect
 from flaxheads.models import spectral
-from flaxheads.training import content
+from flaxheads.training import content_loss
 from tests import tiny_game
 
 
@@ -37,7 +37,7 @@ def finetuned(experiment, model):
     finetune_step.finetune_step,
     experiment=experiment,
     networks=model.networks,
-    content=content.pyramid_content(experiment.loss).apply,
+    content=content_loss.pyramid_content(experiment.loss).apply,
   )
   pictures = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
   x = pixels.to_float(frames)

@@ -7,7 +7,7 @@ from flaxheads import config as c
 from flaxheads import networks as nets
 from flaxheads.data.batch import Batch
 from flaxheads.models import perceptual, spectral
-from flaxheads.training.content import perceptual_content
+from flaxheads.training.content_loss import perceptual_content
 from tests.tiny_game import as_float64
 
 SIZE, VIDEOS = 64, 5

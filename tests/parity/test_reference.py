@@ -26,8 +26,8 @@ from flaxheads.fewshot.person import without_projection
 from flaxheads.models import spectral
 from flaxheads.training import parallel
 from flaxheads.training import step as step_module
-from flaxheads.training.content import perceptual_content, pyramid_content
-from flaxheads.training.sample import prepare_sample
+from flaxheads.training.content_loss import perceptual_content, pyramid_content
+from flaxheads.training.model_inputs import prepare_inputs
 from flaxheads.training.state import create_state
 from flaxheads.training.step import make_train_step
 from tests.parity.agreement import (
@@ -145,14 +145,14 @@ def test_a_step_of_meta_training(content_pair, dtype, monkeypatch):
   batch = random_batch(config)
   placed = parallel.place(batch, mesh, parallel.SHARDED)
   sample = parallel.pmap(
-    functools.partial(prepare_sample, key=jax.random.key(0), config=config),
+    functools.partial(prepare_inputs, key=jax.random.key(0), config=config),
     mesh,
     in_specs=(parallel.SHARDED,),
     out_specs=parallel.SHARDED,
   )(placed)
   # Drawn once: another program rounds its float32 pictures otherwise.
   sample = jax.tree.map(np.asarray, sample)
-  monkeypatch.setattr(step_module, 'prepare_sample', lambda *_: sample)
+  monkeypatch.setattr(step_module, 'prepare_inputs', lambda *_: sample)
   step = make_train_step(config, networks, content, mesh)
   new, metrics = step(state, placed, content.params)
   exact = dict.fromkeys(nets.NETWORKS)
@@ -177,7 +177,7 @@ def _gradients(state):
 def _exact_gradients(old, sample, batch, content, mesh, monkeypatch):
   config, content = make_config('float64'), in_float64(content)
   monkeypatch.setattr(
-    step_module, 'prepare_sample', lambda *_: as_float64(sample)
+    step_module, 'prepare_inputs', lambda *_: as_float64(sample)
   )
   networks = nets.build_networks(config.model)
   step = make_train_step(config, networks, content, mesh)

@@ -71,7 +71,7 @@ def evaluate(folder: Path, people: str) -> commands.Rows:
 
 
 def check(rows: commands.Rows) -> list[tuple[str, bool]]:
-  """Is the fine-tuned model ahead of both comparators at T = 8 and 32?"""
+  """Is the fine-tuned model ahead of both baselines at T = 8 and 32?"""
   checks = []
   for num_shots in (8, 32):
     for metric, title, sign in ((_CSIM, 'identity', 1), ('nme', 'NME', -1)):

@@ -18,7 +18,7 @@ from flaxheads.data.batch import Batch
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.metrics.image import psnr, to_unit_range
 from flaxheads.training import parallel
-from flaxheads.training.content import pyramid_content
+from flaxheads.training.content_loss import pyramid_content
 from flaxheads.training.state import create_state
 from flaxheads.training.step import make_train_step
 from launch import app

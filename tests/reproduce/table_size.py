@@ -40,7 +40,7 @@ def _steps(config, mesh):
   from flaxheads import networks as nets
   from flaxheads.data.batch import Batch
   from flaxheads.training import parallel
-  from flaxheads.training.content import pyramid_content
+  from flaxheads.training.content_loss import pyramid_content
   from flaxheads.training.state import create_state
   from flaxheads.training.step import make_train_step
   from tests.benchmark import clock

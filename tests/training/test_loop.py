@@ -10,35 +10,29 @@ import jax
 import numpy as np
 import pytest
 
+from flaxheads import experiments
 from flaxheads import networks as nets
 from flaxheads.data import mixture
 from flaxheads.errors import RunPausedError, UserError
-from flaxheads.training import loop, parallel, recipes
+from flaxheads.training import loop, parallel
 from flaxheads.training import state as state_module
-from flaxheads.training.adversarial import DiscriminatorTerms, GeneratorTerms
 from flaxheads.training.checkpoints import Checkpoints
-from flaxheads.training.sampling import Look
+from flaxheads.training.monitor import DivergenceError
+from flaxheads.training.objectives import DiscriminatorTerms, GeneratorTerms
+from flaxheads.training.preview import Preview
 from flaxheads.training.step import Norms, StepMetrics
-from flaxheads.training.watch import DivergenceError
 from flaxheads.training.workdir import claim_workdir
 from tests import tiny_game
 
 NUM_DEVICES = 2
-real_draw = state_module.draw
-
-
-def _drawn(config):
-  state = tiny_game.make_state(config)
-  return state_module.Drawn(state.params, state.spectral, state.table)
 
 
 @pytest.fixture(scope='module', autouse=True)
-def small_world():
-  """Five videos in memory, and parameters that need no compiling."""
+def five_videos():
+  """The dataset is five videos in memory."""
   source = [tiny_game.make_record(video) for video in range(5)]
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(loop.pipeline, 'make_source', lambda *_: source)
-    patch.setattr(state_module, 'draw', lambda config, *_: _drawn(config))
     yield
 
 
@@ -46,24 +40,34 @@ def _config(**training):
   return tiny_game.make_config(discriminator_updates=1, **training)
 
 
+def _no_preview(batch):
+  del batch
+  return lambda state: Preview(np.zeros((4, 4, 3), np.uint8), 0.5, {})
+
+
+def _recipe(config, **parts):
+  """The real recipe without previews, which compile; `parts` replace others."""
+  parts = {'make_preview': _no_preview} | parts
+  return tiny_game.make_recipe(config)._replace(**parts)
+
+
+def _train(config, workdir, **parts):
+  return loop.train(_recipe(config, **parts), config, str(workdir), NUM_DEVICES)
+
+
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
   """A run of four steps without a stop."""
   workdir = tmp_path_factory.mktemp('whole')
   config = _config(num_steps=4)
-  return workdir, *loop.train(config, str(workdir), NUM_DEVICES)
+  recipe = tiny_game.make_recipe(config)
+  return workdir, *loop.train(recipe, config, str(workdir), NUM_DEVICES)
 
 
-@pytest.fixture
-def no_pictures(monkeypatch):
-  look = Look(np.zeros((4, 4, 3), np.uint8), 0.5, {})
-  monkeypatch.setattr(loop.sampling, 'make_sampler', lambda *_: lambda *_: look)
-
-
-def test_resuming_changes_nothing(whole, tmp_path, no_pictures):
+def test_resuming_changes_nothing(whole, tmp_path):
   _, state, scalars = whole
-  loop.train(_config(num_steps=2), str(tmp_path), NUM_DEVICES)
-  resumed, others = loop.train(_config(num_steps=4), str(tmp_path), NUM_DEVICES)
+  _train(_config(num_steps=2), tmp_path)
+  resumed, others = _train(_config(num_steps=4), tmp_path)
   assert resumed.step == 4
   tiny_game.assert_trees_equal(resumed, state)
   for name, value in scalars.items():
@@ -86,7 +90,7 @@ def test_a_run_leaves_checkpoints_pictures_and_scalars(whole):
 
 def test_a_run_is_read_back_on_one_device(whole):
   workdir, state, _ = whole
-  config, restored = loop.restore(str(workdir))
+  config, restored = experiments.restore(str(workdir))
   assert config == _config(num_steps=4)
   assert restored.step == 4
   for name in ('params', 'ema', 'spectral'):
@@ -98,37 +102,38 @@ def test_a_run_is_read_back_on_one_device(whole):
 
 def test_a_folder_without_a_checkpoint_is_named(tmp_path):
   with pytest.raises(UserError, match='holds no run'):
-    loop.restore(str(tmp_path))
+    experiments.restore(str(tmp_path))
   claim_workdir(str(tmp_path), _config())
   with pytest.raises(UserError, match='holds no checkpoint yet'):
-    loop.restore(str(tmp_path))
+    experiments.restore(str(tmp_path))
 
 
-def test_another_experiment_does_not_go_on(whole):
+def test_another_experiment_does_not_resume(whole):
   workdir, _, _ = whole
   config = _config(num_steps=9)
   config.loss.match = 1.0
   with pytest.raises(UserError, match='loss.match=10.0, not 1.0'):
-    loop.train(config, str(workdir), NUM_DEVICES)
+    _train(config, workdir)
 
 
 def test_a_batch_that_does_not_split_is_refused(tmp_path):
   with pytest.raises(UserError, match='batch_size: 2 .* over 8 devices'):
-    loop.train(_config(), str(tmp_path / 'new'), 8)
+    config = _config()
+    loop.train(_recipe(config), config, str(tmp_path / 'new'), 8)
   assert not (tmp_path / 'new').exists()
 
 
 def test_accumulation_asks_for_a_larger_batch(tmp_path):
   config = _config(accumulation_steps=2)
   with pytest.raises(UserError, match='in 2 accumulation steps'):
-    loop.train(config, str(tmp_path / 'new'), NUM_DEVICES)
+    _train(config, tmp_path / 'new')
 
 
 def test_fields_are_checked_before_anything_is_made(tmp_path):
   config = _config()
   config.training.num_steps = 0
   with pytest.raises(UserError, match='training.num_steps: 0 is too small'):
-    loop.train(config, str(tmp_path / 'new'), NUM_DEVICES)
+    _train(config, tmp_path / 'new')
   assert not (tmp_path / 'new').exists()
 
 
@@ -170,32 +175,29 @@ def _fake_step(broken_step, player, term, value):
   ],
 )
 def test_a_loss_that_is_not_finite_stops_the_run(
-  tmp_path, monkeypatch, no_pictures, player, term, value
+  tmp_path, monkeypatch, player, term, value
 ):
   make = _fake_step(3, player, term, value)
-  monkeypatch.setattr(recipes, 'make_train_step', make)
   with pytest.raises(DivergenceError, match=f'step 3: {player}/{term} is'):
-    loop.train(_config(num_steps=6), str(tmp_path), NUM_DEVICES)
+    _train(_config(num_steps=6), tmp_path, make_step=make)
   checkpoints = Checkpoints(str(tmp_path))
   assert checkpoints.latest_step() == 2
   checkpoints.close()
 
 
 def test_a_broken_state_is_not_kept_even_when_it_is_not_logged(
-  tmp_path, monkeypatch, no_pictures
+  tmp_path, monkeypatch
 ):
   make = _fake_step(4, 'generator', 'content', np.nan)
-  monkeypatch.setattr(recipes, 'make_train_step', make)
   config = _config(num_steps=50, log_every=50, checkpoint_every=2)
   with pytest.raises(DivergenceError, match='step 4: generator/content'):
-    loop.train(config, str(tmp_path), NUM_DEVICES)
+    _train(config, tmp_path, make_step=make)
   checkpoints = Checkpoints(str(tmp_path))
   assert checkpoints.latest_step() == 2
   checkpoints.close()
 
 
-def test_the_state_of_these_tests_is_like_the_real_one(monkeypatch):
-  monkeypatch.setattr(state_module, 'draw', real_draw)
+def test_the_state_of_these_tests_is_like_the_real_one():
   config = _config()
   networks = nets.build_networks(config.model)
   real = state_module.describe_state(config, networks, 5, parallel.make_mesh(1))
@@ -207,9 +209,10 @@ def test_the_state_of_these_tests_is_like_the_real_one(monkeypatch):
     assert (one.shape, one.dtype) == (other.shape, other.dtype)
 
 
-def test_sigterm_saves_and_the_run_goes_on(whole, tmp_path, monkeypatch):
+def test_sigterm_saves_and_the_run_resumes(whole, tmp_path):
   _, state, _ = whole
-  make = recipes.make_train_step
+  config = _config(num_steps=4, checkpoint_every=100)
+  make = _recipe(config).make_step
 
   def make_interrupted(*args):
     program = make(*args)
@@ -231,14 +234,11 @@ def test_sigterm_saves_and_the_run_goes_on(whole, tmp_path, monkeypatch):
 
     return Terminated()
 
-  monkeypatch.setattr(recipes, 'make_train_step', make_interrupted)
-  config = _config(num_steps=4, checkpoint_every=100)
   with pytest.raises(RunPausedError, match='after step 1 and saved') as caught:
-    loop.train(config, str(tmp_path), NUM_DEVICES)
+    _train(config, tmp_path, make_step=make_interrupted)
   assert not caught.value.by_user
   assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-  monkeypatch.setattr(recipes, 'make_train_step', make)
-  resumed, _ = loop.train(config, str(tmp_path), NUM_DEVICES)
+  resumed, _ = _train(config, tmp_path)
   tiny_game.assert_trees_equal(resumed, state)
 
 
@@ -253,53 +253,43 @@ class _Named(list):
     return self.name
 
 
-def test_a_mixture_goes_on_with_the_same_parts_alone(
-  tmp_path, monkeypatch, no_pictures
-):
+def test_a_mixture_resumes_with_the_same_parts_alone(tmp_path, monkeypatch):
   def mix(*names):
     parts = [mixture.Part(_Named(range(2), name)) for name in names]
     monkeypatch.setattr(
       loop.pipeline, 'make_source', lambda *_: mixture.Mixture(parts)
     )
 
-  monkeypatch.setattr(
-    recipes, 'make_train_step', _fake_step(99, 'generator', 'content', np.nan)
-  )
+  make = _fake_step(99, 'generator', 'content', np.nan)
   mix('a', 'b')
-  loop.train(_config(num_steps=2), str(tmp_path), NUM_DEVICES)
+  _train(_config(num_steps=2), tmp_path, make_step=make)
   mix('a', 'c')  # as many videos, but other ones
   with pytest.raises(UserError, match=r'fingerprint was a\+b, is a\+c'):
-    loop.train(_config(num_steps=3), str(tmp_path), NUM_DEVICES)
+    _train(_config(num_steps=3), tmp_path, make_step=make)
   mix('a', 'b')
-  state, _ = loop.train(_config(num_steps=3), str(tmp_path), NUM_DEVICES)
+  state, _ = _train(_config(num_steps=3), tmp_path, make_step=make)
   assert state.step == 3
 
 
 @pytest.mark.parametrize('stepping', [True, False])
 def test_nobody_waits_for_data_while_the_step_runs(
-  tmp_path, monkeypatch, no_pictures, stepping
+  tmp_path, monkeypatch, stepping
 ):
-  monkeypatch.setattr(
-    recipes, 'make_train_step', _fake_step(99, 'generator', 'content', np.nan)
-  )
+  make = _fake_step(99, 'generator', 'content', np.nan)
   monkeypatch.setattr(loop.parallel, 'is_done', lambda metrics: not stepping)
-  _, scalars = loop.train(_config(num_steps=4), str(tmp_path), NUM_DEVICES)
+  _, scalars = _train(_config(num_steps=4), tmp_path, make_step=make)
   assert (scalars['share_waiting_for_data'] > 0) != stepping
 
 
-def test_nothing_of_a_run_goes_on_reading_after_it(
-  tmp_path, monkeypatch, no_pictures
-):
-  monkeypatch.setattr(
-    recipes, 'make_train_step', _fake_step(2, 'generator', 'content', np.nan)
-  )
+def test_no_thread_reads_after_a_run(tmp_path):
+  make = _fake_step(2, 'generator', 'content', np.nan)
 
   def readers():
     return [t for t in threading.enumerate() if 'prefetch' in t.name]
 
   before = len(readers())
   with pytest.raises(DivergenceError):
-    loop.train(_config(num_steps=4), str(tmp_path), NUM_DEVICES)
+    _train(_config(num_steps=4), tmp_path, make_step=make)
   assert len(readers()) == before
 
 

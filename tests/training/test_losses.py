@@ -8,7 +8,7 @@ import pytest
 from flaxheads.config import Config, LossConfig, PerceptualConfig
 from flaxheads.errors import UserError
 from flaxheads.models import perceptual
-from flaxheads.training import content, losses
+from flaxheads.training import content_loss, losses
 from flaxheads.weights import store, tensors
 from flaxheads.weights.convention import Convention
 
@@ -82,7 +82,7 @@ def test_pyramid_weighs_bands_alike():
 
 def test_without_weights_the_content_loss_is_the_weighted_pyramid():
   config = Config(loss=LossConfig(pyramid=7.0))
-  found = content.build_content(config)
+  found = content_loss.build_content(config)
   assert found.params == {}
   fake, real = _pictures(2)
   wanted = 7 * losses.pyramid_loss(fake, real)
@@ -95,7 +95,7 @@ def vgg_files(tmp_path_factory):
   folder, files = tmp_path_factory.mktemp('vgg'), {}
   image = jnp.zeros((1, 32, 32, 3))
   rng = np.random.default_rng(0)
-  for name, network in content._networks(jnp.float32).items():
+  for name, network in content_loss._networks(jnp.float32).items():
     shapes = jax.eval_shape(network.init, jax.random.key(0), image)['params']
     noise = rng.standard_normal(1 << 16, np.float32)
     params = jax.tree.map(
@@ -113,10 +113,10 @@ def vgg_files(tmp_path_factory):
 def test_with_weights_it_is_both_networks_at_their_weights(vgg_files):
   config = Config(perceptual=PerceptualConfig(**vgg_files))
   config.model.dtype = 'float32'
-  found = content.build_content(config)
+  found = content_loss.build_content(config)
   assert set(found.params) == {'vgg19', 'vggface'}
   fake, real = _pictures(2, size=16)
-  networks = content._networks(jnp.float32)
+  networks = content_loss._networks(jnp.float32)
 
   @jax.jit
   def both(params):
@@ -140,16 +140,16 @@ def test_with_weights_it_is_both_networks_at_their_weights(vgg_files):
 
 def test_one_file_alone_is_allowed_and_the_wrong_one_is_not(vgg_files):
   config = Config(perceptual=PerceptualConfig(vgg19=vgg_files['vgg19']))
-  assert set(content.build_content(config).params) == {'vgg19'}
+  assert set(content_loss.build_content(config).params) == {'vgg19'}
   config = Config(perceptual=PerceptualConfig(vggface=vgg_files['vgg19']))
   with pytest.raises(UserError, match="weights of 'vgg19'; vggface is needed"):
-    content.build_content(config)
+    content_loss.build_content(config)
 
 
 def _loss_of_file(path, fake, real):
   config = Config(perceptual=PerceptualConfig(vgg19=str(path)))
   config.model.dtype = 'float32'
-  found = content.build_content(config)
+  found = content_loss.build_content(config)
   return float(found.apply(found.params, fake, real))
 
 
@@ -177,7 +177,7 @@ def test_weights_without_a_convention_are_refused(vgg_files, tmp_path):
   tensors.save_tree(path, tensors.load_tree(vgg_files['vgg19']))
   config = Config(perceptual=PerceptualConfig(vgg19=path))
   with pytest.raises(UserError, match='no input convention') as caught:
-    content.build_content(config)
+    content_loss.build_content(config)
   assert path in str(caught.value)
 
 

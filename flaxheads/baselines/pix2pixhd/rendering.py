@@ -1,0 +1,127 @@
+"""Pix2pixHD renders: fine-tuned on the T frames, then from landmark images.
+
+Zakharov et al. 2019 train it on the whole data set and fine-tune it on the T
+frames for as many epochs as their own model (recalled). The last parameters
+are kept: there are no validation frames and no early stopping.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flaxheads.baselines.folder import TrainedBaseline
+from flaxheads.baselines.pix2pixhd import losses, training
+from flaxheads.baselines.pix2pixhd import networks as nets
+from flaxheads.baselines.pix2pixhd.config import FewShotConfig, Pix2pixHDConfig
+from flaxheads.data.pixels import to_float, to_uint8
+from flaxheads.landmarks.rasterise import rasterise_landmarks
+
+_BATCH = 8  # drivers at once
+
+
+def num_steps(num_frames: int, config: FewShotConfig) -> int:
+  """Steps of fine-tuning on T frames."""
+  steps = config.num_epochs * -(-num_frames // config.batch_size)
+  return min(max(steps, config.min_steps), config.max_steps)
+
+
+def make_batches(num_frames: int, batch_size: int, rng) -> Iterator:
+  """Endless batches of indices int [batch_size].
+
+  Each comes once before any comes again.
+  """
+  left = np.array([], int)
+  while True:
+    while len(left) < batch_size:
+      left = np.concatenate([left, rng.permutation(num_frames)])
+    yield left[:batch_size]
+    left = left[batch_size:]
+
+
+def make_finetune(config: Pix2pixHDConfig) -> Callable:
+  """Few-shot fine-tuning of both networks, at the rates of training.
+
+  Args:
+    config: of the trained baseline, with the file of its content network.
+
+  Returns:
+    (params, frames uint8 [T, S, S, 3], points [T, 68, 2], seed) -> params.
+  """
+  networks = nets.build_networks(config.model)
+  content = losses.build_content(config)
+
+  @jax.jit
+  def step(state, frames, pictures, content_params):
+    found = losses.gradients(
+      state.variables,
+      frames,
+      pictures,
+      networks=networks,
+      content=functools.partial(content.apply, content_params),
+      weights=config.loss,
+    )
+    return training.update(state, found.params, config)
+
+  def finetune(params, frames, points, seed: int = 0) -> dict:
+    x = np.asarray(to_float(jnp.asarray(frames)))
+    y = np.asarray(rasterise_landmarks(jnp.asarray(points), x.shape[1]))
+    state = training.init_state(config, params)
+    size = min(config.finetune.batch_size, len(x))
+    batches = make_batches(len(x), size, np.random.default_rng(seed))
+    for _ in range(num_steps(len(x), config.finetune)):
+      batch = next(batches)
+      state = step(state, x[batch], y[batch], content.params)
+    return state.variables
+
+  return finetune
+
+
+def make_renderer(config: Pix2pixHDConfig) -> Callable:
+  """Renders with given parameters.
+
+  Args:
+    config: of the baseline.
+
+  Returns:
+    (generator's params, points [F, 68, 2]) -> uint8 [F, S, S, 3].
+  """
+  size = config.model.image_size
+  networks = nets.build_networks(config.model)
+
+  @jax.jit
+  def render_batch(params, points):
+    pictures = rasterise_landmarks(points, size)
+    return to_uint8(networks.generator.apply({'params': params}, pictures))
+
+  def render(params, points):
+    count = len(points)
+    full = np.concatenate([points, points[-1:].repeat(-count % _BATCH, 0)])
+    parts = full.reshape(-1, _BATCH, *full.shape[1:])  # one size to compile
+    return np.concatenate([render_batch(params, part) for part in parts])[
+      :count
+    ]
+
+  return render
+
+
+def make_render(trained: TrainedBaseline, seed: int) -> Callable:
+  """The `render` of a method.
+
+  Args:
+    trained: Pix2pixHD.
+    seed: of the order of the frames.
+
+  Returns:
+    See flaxheads.evaluation.protocol.Method.
+  """
+  finetune = make_finetune(trained.config)
+  generate = make_renderer(trained.config)
+
+  def render(frames, points, drivers):
+    params = finetune(trained.variables, frames, points, seed)
+    return generate(params['generator'], drivers.points)
+
+  return render

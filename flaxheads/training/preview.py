@@ -1,0 +1,116 @@
+"""A preview: what a run makes of one batch of people that stays the same."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flaxheads import networks as nets
+from flaxheads.data.batch import Batch
+from flaxheads.data.pixels import to_float, to_uint8
+from flaxheads.landmarks.rasterise import rasterise_landmarks
+from flaxheads.models import spectral
+
+MAX_PEOPLE = 8
+
+
+class Preview(NamedTuple):
+  """What a run makes of the preview batch.
+
+  Attributes:
+    sheet: uint8 [H, W, 3], a row for each person.
+    error: the best checkpoint is that with the least.
+    scalars: named floats.
+  """
+
+  sheet: np.ndarray
+  error: float
+  scalars: dict[str, float]
+
+
+def _spread(x):
+  return jnp.std(x, (1, 2)).mean()
+
+
+def _variety(x):
+  return jnp.abs(x - jnp.roll(x, 1, 0)).mean()
+
+
+def _clipped(x):
+  return (jnp.abs(x) > 0.98).mean()
+
+
+def preview_batch(batch: Batch) -> Batch:
+  """The first eight people of a batch, on the host."""
+  return Batch(*(np.asarray(leaf[:MAX_PEOPLE]) for leaf in batch))
+
+
+def make_preview(generate: Callable, batch: Batch) -> Callable:
+  """A function that generates the targets of one batch.
+
+  Args:
+    generate: pure, (trained, frames [B, K+1, H, W, 3] in [-1, 1], landmark
+      images alike) -> x̂ of the last frame of each, [B, H, W, 3].
+    batch: its first eight people are taken; the same on every process.
+
+  Returns:
+    trained -> Preview. All processes must call it. The sheet has a support
+    frame, the landmark image, x̂ and x of each person; the error is l1. The
+    scalars:
+    people/l1: mean |x̂ - x|, in [0, 2].
+    people/contrast: of x̂, its standard deviation over that of x.
+    people/variety: mean difference between the x̂ of two, over that of the x.
+    people/clipped: share of the values of x̂ near -1 or 1, less that of x.
+  """
+  batch = preview_batch(batch)
+
+  @jax.jit
+  def compute(trained, batch):
+    frames = to_float(batch.frames)
+    pictures = rasterise_landmarks(batch.points, frames.shape[2])
+    fake, real = generate(trained, frames, pictures), frames[:, -1]
+    row = [frames[:, 0], pictures[:, -1], fake, real]
+    sheet = to_uint8(jnp.concatenate(row, axis=2))  # [B, H, 4W, 3]
+    tiny = 1e-6
+    l1 = jnp.abs(fake - real).mean()
+    scalars = {
+      'people/l1': l1,
+      'people/contrast': _spread(fake) / (_spread(real) + tiny),
+      'people/variety': (_variety(fake) + tiny) / (_variety(real) + tiny),
+      'people/clipped': _clipped(fake) - _clipped(real),
+    }
+    return Preview(sheet.reshape(-1, *sheet.shape[2:]), l1, scalars)
+
+  return lambda trained: jax.device_get(compute(trained, batch))
+
+
+def make_model_preview(networks: nets.Networks, batch: Batch) -> Callable:
+  """What E and G make of one batch.
+
+  Args:
+    networks: Networks.
+    batch: see `make_preview`.
+
+  Returns:
+    TrainState -> Preview. All processes must call it.
+  """
+
+  def generate(trained, frames, pictures):
+    params, vectors = trained
+    normal = {
+      name: spectral.normalize(
+        params[name], spectral.power_iteration(params[name], vectors[name], 3)
+      )
+      for name in ('embedder', 'generator')
+    }
+    embedding = nets.embed_people(
+      networks, normal['embedder'], frames[:, :-1], pictures[:, :-1]
+    )
+    return nets.generate(
+      networks, normal['generator'], pictures[:, -1], embedding=embedding
+    )
+
+  preview = make_preview(generate, batch)
+  return lambda state: preview((state.ema, state.spectral))
