@@ -15,15 +15,15 @@ _BEYOND = 8.0  # degrees that the rest of a turn is squeezed into
 # mouth, of 0.57 a smear.
 MOUTH, _MOUTH_BEYOND = 0.3, 0.05
 # How far points go with the lower lip: itself, the mouth's corners, the jaw.
-_WITH_JAW = np.zeros(layout.NUM_POINTS)
-_WITH_JAW[[56, 57, 58, 65, 66, 67]] = 1.0
-_WITH_JAW[[55, 59]] = 0.7
-_WITH_JAW[[48, 54, 60, 64]] = 0.3
-_WITH_JAW[3:14] = [0.2, 0.4, 0.6, 0.8, 0.95, 1.0, 0.95, 0.8, 0.6, 0.4, 0.2]
+WITH_JAW = np.zeros(layout.NUM_POINTS)
+WITH_JAW[[56, 57, 58, 65, 66, 67]] = 1.0
+WITH_JAW[[55, 59]] = 0.7
+WITH_JAW[[48, 54, 60, 64]] = 0.3
+WITH_JAW[3:14] = [0.2, 0.4, 0.6, 0.8, 0.95, 1.0, 0.95, 0.8, 0.6, 0.4, 0.2]
 
 
-def _squeeze(size, limit, beyond):
-  """Sizes up to `limit` as they are, all others less than `beyond` above."""
+def squeeze(size, limit, beyond):
+  """Limits sizes softly: unchanged up to `limit`, at most `beyond` above it."""
   rest = np.maximum(size - limit, 0)
   return np.minimum(size, limit) + beyond * np.tanh(rest / beyond)
 
@@ -38,7 +38,7 @@ def limit_angles(angles: np.ndarray) -> np.ndarray:
     [..., 3], the same up to LIMITS, and never 8 degrees more than these.
   """
   size = np.abs(angles)
-  return np.sign(angles) * _squeeze(size, LIMITS, _BEYOND)
+  return np.sign(angles) * squeeze(size, LIMITS, _BEYOND)
 
 
 def limit_pose(rotation: np.ndarray) -> np.ndarray:
@@ -96,6 +96,6 @@ def limit_mouth(
   """
   gap = points[:, 62] - points[:, 66]
   gap = (gap * upwards).sum(-1) / np.square(upwards).sum(-1) / eye_distance
-  excess = (gap - _squeeze(gap, MOUTH, _MOUTH_BEYOND)) * eye_distance  # [F]
+  excess = (gap - squeeze(gap, MOUTH, _MOUTH_BEYOND)) * eye_distance  # [F]
   lift = excess[:, None] * upwards  # [F, 2]
-  return points + _WITH_JAW[:, None] * lift[:, None]
+  return points + WITH_JAW[:, None] * lift[:, None]

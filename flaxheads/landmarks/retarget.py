@@ -65,7 +65,9 @@ class Transfer:
     motion = face_shape.fit_motion(points, driver)
     drawn = motion._replace(rotation=limits.limit_pose(motion.rotation))
     offsets = motion.offsets()
-    own = face_shape.project(source + _rescale(offsets, source, driver), drawn)
+    own = face_shape.project(
+      source + rescale_expression(offsets, source, driver), drawn
+    )
     theirs = face_shape.project(driver + offsets, motion)
     # What the model knows nothing of: it goes on, turned as the head is.
     rest = np.asarray(points, np.float64) * (1, -1) - theirs
@@ -80,8 +82,17 @@ class Transfer:
     return _keep_apart(moved, upwards)
 
 
-def _rescale(offsets, source, driver):
-  """Expressions [F, 68, 3] of the driver, as large as the source's parts."""
+def rescale_expression(offsets, source, driver):
+  """Scales a driver's expressions to the source's mouth and eyes.
+
+  Args:
+    offsets: [F, 68, 3], cm, from the driver's face at rest.
+    source: [68, 3], the source's face at rest.
+    driver: [68, 3], the driver's.
+
+  Returns:
+    [F, 68, 3].
+  """
 
   def gain(size):
     return np.clip(size(source) / size(driver), _MIN_GAIN, _MAX_GAIN)
