@@ -4,7 +4,7 @@ from pathlib import Path
 
 from absl import flags
 
-from flaxheads.data.output_files import check_may_hold
+from flaxheads.data.output_files import check_writable
 from flaxheads.data.video import EXTENSIONS
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.fewshot import animation, casting
@@ -87,7 +87,7 @@ def check_output(output: Path) -> None:
       raise UserError(f'{named}: its folder does not exist; make it')
     if output.is_dir():
       raise UserError(f'{named}: is a folder; give the name of a file')
-    check_may_hold(output.resolve().parent)
+    check_writable(output.resolve().parent)
   elif output.suffix.lower() in EXTENSIONS:
     raise UserError(f'{named}: video is written as MP4; name it ….mp4')
   elif len(given()) == 1:

@@ -6,7 +6,7 @@ import pathlib
 
 from absl import flags
 
-from flaxheads.data.output_files import check_may_hold
+from flaxheads.data.output_files import check_writable
 from flaxheads.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -78,7 +78,7 @@ def check() -> None:
   if FLAGS.output:
     raise UserError('--output: only with --inspect; records go to --data_dir')
   if '://' not in FLAGS.data_dir:  # a bucket tells for itself
-    check_may_hold(pathlib.Path(FLAGS.data_dir).expanduser())
+    check_writable(pathlib.Path(FLAGS.data_dir).expanduser())
 
 
 def make_options(options_class):

@@ -32,7 +32,7 @@ from absl import flags
 
 from flaxheads import fewshot
 from flaxheads.data.driver import load_driver
-from flaxheads.data.output_files import together
+from flaxheads.data.output_files import atomic_paths
 from flaxheads.data.support import load_support
 from flaxheads.fewshot import animation, casting
 from flaxheads.provenance.examine import sha256_of
@@ -155,7 +155,7 @@ def _animate(output, path, make_person):
     )
 
   if one_file:
-    with together(output, _animate_flags.report_of(output)) as (
+    with atomic_paths(output, _animate_flags.report_of(output)) as (
       file,
       report_file,
     ):

@@ -15,7 +15,7 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 import flaxheads
-from flaxheads.data.output_files import check_may_hold
+from flaxheads.data.output_files import check_writable
 from flaxheads.errors import (
   RunFailedError,
   RunPausedError,
@@ -204,7 +204,7 @@ def check_folder(flag: str, value: str) -> None:
   folder = Path(value).expanduser()
   if folder.exists() and not folder.is_dir():
     raise UserError(f'--{flag}={value}: a file; name a folder')
-  check_may_hold(folder)
+  check_writable(folder)
 
 
 def config_with_flags(name: str, config):

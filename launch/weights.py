@@ -15,7 +15,7 @@ from pathlib import Path
 
 from absl import flags
 
-from flaxheads.data.output_files import together
+from flaxheads.data.output_files import atomic_paths
 from flaxheads.errors import UserError
 from flaxheads.weights import convert, fetch, sources, store
 from launch import app
@@ -63,7 +63,7 @@ def _write(name: str, files, output: Path, shapes) -> None:
   except OSError as error:
     raise UserError(f'{output}: cannot be made ({error.strerror})') from None
   report = output.with_suffix('.safetensors.report.json')
-  with together(output, report) as (new, new_report):
+  with atomic_paths(output, report) as (new, new_report):
     metadata = convert.convert(name, files, new, shapes, _SHA256.value)
     said = {'name': name, **metadata}
     new_report.write_text(json.dumps(said, indent=2) + '\n')

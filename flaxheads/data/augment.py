@@ -1,8 +1,8 @@
-"""Random flips, moves and colours, drawn once for all frames of a sample.
+"""Random flips, affine transforms and colour jitter, one draw per sample.
 
-The embedder must find the same person in all K+1 frames, so a sample shares
-one transform. Whatever comes from outside a picture takes the colour of its
-edge: reflection would paint a second head, and the network learns it.
+All K+1 frames of a sample share one transform, so that the embedder still sees
+one person. Pixels from outside a frame repeat its edge. Reflection would show
+a second head, which the network would learn.
 """
 
 import functools
@@ -17,18 +17,18 @@ from flaxheads.landmarks import layout
 
 
 class _Transform(NamedTuple):
-  """What happens to one sample; scalars."""
+  """The transform of one sample; scalars."""
 
   flip: jax.Array  # bool
   zoom: jax.Array  # 1: unchanged
-  angle: jax.Array  # radians, clockwise in the picture
+  angle: jax.Array  # radians, clockwise in the image
   shift: jax.Array  # [2], (x, y) pixels
   brightness: jax.Array  # added to [0, 1]
   contrast: jax.Array  # factor about the sample's mean
   saturation: jax.Array  # factor
 
 
-def _draw(key, config, image_size):
+def _sample_transform(key, config, image_size):
   keys = jax.random.split(key, 7)
 
   def uniform(key, strength, shape=()):
@@ -47,11 +47,11 @@ def _draw(key, config, image_size):
 
 def _rotation(angle):
   cos, sin = jnp.cos(angle), jnp.sin(angle)
-  return jnp.array([[cos, -sin], [sin, cos]])  # turns (x, y), y downwards
+  return jnp.array([[cos, -sin], [sin, cos]])  # rotates (x, y), y downwards
 
 
 def _interpolate(pixels, x, y):
-  """Bilinear, in float32; dm_pix rounds what it makes of whole numbers.
+  """Bilinear interpolation in float32; dm_pix would round integer input.
 
   Args:
     pixels: uint8 [S * S, C].
@@ -71,7 +71,7 @@ def _interpolate(pixels, x, y):
     return pixels[row * size + column].transpose(2, 0, 1)
 
   corners = [fetch(*place) for place in ((0, 0), (1, 0), (0, 1), (1, 1))]
-  # Turned as bytes: XLA would make float32 of them first.
+  # Transpose bytes: without the barrier XLA converts to float32 first.
   corners = jax.lax.optimization_barrier(corners)
   a, b, c, d = (corner.astype(jnp.float32) for corner in corners)
   upper, lower = a + (b - a) * (x - left), c + (d - c) * (x - left)
@@ -79,14 +79,14 @@ def _interpolate(pixels, x, y):
 
 
 def _move_frames(frames, transform):
-  # uint8 [F, S, S, 3] to float32 levels; pixel i has its centre at i + 0.5.
+  # uint8 [F, S, S, 3] to float32 in [0, 255]; pixel i is centred at i + 0.5.
   num_frames, size = frames.shape[:2]
   grid = jnp.arange(size) + 0.5 - size / 2
   x, y = jnp.meshgrid(grid - transform.shift[0], grid - transform.shift[1])
   back = _rotation(-transform.angle) / transform.zoom
   source_x = back[0, 0] * x + back[0, 1] * y + (size / 2 - 0.5)  # [S, S]
   source_y = back[1, 0] * x + back[1, 1] * y + (size / 2 - 0.5)
-  # All frames and channels of a pixel side by side: one gather fetches them.
+  # All frames and channels of a pixel lie together, so one gather fetches them.
   pixels = frames.transpose(1, 2, 0, 3).reshape(size * size, -1)  # [SS, 3F]
   moved = _interpolate(pixels, source_x, source_y)
   return moved.reshape(num_frames, 3, size, size).transpose(0, 2, 3, 1)
@@ -107,27 +107,28 @@ def _flip(frames, points, size):
 
 
 def _saturate(frames, factor):
-  """Scales the saturation of HSV, with hue and value as they are.
+  """Scales the HSV saturation; hue and value stay.
 
-  By the distance of each channel from the largest, without a hue: that of
-  dm_pix, compiled, takes a wrong one where two channels are nearly equal.
+  Works on the distance of each channel from the largest one and needs no hue.
+  The compiled version of dm_pix computes a wrong hue where two channels are
+  nearly equal.
 
   Args:
     frames: [..., 3] in [0, 1].
-    factor: not negative.
+    factor: at least 0.
 
   Returns:
     The same shape, in [0, 1].
   """
   largest = frames.max(-1, keepdims=True)
   chroma = largest - frames.min(-1, keepdims=True)
-  most = largest / jnp.maximum(chroma, 1e-6)  # the saturation would be 1
+  most = largest / jnp.maximum(chroma, 1e-6)  # gives a saturation of 1
   return largest - (largest - frames) * jnp.minimum(factor, most)
 
 
 def _colour(frames, transform):
-  # One tall picture [F * S, S, 3], so that the mean is the sample's and a
-  # colour becomes the same colour in every frame.
+  # One tall image [F * S, S, 3]: the mean is that of the sample, so a colour
+  # changes in the same way in every frame.
   tall = (frames.reshape(-1, *frames.shape[2:]) + 1) / 2
   tall = pix.adjust_brightness(tall, transform.brightness)
   tall = pix.adjust_contrast(tall, transform.contrast)
@@ -137,7 +138,7 @@ def _colour(frames, transform):
 
 def _augment_sample(key, frames, points, config):
   size = frames.shape[1]
-  transform = _draw(key, config, size)
+  transform = _sample_transform(key, config, size)
   if config.scale or config.shift or config.rotation:
     frames = _move_frames(frames, transform)
     points = _move_points(points, transform, size)
@@ -152,19 +153,19 @@ def _augment_sample(key, frames, points, config):
 
 
 def augment(keys, frames, points, config):
-  """Augments a batch, every sample in its own way.
+  """Augments a batch with a separate transform for every sample.
 
   Args:
-    keys: of jax.random, [B]: one a sample, so that what happens to a sample
-      does not depend on its neighbours.
+    keys: jax.random keys [B], one for each sample, so that a sample does not
+      depend on its neighbours in the batch.
     frames: uint8 [B, K+1, S, S, 3].
     points: float [B, K+1, 68, 2], (x, y) in pixels.
-    config: `config.AugmentConfig` or the like, its fields plain numbers. A
-      strength of 0 leaves that transform out.
+    config: a `config.AugmentConfig`, or an object with the same fields. A
+      strength of 0 disables that transform.
 
   Returns:
-    (frames, points) of the same shapes: frames float32 in [-1, 1], and points
-    that may now lie outside.
+    (frames, points) of the same shapes. Frames are float32 in [-1, 1]; points
+    may lie outside the image.
   """
   one = functools.partial(_augment_sample, config=config)
   return jax.vmap(one)(keys, frames, points)

@@ -1,4 +1,4 @@
-"""What a step of training gets."""
+"""The input of a training step."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,8 @@ import numpy as np
 
 
 class Batch(NamedTuple):
-  """B samples of one video each; frame K is the target, the others support."""
+  """B samples, one video each: K support frames, then the target frame."""
 
   frames: np.ndarray  # uint8 RGB [B, K+1, S, S, 3]
   points: np.ndarray  # float32 [B, K+1, 68, 2], pixels
-  video_index: np.ndarray  # int32 [B], which record of all; its row of W
+  video_index: np.ndarray  # int32 [B], index of the record and row of W

@@ -1,7 +1,7 @@
-"""What the files beside records may say, checked before anything acts on them.
+"""Checks the metadata of a dataset from an untrusted source.
 
-tensorflow-datasets imports whatever module features.json names, and opens
-whatever files dataset_info.json names.
+tensorflow-datasets imports any module that features.json names, and opens any
+file that dataset_info.json names. Both files are checked before it reads them.
 """
 
 import json
@@ -12,7 +12,7 @@ from flaxheads.errors import UserError
 
 _MAX_BYTES = 1 << 20
 _FEATURES = 'tensorflow_datasets.core.features.'
-# What `records.features()` is made of.
+# The feature classes of `records.features()`.
 _CLASSES = frozenset(
   f'{_FEATURES}{name}'
   for name in (
@@ -32,18 +32,18 @@ def _read(path: Path):
     return json.loads(path.read_text(encoding='utf-8'))
   except OSError as error:
     raise UserError(
-      f'{path}: can not be read ({error.strerror}); prepare the data set again'
+      f'{path}: cannot be read ({error.strerror}); prepare the dataset again'
     ) from None
   except (ValueError, RecursionError) as error:
     if isinstance(error, UserError):
       raise
     raise UserError(
-      f'{path}: is not valid JSON; prepare the data set again'
+      f'{path}: is not valid JSON; prepare the dataset again'
     ) from None
 
 
 def _values(tree, names: frozenset) -> Iterator:
-  """Values of the keys of these names, at any depth."""
+  """Yields the values of these keys at any depth."""
   left = [tree]
   while left:
     node = left.pop()
@@ -57,19 +57,19 @@ def _values(tree, names: frozenset) -> Iterator:
 
 
 def check_dataset_info(folder) -> None:
-  """Raises UserError unless a folder of records describes such as we make.
+  """Raises UserError unless the metadata is what `launch.prepare` writes.
 
   Args:
-    folder: of one version of a data set.
+    folder: of one version of a dataset.
   """
   folder = Path(folder)
   path = folder / 'features.json'
-  # Protocol buffers read either spelling.
+  # Protocol buffers accept both spellings.
   names = frozenset(('pythonClassName', 'python_class_name', 'type'))
   for name in _values(_read(path), names):
     if name not in _CLASSES:
       raise UserError(
-        f'{path}: names {str(name)[:80]!r}, which no data set of launch.prepare'
+        f'{path}: names {str(name)[:80]!r}, which no dataset of launch.prepare'
         ' has; prepare it again'
       )
   path = folder / 'dataset_info.json'
@@ -77,5 +77,6 @@ def check_dataset_info(folder) -> None:
   for template in _values(_read(path), names):
     if not isinstance(template, str) or '/' in template or '..' in template:
       raise UserError(
-        f'{path}: names files outside of its folder ({str(template)[:80]!r})'
+        f'{path}: names a file outside of its folder ({str(template)[:80]!r});'
+        ' prepare the dataset again'
       )

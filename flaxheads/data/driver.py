@@ -1,4 +1,4 @@
-"""What moves a person: the landmarks of a video, image folder or file."""
+"""Drivers: the landmarks of a video, of images or of a file move a person."""
 
 import os
 from pathlib import Path
@@ -17,16 +17,16 @@ STILL_FPS = 25.0  # frame rate of a folder of images
 
 
 class Driver(NamedTuple):
-  """Landmarks that move a person, at a constant rate.
+  """Landmarks that move a person, at a constant frame rate.
 
   Attributes:
     name: for file names.
-    points: float32 [F, 68, 2] in pixels of a crop of S x S.
-    frames: uint8 [F, S, S, 3] where there are pictures, else None.
+    points: float32 [F, 68, 2] in pixels of an S x S crop.
+    frames: uint8 [F, S, S, 3]; None for landmark files, or if omitted.
     fps: frames per second.
-    remarks: sentences for the user, on frames without a face.
-    sound: the video whose sound goes with it, if it is one.
-    start: of the points in that video, in seconds.
+    remarks: messages for the user about frames without a face.
+    sound: the video whose sound accompanies the points; None: no sound.
+    start: time of the first point set in that video, seconds.
   """
 
   name: str
@@ -47,28 +47,28 @@ def load_driver(
   max_frames: int | None = None,
   frames: bool = True,
 ) -> Driver:
-  """Reads what moves a person.
+  """Reads a driver.
 
-  Frames without a face take points between those of their neighbours, so that
-  the result is as long as the driver.
+  The points of frames without a face are interpolated, so the result is as
+  long as the driver.
 
   Args:
-    path: a video, a picture or folder of pictures, or a landmark file (.npz).
+    path: a video, an image, a folder of images, or a landmark file (.npz).
     image_size: side of the crops in pixels.
-    face: which face, from the left, where there are several.
+    face: index of the face, from the left, where there are several.
     fps: frames per second of the result; None: the driver's own.
-    max_frames: read at most so many frames.
-    frames: False leaves the pictures of a video out: it is read once, in
-      memory that does not grow with its length.
+    max_frames: read at most this many frames.
+    frames: False omits the frames of a video. It is then read once, in memory
+      that does not grow with its length.
 
   Raises:
-    UserError: unreadable, or without a face.
+    UserError: the driver cannot be read, or shows no face.
   """
   path = Path(path).expanduser()
   if not path.exists():
     raise UserError(
-      f'{path}: no such file or folder; give a video, a picture, a folder of'
-      ' pictures, or an .npz of landmarks'
+      f'{path}: no such file or folder; give a video, an image, a folder of'
+      ' images, or an .npz of landmarks'
     )
   if fps is not None:
     check_range('--fps', fps, 1, videos.MAX_FPS)
@@ -76,18 +76,18 @@ def load_driver(
     check_range('--max_frames', max_frames, 1)
   if path.suffix.lower() == '.npz':
     points, times, still = _from_landmarks(path, image_size, max_frames)
-    pictures, remarks, sound = None, [], None
+    crops, remarks, sound = None, [], None
   else:
     clip = load_face_clip(
       path, image_size, face=face, max_frames=max_frames, frames=frames
     )
-    points, times, pictures = clip.points, clip.times, clip.frames
+    points, times, crops = clip.points, clip.times, clip.frames
     remarks = [describe_missing(clip)] if clip.missing else []
     still = path.is_dir() or path.suffix.lower() in images.EXTENSIONS
     sound = None if still else path
   if still:
     times = times / STILL_FPS
-  driver = _regular(path, points, times, pictures, fps, remarks)
+  driver = _regular(path, points, times, crops, fps, remarks)
   return driver._replace(sound=sound, start=float(times[0]))
 
 
@@ -96,7 +96,9 @@ def _from_landmarks(path, image_size, max_frames):
   points = given.points[:max_frames]
   kept = np.flatnonzero(~np.isnan(points).any((1, 2)))
   if not len(kept):
-    raise UserError(f'{path}: no frame has landmarks; give some')
+    raise UserError(
+      f'{path}: no frame has landmarks; give at least one frame with them'
+    )
   times = kept if given.times is None else given.times[kept]
   points = points[kept]
   cropped = points_to_crop(points, crop_box(points), image_size)
@@ -104,20 +106,20 @@ def _from_landmarks(path, image_size, max_frames):
 
 
 def _regular(path, points, times, frames, fps, remarks) -> Driver:
-  """Points at a constant rate, interpolated between the times given."""
+  """Resamples points to a constant rate by linear interpolation."""
   name = path.name if path.is_dir() else path.stem
   if len(times) == 1:
     return Driver(name, points, frames, fps or STILL_FPS, remarks)
   fps = fps or round(float(1 / np.median(np.diff(times))), 3)
   if not 1 <= fps <= videos.MAX_FPS:
     raise UserError(
-      f'{path}: its times, in seconds, give {fps:g} frames a second; set a '
+      f'{path}: its times, in seconds, give {fps:g} frames per second; set a '
       f'rate from 1 to {videos.MAX_FPS:g} with --fps'
     )
   if (times[-1] - times[0]) * fps > videos.MAX_FRAMES:
     raise UserError(
       f'{path}: lasts {times[-1] - times[0]:g} s, more than '
-      f'{videos.MAX_FRAMES} frames; cut it, or ask for less with --max_frames'
+      f'{videos.MAX_FRAMES} frames; cut it, or limit it with --max_frames'
     )
   count = int(round((times[-1] - times[0]) * fps)) + 1
   grid = times[0] + np.arange(count) / fps

@@ -1,6 +1,6 @@
-"""Position in a run -> one sample: K+1 frames of one video.
+"""Episodes of meta-training: K+1 frames sampled from one video.
 
-Random access: sample n follows from the seed and n alone.
+Random access: episode n depends on the seed and n alone.
 """
 
 import functools
@@ -17,32 +17,32 @@ _MAX_POSITIONS = 2**62
 def _too_few(video_id, num_frames, num_support):
   return UserError(
     f'{video_id}: has {num_frames} frames, but num_support={num_support} needs'
-    f' {num_support + 1} different ones; lower num_support or prepare the data'
-    f' set again with --min_frames={num_support + 1}'
+    f' {num_support + 1} different ones; lower num_support or prepare the'
+    f' dataset again with --min_frames={num_support + 1}'
   )
 
 
 def _check(source, num_support):
   for part in source.parts:
     if not len(part.records):
-      folder = getattr(part.records, 'folder', 'the data set')
+      folder = getattr(part.records, 'folder', 'the dataset')
       raise UserError(f'{folder}: is empty; prepare it from other videos')
     fewest = getattr(part.records, 'fewest_frames', lambda: None)()
     if fewest is not None and fewest[1] <= num_support:
       raise _too_few(*fewest, num_support)
 
 
-@functools.lru_cache(maxsize=16)  # the epochs of all parts around a step
+@functools.lru_cache(maxsize=16)  # enough for the epochs around a step
 def _order(seed, epoch, part, length):
-  # Not grain's shuffle: on a few records that takes 6 ms for every index.
+  # grain's shuffle takes 6 ms per index on a few records.
   rng = np.random.default_rng([seed, epoch, 0, part])
   return rng.permutation(length)
 
 
 class _MakeEpisode:
-  """Position within one part -> the sample drawn there.
+  """Maps a position within one part to its episode.
 
-  The part is shuffled anew in every epoch of its own, whatever the others do.
+  Each part counts its own epochs and is reshuffled in each of them.
   """
 
   def __init__(self, source, part, num_support, image_size, seed):
@@ -62,28 +62,28 @@ class _MakeEpisode:
     if num_frames <= self._num_support:
       video_id = records.text(record['video_id'])
       raise _too_few(video_id, num_frames, self._num_support)
-    # Drawn anew at every position, so in every epoch; without replacement,
-    # so the target is none of the support frames.
+    # The position seeds the choice, so every epoch has other frames. Sampling
+    # without replacement keeps the target out of the support frames.
     rng = np.random.default_rng([self._seed, position, 1, self._part])
-    drawn = rng.choice(num_frames, self._num_support + 1, replace=False)
-    # Not yet one array: that of the batch is the only copy.
-    frames, points = records.decode_list(record, drawn, self._image_size)
+    chosen = rng.choice(num_frames, self._num_support + 1, replace=False)
+    # A list of frames: stacking them here would add a copy.
+    frames, points = records.decode_list(record, chosen, self._image_size)
     return frames, points, np.int32(self._offset + index)
 
 
 def make_episodes(
   source: mixture.Mixture, num_support: int, image_size: int, seed: int
 ) -> grain.MapDataset:
-  """The samples of a run by their position, each of the part whose turn it is.
+  """The episodes of a run, interleaved from all parts by their weights.
 
   Args:
     source: the records.
     num_support: K.
-    image_size: S, side of the frames, pixels.
+    image_size: S, side of the frames in pixels.
     seed: any non-negative integer.
 
   Returns:
-    A grain dataset; element n is (K+1 frames uint8 [S, S, 3], points float32
+    A grain dataset. Element n is (K+1 frames uint8 [S, S, 3], points float32
     [K+1, 68, 2] in pixels, int32 index of the record in `source`).
 
   Raises:
@@ -97,5 +97,5 @@ def make_episodes(
     for part in range(len(source.parts))
   ]
   weights = [part.weight for part in source.parts]
-  turns = mixture.Turns(weights, _MAX_POSITIONS)
-  return grain.MapDataset.select_from_datasets(parts, turns)
+  interleaving = mixture.Interleaving(weights, _MAX_POSITIONS)
+  return grain.MapDataset.select_from_datasets(parts, interleaving)

@@ -1,4 +1,4 @@
-"""From a picture, a video or a folder of pictures to cropped faces."""
+"""Cropped face frames from an image, a video or a folder of images."""
 
 import contextlib
 import dataclasses
@@ -24,24 +24,24 @@ from flaxheads.landmarks.landmark_files import load_landmarks
 from flaxheads.landmarks.smooth import smooth_points
 
 MAX_BYTES = 4 << 30  # of cropped frames
-_AHEAD = 2  # decoded while faces are looked for; a frame may have 64 megapixels
-# A crop so much larger than the picture means points of another picture.
+_AHEAD = 2  # frames decoded in advance; one may have 64 megapixels
+# A crop this many times larger than the image means points of another image.
 _MAX_CROP = 8
 _FACE_NEEDED = 'give one with a face seen from the front'
 
 
 @dataclasses.dataclass(frozen=True)
 class FaceClip:
-  """The frames of one face, cropped.
+  """The cropped frames of one face.
 
   Attributes:
-    frames: uint8 RGB [F, S, S, 3]; None where points were all that was wanted.
+    frames: uint8 RGB [F, S, S, 3]; None if only points were requested.
     points: float32 [F, 68, 2] in pixels of the crop.
-    times: float64 [F] in seconds; of pictures, their numbers.
-    boxes: F squares in the source: the same for all frames of a video, each
-      its own for the pictures of a folder.
-    kept: int64 [F], the frames' numbers in the source.
-    missing: numbers of source frames without the face.
+    times: float64 [F] in seconds; for images, their index.
+    boxes: F squares in the source. All frames of a video share one box; each
+      image of a folder has its own.
+    kept: int64 [F], indices of the frames in the source.
+    missing: indices of source frames without the face.
     source: the path.
   """
 
@@ -55,7 +55,7 @@ class FaceClip:
 
   @property
   def box(self) -> CropBox:
-    """The box of the first frame, and of all frames of a video."""
+    """The box of the first frame; in a video, of all frames."""
     return self.boxes[0]
 
 
@@ -70,27 +70,28 @@ def load_face_clip(
   landmarks: str | os.PathLike | None = None,
   frames: bool = True,
 ) -> FaceClip:
-  """Finds, follows, smooths and crops one face.
+  """Detects, tracks, smooths and crops one face.
 
   Args:
-    path: a picture, a video, or a folder of pictures (taken by name).
+    path: an image, a video, or a folder of images (sorted by name).
     image_size: side of the crops in pixels.
-    detector: None makes the default one, or none if `landmarks` is given.
-    face: which of several faces, counted from the left from 0, leaving out
-      those less than a third as large as the largest; in a video, of the
-      first frame with a face. None: the only one, or in a video the largest.
-    max_frames: read at most so many frames or pictures.
+    detector: None makes the default detector, unless `landmarks` is given.
+    face: index of the face, from the left, among those at least a third as
+      large as the largest; in a video, in the first frame with a face. None:
+      the only face of an image, the largest face of a video.
+    max_frames: read at most this many frames or images.
     fps: resample a video to this rate.
-    landmarks: an .npz file with the points, see `landmark_files`; then
-      nothing is detected or smoothed.
-    frames: False leaves the frames of a video out, which then is read once,
-      in memory that does not grow with its length.
+    landmarks: an .npz file with the points, see `landmark_files`. Nothing is
+      detected or smoothed then.
+    frames: False omits the frames of a video. It is then read once, in memory
+      that does not grow with its length.
 
   Returns:
-    The clip. Frames without the face are left out, listed and logged.
+    The clip. Frames without the face are omitted, listed and logged.
 
   Raises:
-    UserError: unreadable, no face at all, or several and none chosen.
+    UserError: the file cannot be read, shows no face, or shows several faces
+      and `face` is None.
   """
   path = Path(path)
   check_range('image_size', image_size, 8, 4096)
@@ -98,7 +99,7 @@ def load_face_clip(
     if value is not None:
       check_range(name, value, low)
   if landmarks is not None and fps is not None:
-    raise UserError('landmarks belong to the frames of the file: leave out fps')
+    raise UserError('landmarks: cannot be combined with fps; omit fps')
   given = None if landmarks is None else load_landmarks(landmarks)
   if given is None and detector is None:
     detector = make_detector()
@@ -115,7 +116,7 @@ def load_face_clip(
 
 
 def describe_missing(clip: FaceClip) -> str:
-  """'no face in frames 12-19 and 40 of clip.mp4', or '' if none is missing."""
+  """Such as 'no face in frames 12-19 and 40 of clip.mp4'; '' if none lacks."""
   if not clip.missing:
     return ''
   cuts = np.flatnonzero(np.diff(clip.missing) != 1) + 1
@@ -131,7 +132,7 @@ def describe_missing(clip: FaceClip) -> str:
 def _load_video(
   reader, image_size, detector, face, given, whole, wanted
 ) -> FaceClip:
-  """Two passes over the file, so that frames need not stay in memory."""
+  """Reads the file twice, so that whole frames need not stay in memory."""
   source = str(reader.path)
   points, times, shape = [], [], None
   follow = Follower(detector, face, source) if given is None else None
@@ -173,7 +174,7 @@ def _load_video(
 
 
 def _crop(reader, kept, box, image_size) -> np.ndarray:
-  """The second pass."""
+  """The second pass: crops the frames."""
   _check_memory(str(reader.path), len(kept), image_size)
   frames = np.empty((len(kept), image_size, image_size, 3), np.uint8)
   places = {index: place for place, index in enumerate(kept.tolist())}
@@ -187,7 +188,7 @@ def _crop(reader, kept, box, image_size) -> np.ndarray:
 def _load_pictures(
   path, image_size, detector, face, max_frames, given
 ) -> FaceClip:
-  """One picture, or those of a folder, each with a box of its own."""
+  """Loads one image or those of a folder, each with its own box."""
   paths = list_pictures(path)[:max_frames]
   _check_memory(str(path), len(paths), image_size)
   if given is not None:
@@ -211,7 +212,7 @@ def _load_pictures(
     boxes.append(box)
     kept.append(index)
   if not kept:
-    where = f'any of {len(paths)} pictures' if path.is_dir() else 'the picture'
+    where = f'any of {len(paths)} images' if path.is_dir() else 'the image'
     raise UserError(f'{path}: no face found in {where}; {_FACE_NEEDED}')
   kept = np.array(kept, np.int64)
   times = given.times if given is not None else None
@@ -227,7 +228,11 @@ def _load_pictures(
 
 
 def list_pictures(path: Path) -> list[Path]:
-  """A picture itself, or those of a folder by name, at least one."""
+  """The image itself, or the images of a folder sorted by name.
+
+  Raises:
+    UserError: the folder has no image.
+  """
   if not path.is_dir():
     return [path]
   found = sorted(
@@ -239,18 +244,18 @@ def list_pictures(path: Path) -> list[Path]:
   )
   if not found:
     raise UserError(
-      f'{path}: the folder holds no picture; give PNG, JPEG or WebP files'
+      f'{path}: the folder has no image; give PNG, JPEG or WebP files'
     )
   return found
 
 
 def _check_count(given, count: int, source: str, whole: bool):
-  """Refuses landmarks of another number of frames than the source has."""
+  """Raises UserError unless there is one set of landmarks per frame."""
   number = len(given.points)
   if number < count or (whole and number > count):
     raise UserError(
-      f'{source}: {count} frames, but landmarks of {number}; one for each is'
-      ' needed'
+      f'{source}: has {count} frames, but landmarks for {number}; give one set'
+      ' for each frame'
     )
 
 
@@ -268,6 +273,6 @@ def _check_box(source: str, box: CropBox, shape: tuple[int, ...]):
   inside = 0 <= x <= width and -box.side <= y <= height
   if not inside or box.side > _MAX_CROP * max(height, width):
     raise UserError(
-      f'{source}: the landmarks do not lie in the picture of {width}x{height}'
-      ' pixels; give those of this file'
+      f'{source}: the landmarks lie outside of the image of {width}x{height}'
+      ' pixels; give the landmarks of this file'
     )

@@ -1,4 +1,4 @@
-"""Reading pictures of any common kind, writing PNG, and contact sheets."""
+"""Reading images of common formats, writing PNG, and contact sheets."""
 
 import io
 import os
@@ -17,8 +17,8 @@ MAX_PIXELS = 100_000_000
 EXTENSIONS = frozenset(
   '.png .jpg .jpeg .jpe .mpo .webp .bmp .tif .tiff .ppm .pgm .pnm .avif'.split()
 )
-# Only decoders that are plain image formats; Pillow's others include ones
-# that start programs (EPS). AVIF is not in every build.
+# Plain image formats only: other decoders of Pillow start programs (EPS). Not
+# every build has AVIF.
 Image.init()
 FORMATS = tuple(
   name
@@ -30,29 +30,29 @@ FORMATS = tuple(
 def read_image(
   path: str | os.PathLike, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
-  """Reads a picture as it would be shown on white paper.
+  """Reads an image as a viewer displays it on a white page.
 
-  Turned by its EXIF orientation, converted from its colour profile to sRGB,
-  transparent parts over white, 16 bits scaled to 8. Of an animation the first
-  frame.
+  Applies the EXIF orientation and the colour profile (to sRGB), composites
+  transparency over white, and scales 16 bits to 8. Reads the first frame of an
+  animation.
 
   Args:
     path: the file.
-    max_pixels: refuse larger pictures before decoding them.
+    max_pixels: larger images are refused before they are decoded.
 
   Returns:
     uint8 RGB [H, W, 3].
 
   Raises:
-    UserError: missing, not a picture, cut short, or too large.
+    UserError: the file is missing, not an image, truncated or too large.
   """
   path = Path(path)
   if not path.is_file():
     what = 'is a folder' if path.is_dir() else 'no such file'
-    raise UserError(f'{path}: {what}; give a picture')
+    raise UserError(f'{path}: {what}; give an image')
   try:
     with warnings.catch_warnings():
-      # max_pixels is our limit; Pillow's warning would only repeat it.
+      # max_pixels is the limit here; Pillow's warning would repeat it.
       warnings.simplefilter('ignore', Image.DecompressionBombWarning)
       with Image.open(path, formats=FORMATS) as image:
         width, height = image.size
@@ -66,20 +66,20 @@ def read_image(
     ) from error
   except Image.UnidentifiedImageError as error:
     raise UserError(
-      f'{path}: not a picture that can be read; give PNG, JPEG, WebP, TIFF,'
+      f'{path}: is not an image of a known format; give PNG, JPEG, WebP, TIFF,'
       ' BMP or AVIF'
     ) from error
   except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
     raise UserError(
-      f'{path}: damaged or cut short ({str(error).splitlines()[0][:80]});'
-      ' give a complete picture'
+      f'{path}: damaged or truncated ({str(error).splitlines()[0][:80]});'
+      ' give a complete image'
     ) from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-  """Any mode to RGB; keeps EXIF for the orientation."""
+  """Converts any mode to RGB; keeps EXIF for the orientation."""
   exif = image.getexif()
-  if image.mode.startswith('I'):  # 16 bits, whatever the byte order
+  if image.mode.startswith('I'):  # 16 bits, of either byte order
     values = np.clip(np.asarray(image, np.float64) / 257, 0, 255)
     rgb = Image.fromarray(np.rint(values).astype(np.uint8)).convert('RGB')
   elif image.mode == 'F':
@@ -109,11 +109,11 @@ def _from_profile(image: Image.Image) -> Image.Image | None:
       outputMode='RGB',
     )
   except (ImageCms.PyCMSError, OSError, ValueError):
-    return None  # a broken profile: the plain conversion is close
+    return None  # an invalid profile: the plain conversion is close
 
 
 def encode_png(image: np.ndarray) -> bytes:
-  """uint8 [H, W, 3] as the contents of a PNG file."""
+  """Encodes uint8 RGB [H, W, 3] as PNG."""
   if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
     raise ValueError(
       f'image must be uint8 [H, W, 3], not {image.dtype} {image.shape}'
@@ -126,13 +126,13 @@ def encode_png(image: np.ndarray) -> bytes:
 def write_png(
   path: str | os.PathLike, image: np.ndarray, seal: Seal | None = None
 ) -> None:
-  """Writes uint8 [H, W, 3] as PNG; the file is complete or absent.
+  """Writes uint8 RGB [H, W, 3] as PNG; the file is complete or absent.
 
   Args:
-    path: its name.
-    image: the picture.
-    seal: called with the written file and the name it will have, before it
-      gets that name; say `flaxheads.provenance.marks.Marks.seal`.
+    path: the file to write.
+    image: the image.
+    seal: called with the temporary file and its final name before it gets that
+      name; for instance `flaxheads.provenance.marks.Marks.seal`.
   """
   data = encode_png(image)
   with atomic_path(path) as temporary:
@@ -148,22 +148,22 @@ def contact_sheet(
   gap: int = 4,
   paper: int = 255,
 ) -> np.ndarray:
-  """Puts pictures into a table.
+  """Arranges images in a table.
 
   Args:
-    rows: rows of uint8 [H, W, 3] pictures of any size; None leaves a place
+    rows: rows of uint8 [H, W, 3] images of any size; None leaves a cell
       empty. Rows may differ in length.
     row_labels: text before each row.
     column_labels: text above each column.
-    gap: pixels between pictures.
-    paper: grey between them, 0 to 255.
+    gap: pixels between images.
+    paper: grey level of the background, 0 to 255.
 
   Returns:
     uint8 [H, W, 3].
   """
   num_columns = max((len(row) for row in rows), default=0)
   if not num_columns:
-    raise ValueError('a contact sheet needs at least one picture')
+    raise ValueError('a contact sheet needs at least one image')
   heights = [max([1] + [i.shape[0] for i in r if i is not None]) for r in rows]
   widths = [
     max([1] + [r[c].shape[1] for r in rows if c < len(r) and r[c] is not None])

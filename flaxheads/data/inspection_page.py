@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from flaxheads.data import inspection
 from flaxheads.data.image import write_png
 from flaxheads.data.inspection import MEASURES, Sample, Split
-from flaxheads.data.output_files import together
+from flaxheads.data.output_files import atomic_paths
 from flaxheads.errors import UserError
 from flaxheads.landmarks import layout
 
@@ -234,7 +234,7 @@ def write(
   ]
   facts = inspection.summary(dataset, splits)
   page = make_page(dataset, splits)
-  with together(output, f'{output}.report.json') as (picture, report):
+  with atomic_paths(output, f'{output}.report.json') as (picture, report):
     write_png(picture, page)
     report.write_text(json.dumps(facts, indent=2) + '\n')
   return facts

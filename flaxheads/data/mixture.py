@@ -1,6 +1,6 @@
-"""Several data sets as one: whose record comes at which position.
+"""Several datasets as one: which record comes at which position.
 
-A mixture of one is a data set by itself, so that there is one way to read.
+A single dataset is a mixture of one part, so there is one way to read.
 """
 
 import bisect
@@ -20,23 +20,23 @@ _WEIGHT = re.compile(r'\d{1,9}(\.\d{1,9})?', re.ASCII)
 
 
 def parse_mixture(text: str) -> dict[str, int]:
-  """Reads which data sets, and how often each.
+  """Parses the names and weights of a mixture.
 
   Args:
     text: a name, or names with weights: 'voxceleb2:0.8,synthetic_heads:0.2'.
-      Weights are shares of the samples, relative to their sum, in plain
-      decimals.
+      Weights are plain decimals. The share of a dataset is its weight over the
+      sum of all weights.
 
   Returns:
-    Weight by name in the order given: the smallest whole numbers in exactly
-    that proportion (4 and 1 here).
+    {name: weight} in the given order, as the smallest integers in exactly that
+    proportion (here 4 and 1).
 
   Raises:
-    UserError: no name, a name given twice, or a weight that is missing, zero
-      or no plain number.
+    UserError: no name, a repeated name, or a weight that is missing, zero or
+      not a decimal number.
   """
 
-  def refuse(what):
+  def user_error(what):
     return UserError(
       f'dataset={text!r}: {what}; give one name, or names and weights such as'
       f' {_EXAMPLE}'
@@ -49,13 +49,15 @@ def parse_mixture(text: str) -> dict[str, int]:
     if not colon and len(items) == 1:
       weight = '1'
     if not _NAME.fullmatch(name):
-      raise refuse(f'{name!r} is no name of a data set')
+      raise user_error(f'{name!r} is not a dataset name')
     if name in weights:
-      raise refuse(f'{name} is given twice')
+      raise user_error(f'{name} is given twice')
     if not weight:
-      raise refuse(f'{name} has no weight')
+      raise user_error(f'{name} has no weight')
     if not _WEIGHT.fullmatch(weight) or not fractions.Fraction(weight):
-      raise refuse(f'the weight of {name}, {weight!r}, is no number above 0')
+      raise user_error(
+        f'the weight of {name}, {weight!r}, is not a number above 0'
+      )
     weights[name] = fractions.Fraction(weight)
   common = math.lcm(*(weight.denominator for weight in weights.values()))
   whole = [int(weight * common) for weight in weights.values()]
@@ -66,16 +68,16 @@ def parse_mixture(text: str) -> dict[str, int]:
 
 
 class Part(NamedTuple):
-  """One data set of a mixture."""
+  """One dataset of a mixture."""
 
   records: Sequence[dict]
-  weight: int = 1  # share of the samples, relative to the other parts'
+  weight: int = 1  # share of the samples, relative to the other parts
 
 
 class Mixture(Sequence):
   """The records of all parts, one part after the other.
 
-  `mixture[i]` is a record, and i what training calls its video index.
+  The i of `mixture[i]` is the video index in training.
 
   Args:
     parts: at least one.
@@ -93,27 +95,27 @@ class Mixture(Sequence):
   def __getitem__(self, index: int) -> dict:
     if not 0 <= index < self._length:
       raise IndexError(index)
-    # The last of those that begin here: a part before it may be empty.
+    # Empty parts share an offset with the part after them: take the last one.
     part = bisect.bisect_right(self.offsets, index) - 1
     return self.parts[part].records[index - self.offsets[part]]
 
 
 def as_mixture(source) -> Mixture:
-  """The mixture itself, or a sequence of records as a mixture of one."""
+  """Returns a mixture as it is, and wraps a sequence of records in one."""
   return source if isinstance(source, Mixture) else Mixture([Part(source)])
 
 
-class Turns(grain.transforms.DatasetSelectionMap):
-  """Which part has its turn at a position, in exact proportion.
+class Interleaving(grain.transforms.DatasetSelectionMap):
+  """Assigns each position to a part, in exact proportion to the weights.
 
-  Not grain's own proportions: it rounds them to hundredths of the smallest,
-  7 to 3 becoming 233 to 100. At any position each part has had its share to
-  within as many samples as there are parts; after sum(weights) samples, and
-  every multiple of it, exactly.
+  grain's own mixing rounds proportions to hundredths of the smallest one: 7 to
+  3 becomes 233 to 100. Here, after every multiple of sum(weights) positions
+  each part has had exactly its share. In between it is off by at most as many
+  samples as there are parts.
 
   Args:
-    weights: whole numbers above 0.
-    length: positions there are.
+    weights: positive integers.
+    length: number of positions.
   """
 
   def __init__(self, weights: Sequence[int], length: int):
@@ -124,13 +126,13 @@ class Turns(grain.transforms.DatasetSelectionMap):
     return self._length
 
   def __getitem__(self, index: int) -> tuple[int, int]:
-    """(part, how many of its samples came before) at a position."""
+    """(part, number of its earlier samples) at a position."""
     left = sum(self._weights)
     for part, weight in enumerate(self._weights):
-      # How many of the first `index` and `index + 1` positions are its own;
-      # the others are shared out among the parts after it.
+      # How many of the first `index` and `index + 1` positions belong to this
+      # part. The others are divided among the parts after it.
       before, after = (-(-n * weight // left) for n in (index, index + 1))
       if after > before:
         return part, before
       index, left = index - before, left - weight
-    raise AssertionError('the last part takes what is left')
+    raise AssertionError('unreachable: the last part takes what is left')

@@ -1,4 +1,4 @@
-"""Files that are either complete or absent, and folders with one owner."""
+"""Writing files atomically, alone or together, and locking folders."""
 
 import contextlib
 import fcntl
@@ -10,30 +10,30 @@ from pathlib import Path
 
 from flaxheads.errors import UserError
 
-# Changes a written file in place, given the name that it will have: so that a
-# file is signed before anybody can see it.
+# Called with a written temporary file and its final name. May change the file
+# in place: it is signed before it appears under its name.
 Seal = Callable[[Path, str], None]
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-  """Gives a temporary name beside `path`, renamed to it at success.
+  """Yields a temporary path beside `path`, which is renamed on success.
 
   If the body raises, also by an interrupt, the temporary file is removed and
-  an earlier file of that name stays untouched.
+  an existing file of that name stays untouched.
 
   Args:
-    path: the name of the file to make; its folder must exist.
+    path: the file to write; its folder must exist.
 
   Yields:
-    The name to write to, with the same extension.
+    The path to write to, with the same extension.
 
   Raises:
-    UserError: the folder does not exist or can't be written to.
+    UserError: the folder does not exist or is not writable.
   """
   path = Path(path)
   if path.is_dir():
-    raise UserError(f'{path}: is a folder; give the name of a file')
+    raise UserError(f'{path}: is a folder; give a file name')
   with _may_write(path):
     descriptor, name = tempfile.mkstemp(
       suffix=path.suffix, prefix=f'.{path.stem}-', dir=path.parent
@@ -42,7 +42,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
   temporary = Path(name)
   try:
     yield temporary
-    # mkstemp makes files only their owner can read; give them the usual mode.
+    # mkstemp creates files of mode 0600; set the usual mode.
     mask = os.umask(0)
     os.umask(mask)
     temporary.chmod(0o666 & ~mask)
@@ -57,45 +57,43 @@ def _may_write(path: Path) -> Iterator[None]:
     yield
   except OSError as error:
     raise UserError(
-      f'{path}: can not write there ({error.strerror}); give a name in an'
-      ' existing folder that you may write to'
+      f'{path}: cannot be written ({error.strerror}); give a name in an'
+      ' existing, writable folder'
     ) from error
 
 
-def check_may_hold(folder: str | os.PathLike) -> None:
-  """Raises UserError unless a folder can be written to, or be made.
-
-  Nothing of the trial stays.
+def check_writable(folder: str | os.PathLike) -> None:
+  """Raises UserError unless a folder is writable or can be made.
 
   Args:
-    folder: need not exist, nor those above it.
+    folder: neither it nor its parents need to exist. Nothing is left behind.
   """
   folder = Path(folder)
-  above = folder
-  while not above.exists() and above != above.parent:
-    above = above.parent
+  existing = folder
+  while not existing.exists() and existing != existing.parent:
+    existing = existing.parent
   try:
-    with tempfile.TemporaryDirectory(prefix='.trial-', dir=above):
+    with tempfile.TemporaryDirectory(prefix='.trial-', dir=existing):
       pass
   except OSError as error:
     raise UserError(
-      f'{folder}: can not be written to ({error.strerror}); name a folder in'
-      ' a place that you may write to'
+      f'{folder}: cannot be written ({error.strerror}); name a folder in a'
+      ' writable place'
     ) from None
 
 
 @contextlib.contextmanager
-def together(*paths: str | os.PathLike) -> Iterator[list[Path]]:
-  """Gives temporary names for files that appear together, or none of them.
+def atomic_paths(*paths: str | os.PathLike) -> Iterator[list[Path]]:
+  """Like `atomic_path` for several files: all of them appear, or none.
 
   Args:
-    paths: the files to make, in one existing folder.
+    paths: the files to write, in one existing folder.
 
   Yields:
-    The names to write to: the same ones, in a folder that is removed.
+    The paths to write to: the same names in a temporary folder.
 
   Raises:
-    UserError: the folder does not exist or can't be written to.
+    UserError: the folder does not exist or is not writable.
   """
   paths = [Path(path) for path in paths]
   with _may_write(paths[0]):
@@ -107,19 +105,19 @@ def together(*paths: str | os.PathLike) -> Iterator[list[Path]]:
       (temporary / 'new').mkdir()
     new = [temporary / 'new' / path.name for path in paths]
     yield new
-    put_in_place(list(zip(new, paths, strict=True)), temporary)
+    replace_all(list(zip(new, paths, strict=True)), temporary)
   finally:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
-def put_in_place(moves: Sequence[tuple[Path, Path]], aside: Path) -> None:
-  """Moves files or folders over others: all of them, or none.
+def replace_all(moves: Sequence[tuple[Path, Path]], aside: Path) -> None:
+  """Replaces files or folders by others: all of them, or none.
 
-  If something comes in between, also an interrupt, what was there is back.
+  If a move fails or is interrupted, the previous state is restored.
 
   Args:
-    moves: what is moved, and to what name, all on one disk.
-    aside: an existing folder on that disk, for what is replaced.
+    moves: (new, target) pairs, all on one disk.
+    aside: an existing folder on that disk, for the replaced files.
   """
   done = []
   try:
@@ -140,13 +138,13 @@ def put_in_place(moves: Sequence[tuple[Path, Path]], aside: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: str | os.PathLike) -> Iterator[None]:
-  """Keeps other processes of this machine out of a folder.
+  """Locks a folder against other processes of this machine.
 
   Args:
-    folder: that exists; of a remote one ('gs://...') nothing is locked.
+    folder: an existing folder. A remote one ('gs://...') is not locked.
 
   Raises:
-    UserError: another process works in it.
+    UserError: another process holds the lock.
   """
   if '://' in os.fspath(folder):
     yield
@@ -157,8 +155,8 @@ def locked(folder: str | os.PathLike) -> Iterator[None]:
     yield
   except BlockingIOError as error:
     raise UserError(
-      f'{folder}: another process is at work there; wait for it, or name'
-      ' another folder'
+      f'{folder}: is in use by another process; wait for it, or name another'
+      ' folder'
     ) from error
   finally:
     os.close(descriptor)

@@ -1,8 +1,7 @@
-"""Records to batches of K+1 frames, with grain.
+"""From records to batches of K+1 frames, with grain.
 
-Everything is random access: what batch s holds follows from the seed and s
-alone, so that resuming needs no saved iterator and the number of workers
-changes nothing but speed.
+Everything is random access: batch s depends on the seed and s alone. Resuming
+needs no saved iterator, and the number of workers changes only the speed.
 """
 
 import contextlib
@@ -28,7 +27,7 @@ _MAX_STEPS = 2**31
 
 
 def find_dataset(dataset: str, data_dir) -> pathlib.Path | None:
-  """The folder of the newest version of a prepared data set, or None."""
+  """The folder of the newest version of a prepared dataset, or None."""
   folder = pathlib.Path(data_dir).expanduser() / dataset
   versions = [
     path
@@ -42,29 +41,31 @@ def find_dataset(dataset: str, data_dir) -> pathlib.Path | None:
 
 @contextlib.contextmanager
 def _readable(what):
-  # The libraries below raise whatever their parsers do.
+  # The libraries pass on any exception of their parsers.
   try:
     yield
   except Exception as error:
     reason = (str(error).splitlines() or [''])[0]
     raise UserError(
-      f'{what}: can not be read ({type(error).__name__}: {reason[:120]});'
-      ' prepare the data set again'
+      f'{what}: cannot be read ({type(error).__name__}: {reason[:120]});'
+      ' prepare the dataset again'
     ) from error
 
 
 def _open(folder):
-  """The reader of one prepared data set, which need not be trusted."""
+  """The reader of a prepared dataset, which may be untrusted."""
   dataset_info.check_dataset_info(folder)
   with _readable(folder):
     return tfds.builder_from_directory(str(folder))
 
 
 class RecordSource:
-  """Random access to the records of a split; opens its files when used.
+  """Random access to the records of a split; opens files on first use.
 
-  `source[i]` is record i as a dictionary, see `records.features()`. Files that
-  cannot be read raise UserError, here or there.
+  `source[i]` is record i as a dictionary, see `records.features()`.
+
+  Raises:
+    UserError: on construction or access, if a file cannot be read.
   """
 
   def __init__(self, folder, split: str):
@@ -72,8 +73,8 @@ class RecordSource:
     self.split = split
     splits = self._builder.info.splits
     if split not in splits:
-      there = ', '.join(sorted(splits))
-      raise UserError(f'{self.folder}: no split {split!r}; it has {there}')
+      known = ', '.join(sorted(splits))
+      raise UserError(f'{self.folder}: no split {split!r}; it has {known}')
     self._length = splits[split].num_examples
 
   @functools.cached_property
@@ -85,7 +86,7 @@ class RecordSource:
     return self._builder.as_data_source(split=self.split)
 
   def __getstate__(self):
-    # A worker process opens the files itself.
+    # Each worker process opens the files itself.
     opened = ('_builder', '_records')
     return {k: v for k, v in self.__dict__.items() if k not in opened}
 
@@ -97,15 +98,15 @@ class RecordSource:
       return self._records[index]
 
   def fingerprint(self) -> str:
-    """Says whether two data sets hold the same records."""
+    """Equal for datasets with the same records."""
     split = self._builder.info.splits[self.split]
     facts = [list(split.shard_lengths), split.num_bytes, split.num_examples]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
   def fewest_frames(self):
-    """(video id, frames) of the video with the fewest; None if not known.
+    """(video id, number of frames) of the shortest video; None if unknown.
 
-    Preparation writes it down, for nobody wants to read a million records.
+    Taken from the report of the preparation, which avoids reading all records.
     """
     report = read_report(self.folder)
     split = report.get('splits', {}).get(self.split, {})
@@ -114,10 +115,10 @@ class RecordSource:
 
 
 def open_splits(dataset: str, data_dir) -> list[RecordSource]:
-  """All splits of one prepared data set, 'train' before the others.
+  """All splits of a prepared dataset, 'train' first.
 
   Raises:
-    UserError: it is not prepared, or cannot be read.
+    UserError: the dataset is not prepared, or cannot be read.
   """
   folder = find_dataset(dataset, data_dir)
   if folder is None:
@@ -128,9 +129,9 @@ def open_splits(dataset: str, data_dir) -> list[RecordSource]:
 
 
 def describe_source(source) -> dict:
-  """What must be the same when a run on these records goes on: JSON.
+  """What must not change when a run resumes, as JSON.
 
-  The fingerprints of all parts stand in the order of the config.
+  The fingerprints of the parts are in the order of the config.
   """
   facts = {'num_videos': len(source)}
   parts = [part.records for part in mixture.as_mixture(source).parts]
@@ -141,36 +142,36 @@ def describe_source(source) -> dict:
 
 def _not_prepared(name, data_dir):
   where = data_dir or 'data_dir'
-  there = sorted(
+  prepared = sorted(
     path.name
     for path in pathlib.Path(data_dir or '.').expanduser().glob('*/')
     if find_dataset(path.name, path.parent)
   )
-  found = f', only {", ".join(there)}' if data_dir and there else ''
-  # Every other builder reads videos from somewhere.
+  found = f', only {", ".join(prepared)}' if data_dir and prepared else ''
+  # All other builders read videos.
   source = '' if name == 'synthetic_heads' else ' --source=VIDEOS'
   return UserError(
-    f'{where}: holds no data set {name!r}{found}; make it with python -m'
+    f'{where}: holds no dataset {name!r}{found}; make it with python -m'
     f' launch.prepare --dataset={name}{source}'
     f' --data_dir={data_dir or "FOLDER"}'
   )
 
 
 def make_source(dataset: str, data_dir, split: str) -> mixture.Mixture:
-  """Opens one split of prepared data sets.
+  """Opens one split of one or several prepared datasets.
 
   Args:
-    dataset: a name, such as 'video_folder', or several with their weights,
-      see `mixture.parse_mixture`.
-    data_dir: where `launch.prepare` put them.
+    dataset: a name, such as 'video_folder', or several names with weights; see
+      `mixture.parse_mixture`.
+    data_dir: the folder that `launch.prepare` wrote.
     split: 'train' or 'test'.
 
   Returns:
-    The records of all of them, in the order given.
+    The records of all datasets, in the given order.
 
   Raises:
-    UserError: one is not prepared, empty or has no such split, or the
-      weights are no weights.
+    UserError: a dataset is not prepared, is empty or lacks the split, or
+      `dataset` cannot be parsed.
   """
   parts = []
   for name, weight in mixture.parse_mixture(dataset).items():
@@ -182,18 +183,18 @@ def make_source(dataset: str, data_dir, split: str) -> mixture.Mixture:
 
 
 class _MakeBatch:
-  """Step -> the rows of its batch that belong to this shard."""
+  """Maps a step to this shard's rows of its batch."""
 
   def __init__(self, episode_at, rows, batch_size):
-    self._sample_at = episode_at
+    self._episode_at = episode_at
     self._rows = rows  # range within the global batch
     self._batch_size = batch_size
 
   def __call__(self, step: int) -> Batch:
     first = step * self._batch_size
-    drawn = [self._sample_at[first + row] for row in self._rows]
-    frames, points, video_index = zip(*drawn, strict=True)
-    flat = np.stack([frame for sample in frames for frame in sample])
+    episodes = [self._episode_at[first + row] for row in self._rows]
+    frames, points, video_index = zip(*episodes, strict=True)
+    flat = np.stack([frame for episode in frames for frame in episode])
     return Batch(
       flat.reshape(len(frames), -1, *flat.shape[1:]),  # [B, K+1, S, S, 3]
       np.stack(points),
@@ -213,31 +214,31 @@ def sample_dataset(
   shard_index: int = 0,
   num_shards: int = 1,
 ) -> grain.IterDataset:
-  """Batches for ever: each part shuffled in every epoch, frames drawn anew.
+  """An endless dataset of batches, reshuffled and resampled every epoch.
 
-  The batch of a step is a function of seed and step alone. With shards, every
-  process gets its slice of the rows, in order: concatenated they are the
-  batch that a single process would get.
+  The batch of a step is a function of seed and step alone. With several
+  shards, each process gets its slice of the rows. Concatenated in order, the
+  slices are the batch of a single process.
 
   Args:
-    source: of `make_source`, or any sequence of records; the parts of a
-      mixture take turns by their weights.
+    source: from `make_source`, or any sequence of records. The parts of a
+      mixture are interleaved by their weights.
     num_support: K.
     batch_size: samples in a step, over all shards.
-    image_size: side of the frames, pixels.
+    image_size: side of the frames in pixels.
     seed: any non-negative integer.
-    start_step: the first step to produce; resuming continues exactly.
+    start_step: the first step to produce; the step at which a run resumes.
     num_workers: decoding processes; 0: threads of this process.
-    shard_index: which slice this process gets.
-    num_shards: processes that share a batch.
+    shard_index: the slice of this process.
+    num_shards: number of processes that share a batch.
 
   Returns:
     An endless grain dataset of `Batch` with batch_size / num_shards rows,
-    decoded ahead.
+    decoded in advance.
 
   Raises:
-    UserError: a video with fewer than K+1 frames, an empty source, or a
-      batch that the shards cannot share evenly.
+    UserError: a video has fewer than K+1 frames, the source is empty, or
+      batch_size is not a multiple of num_shards.
   """
   check_range('batch_size', batch_size, 1)
   check_range('num_support', num_support, 1)
@@ -253,8 +254,8 @@ def sample_dataset(
   )
   make_batch = _MakeBatch(episode_at, rows, batch_size)
   steps = grain.MapDataset.range(start_step, _MAX_STEPS).map(make_batch)
-  # A batch is one element, so a handful in flight is plenty; more only costs
-  # memory (85 MB each at 256 x 256, K = 8 and 48 samples).
+  # An element is a whole batch (85 MB at 256², K = 8 and 48 samples), so few of
+  # them are prefetched.
   threads = min(_MAX_THREADS, os.cpu_count() or 1)
   if num_workers:
     threads = 1
@@ -269,5 +270,5 @@ def sample_dataset(
 
 
 def sample_iterator(source, **kwargs) -> Iterator[Batch]:
-  """Iterates over `sample_dataset`, whose arguments it takes."""
+  """An iterator over `sample_dataset`, with the same arguments."""
   return iter(sample_dataset(source, **kwargs))

@@ -1,7 +1,7 @@
-"""One record a video: JPEG frames, points, times and names.
+"""One record per video: JPEG frames, points, times and ids.
 
-A record holds up to `MAX_FRAMES` frames spread over the whole video, so that
-training can draw K+1 other frames in every epoch and decode only those.
+A record holds up to `MAX_FRAMES` frames, spread over the whole video. Training
+samples K+1 of them in every epoch and decodes only these.
 """
 
 import cv2
@@ -13,10 +13,10 @@ from flaxheads.landmarks import layout
 
 MAX_FRAMES = 64
 RECORD_SIZE = 256  # pixels
-MAX_SIZE = 4096  # pixels; larger is damage
+MAX_SIZE = 4096  # pixels; larger values are treated as damage
 JPEG_QUALITY = 92  # about 11 kB for a frame of 256 x 256
 
-# libjpeg scales by these while decoding, for a fraction of the time.
+# libjpeg can downscale by these factors while decoding, which is faster.
 _REDUCED = (
   (8, cv2.IMREAD_REDUCED_COLOR_8),
   (4, cv2.IMREAD_REDUCED_COLOR_4),
@@ -25,9 +25,9 @@ _REDUCED = (
 
 
 def features() -> tfds.features.FeaturesDict:
-  """The record as tensorflow-datasets sees it; F differs between records.
+  """The features of a record for tensorflow-datasets; F varies.
 
-  Frames are bytes, not Image features: those would need TensorFlow.
+  Frames are bytes: the Image feature would need TensorFlow.
   """
   return tfds.features.FeaturesDict(
     {
@@ -48,23 +48,23 @@ def spread(num_frames: int, max_frames: int) -> np.ndarray:
   """Indices of at most `max_frames` frames, evenly over the whole video.
 
   Args:
-    num_frames: frames there are, at least 1.
-    max_frames: frames wanted, at least 1.
+    num_frames: number of frames of the video, at least 1.
+    max_frames: largest number of indices, at least 1.
 
   Returns:
-    int64 [min(num_frames, max_frames)], strictly increasing; the first and
-    the last frame are among them (of one, only the first).
+    int64 [min(num_frames, max_frames)], strictly increasing. It includes the
+    first and the last frame; with max_frames = 1, the first only.
   """
   wanted = min(num_frames, max_frames)
   return np.linspace(0, num_frames - 1, wanted).round().astype(np.int64)
 
 
 def encode_jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
-  """Compresses a picture.
+  """Encodes a frame as JPEG.
 
   Args:
     frame: uint8 RGB [H, W, 3].
-    quality: of JPEG, 1 to 100.
+    quality: 1 to 100.
 
   Returns:
     The bytes of a JPEG file.
@@ -72,7 +72,7 @@ def encode_jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
   bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
   options = [
     *(cv2.IMWRITE_JPEG_QUALITY, quality),
-    # Full colour resolution: lips and eyes are a few pixels wide.
+    # No chroma subsampling: lips and eyes are a few pixels wide.
     *(
       cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
       cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
@@ -85,25 +85,25 @@ def encode_jpeg(frame: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-  """What a JPEG says of its size, before any of it is decoded.
+  """Reads the size of a JPEG from its first frame header, without decoding.
 
-  Its first frame header counts (ITU-T T.81, annex B.2.2).
+  ITU-T T.81, annex B.2.2.
 
   Args:
     data: the bytes of a file.
 
   Returns:
-    (height, width) in pixels; None where there is no frame header.
+    (height, width) in pixels; None if there is no frame header.
   """
-  if data[:2] != b'\xff\xd8':  # another kind may hold the same bytes
+  if data[:2] != b'\xff\xd8':  # not a JPEG
     return None
   place = 2
   while data[place : place + 1] == b'\xff':
     marker = data[place + 1 : place + 2]
-    if marker == b'\xff':  # fill bytes may stand before a marker
+    if marker == b'\xff':  # fill bytes may precede a marker
       place += 1
       continue
-    # 0xC4, 0xC8 and 0xCC are tables and an extension; the others are frames.
+    # 0xC4, 0xC8 and 0xCC are tables and an extension, the rest frame headers.
     if b'\xc0' <= marker <= b'\xcf' and marker not in b'\xc4\xc8\xcc':
       sides = data[place + 5 : place + 9]
       if len(sides) < 4:
@@ -114,39 +114,39 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 
 def decode_jpeg(data: bytes, record_size: int, image_size: int) -> np.ndarray:
-  """Decodes a square frame at another size.
+  """Decodes and resizes a square frame.
 
   Args:
     data: the bytes of a JPEG file, record_size x record_size.
     record_size: side of the stored frame, pixels.
-    image_size: side wanted, pixels.
+    image_size: side of the result, pixels.
 
   Returns:
     uint8 RGB [image_size, image_size, 3].
 
   Raises:
-    ValueError: the bytes are no JPEG, or one of another size.
+    ValueError: the bytes are not a JPEG, or one of another size.
   """
-  # A picture of a gigabyte may hide in a small file.
+  # Checked before decoding: a small file may decode to gigabytes.
   size = jpeg_size(data)
   if size is None:
-    raise ValueError('a frame of the record is not a JPEG picture')
+    raise ValueError('a frame of the record is not a JPEG image')
   if size != (record_size, record_size):
     raise ValueError(
       f'a frame of the record has {size[1]} x {size[0]} pixels, not'
       f' {record_size} x {record_size}'
     )
-  # JPEG scales to the ceiling of size / factor: never below the size wanted.
+  # JPEG scales to the ceiling of size / factor, so never below image_size.
   flag = next(
     (flag for factor, flag in _REDUCED if record_size >= factor * image_size),
     cv2.IMREAD_COLOR,
   )
   try:
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-  except cv2.error:  # no bytes at all, or a header that asks for too much
+  except cv2.error:  # no data, or a header that exceeds OpenCV's limits
     bgr = None
   if bgr is None:
-    raise ValueError('a frame of the record is not a JPEG picture')
+    raise ValueError('a frame of the record is not a JPEG image')
   rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
   if rgb.shape[0] == image_size:
     return rgb
@@ -180,21 +180,21 @@ def make_record(
   identity_id: str,
   max_frames: int = MAX_FRAMES,
 ) -> dict:
-  """Chooses frames over the whole video, compresses and checks them.
+  """Makes a record of frames spread over the whole video.
 
   Args:
     frames: uint8 RGB [F, S, S, 3], all frames of the video in one crop.
     points: float [F, 68, 2], (x, y) in pixels of these frames.
     times: float [F], seconds.
-    video_id: names the video, unique in the data set.
-    identity_id: names the person.
-    max_frames: frames to keep.
+    video_id: unique in the dataset.
+    identity_id: the person.
+    max_frames: number of frames to keep.
 
   Returns:
-    A record that `features()` describes.
+    A record as described by `features()`.
 
   Raises:
-    ValueError: shapes or values that cannot be a record.
+    ValueError: wrong shapes, or values that are not finite.
   """
   frames, points, times = map(np.asarray, (frames, points, times))
   _check(frames, points, times, video_id)
@@ -211,9 +211,9 @@ def make_record(
 
 
 def check_record(record: dict) -> None:
-  """Raises UserError, naming the video, unless a record as read is sound.
+  """Raises UserError if a record read from disk is inconsistent.
 
-  Pictures are not decoded.
+  The frames are not decoded.
   """
   video_id, num_frames = text(record['video_id']), int(record['num_frames'])
   points, times = record['points'], record['times']
@@ -230,20 +230,20 @@ def check_record(record: dict) -> None:
   elif not 1 <= size <= MAX_SIZE:
     problem = f'frames of {size} pixels'
   if problem:
-    raise UserError(f'{video_id}: has {problem}; prepare the data set again')
+    raise UserError(f'{video_id}: has {problem}; prepare the dataset again')
 
 
 def decode_list(record: dict, indices, image_size: int):
-  """Decodes some frames of a record, and no others.
+  """Decodes the chosen frames of a record.
 
   Args:
-    record: as read.
-    indices: int [N], which frames.
-    image_size: side wanted, pixels.
+    record: as read from disk.
+    indices: int [N], the chosen frames.
+    image_size: S, side of the result in pixels.
 
   Returns:
-    (N pictures uint8 RGB [S, S, 3], float32 [N, 68, 2] in pixels of that
-    size).
+    (list of N frames uint8 RGB [S, S, 3], points float32 [N, 68, 2] in pixels
+    of these).
 
   Raises:
     UserError: the record is damaged.
@@ -256,20 +256,20 @@ def decode_list(record: dict, indices, image_size: int):
     ]
   except ValueError as error:
     raise UserError(
-      f'{text(record["video_id"])}: {error}; prepare the data set again'
+      f'{text(record["video_id"])}: {error}; prepare the dataset again'
     ) from error
   scale = np.float32(image_size / record_size)
   return frames, record['points'][np.asarray(indices)] * scale
 
 
 def decode_frames(record: dict, indices, image_size: int):
-  """`decode_list` with its pictures as one array, uint8 RGB [N, S, S, 3]."""
+  """`decode_list` with the frames stacked, uint8 RGB [N, S, S, 3]."""
   frames, points = decode_list(record, indices, image_size)
   return np.stack(frames), points
 
 
 def text(value) -> str:
-  """The name in a record; tensorflow-datasets reads text as bytes."""
+  """An id of a record as str; tensorflow-datasets reads it as bytes."""
   if isinstance(value, bytes):
     return value.decode(errors='replace')
   return str(value)

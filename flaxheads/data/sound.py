@@ -1,4 +1,4 @@
-"""The sound of a driver, put under the video that it moved."""
+"""Copies the sound of a driver to a rendered video."""
 
 import os
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from absl import logging
 
 from flaxheads.data.video import open_container
 
-RATE = 48_000  # samples a second; mono and stereo alike become stereo
+RATE = 48_000  # samples per second; mono becomes stereo
 BITS_PER_SECOND = 160_000
-# Clocks of containers are coarse: what is off by less is no gap.
+# Container timestamps are coarse: smaller differences are not gaps.
 _TOLERANCE = 0.02  # seconds
 
 
 def has_sound(path: str | os.PathLike) -> bool:
-  """Whether a video file has a sound stream that can be decoded."""
+  """Whether a video file has a sound stream of a known codec."""
   with open_container(path) as container:
     return _sound_stream(container) is not None
 
@@ -25,17 +25,16 @@ def has_sound(path: str | os.PathLike) -> bool:
 def add_sound(
   path: Path, source: str | os.PathLike, start: float, seconds: float
 ) -> None:
-  """Puts the sound of `source` under the silent mp4 `path`, in place.
+  """Adds the sound of `source` to the silent mp4 `path`, in place.
 
-  The pictures are copied as they are; the sound is decoded and becomes AAC,
-  whatever it was. Where it lacks, there is silence; where it is damaged, it
-  ends, with a warning.
+  The video stream is copied unchanged; the sound is re-encoded as AAC. Gaps
+  become silence. Damaged sound ends there, with a warning.
 
   Args:
-    path: an mp4 with pictures alone, that starts at 0.
-    source: the video whose sound it is; one without sound changes nothing.
-    start: where the mp4 starts, in seconds after the first picture of `source`.
-    seconds: how long the mp4 lasts.
+    path: an mp4 without sound that starts at 0.
+    source: a video; if it has no sound, nothing changes.
+    start: start of the mp4, in seconds after the first frame of `source`.
+    seconds: duration of the mp4.
 
   Raises:
     UserError: `source` cannot be read.
@@ -60,10 +59,10 @@ def add_sound(
 
 
 def _interleave(output, stream, pictures, sounds) -> None:
-  """Writes both in the order of time, as players that stream want it."""
+  """Muxes both streams in order of time, as streaming players need it."""
   sound = next(sounds, None)
   for packet in pictures:
-    if packet.dts is None:  # the end
+    if packet.dts is None:  # the flush packet at the end
       continue
     while sound and sound.dts * sound.time_base <= packet.dts * (
       packet.time_base
@@ -88,13 +87,13 @@ def _encoded(stream, pieces) -> Iterator[av.Packet]:
 
 
 def _sound_stream(container):
-  """The first sound stream, or None where there is none of a known codec."""
+  """The first sound stream of a known codec, or None."""
   streams = container.streams.audio
   return next((s for s in streams if s.codec_context), None)
 
 
 def _samples(source, start, seconds) -> Iterator[np.ndarray]:
-  """float32 [2, n] pieces that together last `seconds`; silence in gaps."""
+  """Yields float32 [2, n] of `seconds` in total, with silence in gaps."""
   position, end = 0, round(seconds * RATE)
   for time, piece in _decoded(source):
     first = round((time - start) * RATE)
@@ -103,7 +102,7 @@ def _samples(source, start, seconds) -> Iterator[np.ndarray]:
     if first > position + _TOLERANCE * RATE:
       yield from _silence(first - position)
       position = first
-    late = max(0, position - first)  # what lies before the start, or twice
+    late = max(0, position - first)  # before the start, or repeated
     if late <= _TOLERANCE * RATE and position:
       late = 0
     piece = piece[:, late : late + end - position]
@@ -119,7 +118,7 @@ def _silence(count: int) -> Iterator[np.ndarray]:
 
 
 def _first_time(container) -> float:
-  """When the first picture is shown, as VideoReader counts; 0 without one."""
+  """Time of the first frame, the zero of VideoReader; 0 without frames."""
   try:
     frames = container.decode(container.streams.video[0])
     return next((frame.time or 0.0 for frame in frames), 0.0)
@@ -128,7 +127,7 @@ def _first_time(container) -> float:
 
 
 def _decoded(source) -> Iterator[tuple[float, np.ndarray]]:
-  """Sound as float32 [2, n], with its time after the first picture."""
+  """Yields (time after the first frame, samples float32 [2, n])."""
   with open_container(source) as container:
     first = _first_time(container)
   resampler = av.AudioResampler(format='fltp', layout='stereo', rate=RATE)
@@ -140,4 +139,4 @@ def _decoded(source) -> Iterator[tuple[float, np.ndarray]]:
           if time is not None:
             yield time - first, part.to_ndarray()
     except (av.FFmpegError, OSError, ValueError):
-      logging.warning('%s: its sound is damaged; it ends there', source)
+      logging.warning('%s: the sound is damaged and ends early', source)

@@ -1,4 +1,4 @@
-"""The frames a person is made from, and the whole image behind the first."""
+"""The support frames of a person, and the uncropped image of the first one."""
 
 import collections
 import os
@@ -22,15 +22,15 @@ from flaxheads.landmarks.crop import CropBox
 from flaxheads.landmarks.detect import Detector
 
 DEFAULT_NUM_SHOTS = 32
-MAX_SIDE = 1920  # pixels; larger pictures are shrunk
+MAX_SIDE = 1920  # pixels; larger portraits are downscaled
 
 
 class Portrait(NamedTuple):
-  """A picture with a face.
+  """The uncropped image of a face, for pasting a head back.
 
   Attributes:
     image: uint8 RGB [H, W, 3].
-    box: the square in it that the face's crop shows.
+    box: the square of the face crop in the image.
   """
 
   image: np.ndarray
@@ -38,7 +38,7 @@ class Portrait(NamedTuple):
 
 
 def read_portrait(clip: FaceClip) -> Portrait:
-  """The picture behind the first frame of a clip, read once more."""
+  """Reads the uncropped image of a clip's first frame."""
   path, number = Path(clip.source), int(clip.kept[0])
   if path.is_dir() or path.suffix.lower() in images.EXTENSIONS:
     image = images.read_image(list_pictures(path)[number])
@@ -49,7 +49,7 @@ def read_portrait(clip: FaceClip) -> Portrait:
 
 
 def shrink(portrait: Portrait) -> Portrait:
-  """At most 1920 pixels on a side."""
+  """Downscales a portrait to at most 1920 pixels on a side."""
   height, width = portrait.image.shape[:2]
   scale = MAX_SIDE / max(height, width)
   if scale >= 1:
@@ -69,9 +69,9 @@ class Support(NamedTuple):
   Attributes:
     frames: uint8 [T, S, S, 3].
     points: float32 [T, 68, 2] in pixels.
-    remarks: sentences for the user, on frames left out.
-    sides: float64 [T], the crops' sides in pixels of the source.
-    portrait: the whole picture of the first frame.
+    remarks: messages for the user about omitted frames.
+    sides: float64 [T], sides of the crops in pixels of the source.
+    portrait: the uncropped image of the first frame.
   """
 
   frames: np.ndarray
@@ -86,10 +86,10 @@ def _spread(count: int, wanted: int) -> np.ndarray:
 
 
 def _clips(path: Path, image_size: int, **options) -> list[FaceClip]:
-  """The clip of a file or a folder of pictures; those of a folder of videos."""
+  """One clip for a file or a folder of images; one per video of a folder."""
   if not path.exists():
     raise UserError(
-      f'{path}: no such file or folder; give a picture, a video, or a folder of'
+      f'{path}: no such file or folder; give an image, a video, or a folder of'
       ' either'
     )
   if not path.is_dir():
@@ -99,11 +99,11 @@ def _clips(path: Path, image_size: int, **options) -> list[FaceClip]:
   pictures = [p for p in names if p.suffix.lower() in images.EXTENSIONS]
   if clips and pictures:
     raise UserError(
-      f'{path}: holds pictures and videos; give a folder of one kind'
+      f'{path}: holds images and videos; give a folder of one kind'
     )
   if clips and options['landmarks'] is not None:
     raise UserError(
-      f'{path}: --landmarks belong to one video, or to a folder of pictures'
+      f'{path}: --landmarks needs one video, or a folder of images'
     )
   if clips:
     return [load_face_clip(clip, image_size, **options) for clip in clips]
@@ -120,19 +120,19 @@ def load_support(
   detector: Detector | None = None,
   max_frames: int | None = None,
 ) -> Support:
-  """Reads the frames that a person is made from.
+  """Reads the support frames of a person.
 
   Args:
-    path: a picture, a video, or a folder of either.
+    path: an image, a video, or a folder of either.
     image_size: side of the crops in pixels.
-    num_shots: T, spread over what there is; None: all, at most 32.
-    face: which face, from the left, where a picture shows several.
-    landmarks: an .npz file with the points of every picture.
+    num_shots: T, spread evenly over all frames; None: all, at most 32.
+    face: index of the face, from the left, where there are several.
+    landmarks: an .npz file with the points of every frame.
     detector: see flaxheads/landmarks/detect.py; None makes the default one.
-    max_frames: read at most so many frames of each video.
+    max_frames: read at most this many frames of each video.
 
   Raises:
-    UserError: unreadable, no face, or fewer than T frames with one.
+    UserError: a file cannot be read, or fewer than T frames show a face.
   """
   if num_shots is not None:
     check_range('--num_shots', num_shots, 1)
@@ -150,14 +150,14 @@ def load_support(
   if num_shots is not None and num_shots > len(frames):
     raise UserError(
       f'{path}: has {len(frames)} frames with a face, fewer than '
-      f'--num_shots={num_shots}; at most {len(frames)} can be asked for'
+      f'--num_shots={num_shots}; give at most {len(frames)}'
     )
   chosen = _spread(
     len(frames), num_shots or min(len(frames), DEFAULT_NUM_SHOTS)
   )
   remarks = [describe_missing(clip) for clip in clips if clip.missing]
   sides = np.array([box.side for clip in clips for box in clip.boxes])
-  # The first of the chosen frames is the first of all.
+  # The first chosen frame is the first frame of all.
   portrait = read_portrait(clips[0])
   return Support(
     frames[chosen], points[chosen], remarks, sides[chosen], portrait

@@ -1,7 +1,8 @@
-"""Reading and writing video: the only module that does, but for sound.py.
+"""Reading and writing video; only this module and sound.py use PyAV.
 
-Reading is a stream of upright RGB frames with times, within limits on what an
-unknown file may cost. Writing makes H.264 in MP4 that browsers play.
+Reading yields RGB frames in display orientation with their times, within
+limits that protect against hostile files. Writing makes H.264 in MP4, which
+browsers play.
 """
 
 import contextlib
@@ -17,32 +18,32 @@ import numpy as np
 from absl import logging
 
 from flaxheads.data.output_files import Seal, atomic_path
-from flaxheads.data.video_frames import VideoFrame, regular, upright
+from flaxheads.data.video_frames import VideoFrame, resample, to_display
 from flaxheads.errors import UserError, check_range
 
-MAX_PIXELS = 64_000_000  # a frame
-MAX_FRAMES = 100_000  # an hour at 25 frames/s
+MAX_PIXELS = 64_000_000  # per frame
+MAX_FRAMES = 100_000  # 67 minutes at 25 frames/s
 MAX_SECONDS = 4 * 3600.0
-MAX_BYTES = 4 << 30  # of decoded frames held at once by read_video
+MAX_BYTES = 4 << 30  # of decoded frames in read_video
 MAX_FPS = 240.0
 
 EXTENSIONS = frozenset(
   '.mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .3gp .flv .wmv .ogv'
   ' .gif'.split()
 )
-# Containers that hold their own data. Playlists, which name other files and
-# addresses, are not among them, and neither is text.
+# Self-contained formats only: playlists may name other files and addresses.
 _FORMATS = 'mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif'
-_BT709 = 1  # the code of ITU-R BT.709 for matrix, primaries and transfer
+_BT709 = 1  # BT.709 in ITU-T H.273: matrix, primaries and transfer
 
 
 class Video(NamedTuple):
   """A whole video in memory.
 
-  frames: F times uint8 RGB [H, W, 3], all of one size.
-  times: float64 [F] in seconds, rising from 0.
-  fps: frames per second, the average where it varies.
-  truncated: whether the file ended before its last frame.
+  Attributes:
+    frames: list of F frames uint8 RGB [H, W, 3], all of one size.
+    times: float64 [F] in seconds, increasing from 0.
+    fps: frames per second; the average if it varies.
+    truncated: whether the file ends before its last frame.
   """
 
   frames: list[np.ndarray]
@@ -52,36 +53,38 @@ class Video(NamedTuple):
 
 
 def open_container(path: str | os.PathLike):
-  """Opens a file that need not be trusted and checks that it holds video."""
+  """Opens an untrusted file and checks that it holds video."""
   try:
     container = av.open(
-      f'file:{path}',  # so that 'http:x.mp4' stays a name
+      f'file:{path}',  # so that 'http:x.mp4' is a file name
       options={'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'},
     )
   except (av.FFmpegError, ValueError, OSError) as error:
     raise UserError(
-      f'{path}: not a video that can be read, or cut short; give MP4, MOV,'
+      f'{path}: is not a video of a known format, or truncated; give MP4, MOV,'
       ' MKV, WebM, AVI or MPEG'
     ) from error
   if not any(s.codec_context for s in container.streams.video[:1]):
     container.close()
-    raise UserError(f'{path}: holds no video stream; give a video')
+    raise UserError(f'{path}: has no video stream; give a video')
   return container
 
 
 class VideoReader:
   """Iterates over the frames of a video file, one in memory at a time.
 
-  Turned as its metadata says (phones film lying down), pixels made square,
-  times from the container also where the rate varies. Of several streams the
-  first video stream is read and the others are never decoded.
+  Applies the display matrix and the pixel aspect ratio. Times are those of the
+  container, also at a variable frame rate. Only the first video stream is
+  decoded.
 
-  `frame_rate` (an average) and `estimated_frames`, both as the file says, are
-  known at once, `truncated` at the end of an iteration.
+  Attributes:
+    frame_rate: frames per second, the average according to the file.
+    estimated_frames: number of frames according to the file.
+    truncated: whether the last iteration met the end of the file too early.
 
   Raises:
-    UserError: on construction and iteration: not a file, not a video, without
-      a decodable frame, or beyond a limit.
+    UserError: on construction or iteration, if the file is missing, is not a
+      video, has no decodable frame or exceeds a limit.
   """
 
   def __init__(
@@ -97,12 +100,11 @@ class VideoReader:
 
     Args:
       path: the video file.
-      max_frames: stop after so many frames; None: all, but a video of more
-        than MAX_FRAMES is refused.
-      fps: take the frames nearest to a regular grid of this rate; None: those
-        of the file.
-      max_pixels: refuse larger frames.
-      max_seconds: refuse longer videos (unless max_frames ends them earlier).
+      max_frames: stop after this many frames; None: read all, and refuse a
+        video of more than MAX_FRAMES.
+      fps: resample to this rate by nearest frames; None: keep all frames.
+      max_pixels: larger frames are refused.
+      max_seconds: longer videos are refused, unless max_frames ends them.
     """
     self.path = Path(path)
     self.truncated = self._warned = False
@@ -135,37 +137,37 @@ class VideoReader:
   def __iter__(self) -> Iterator[VideoFrame]:
     frames = self._decode()
     if self._fps is not None:
-      frames = regular(frames, self._fps)
+      frames = resample(frames, self._fps)
     count = -1
     for count, frame in enumerate(frames):
       if count == MAX_FRAMES:
         raise UserError(
-          f'{self.path}: more than {MAX_FRAMES} frames; cut it into pieces or'
-          ' read fewer (max_frames)'
+          f'{self.path}: has more than {MAX_FRAMES} frames; split it or read'
+          ' fewer (max_frames)'
         )
       yield frame
       if count + 1 == self._max_frames:
         return
     if count < 0:
       raise UserError(
-        f'{self.path}: no frame can be decoded; the file is damaged or cut'
-        ' short, give a complete video'
+        f'{self.path}: no frame can be decoded; the file is damaged or'
+        ' truncated, give a complete video'
       )
     if self.truncated and not self._warned:
       self._warned = True
       logging.warning(
-        '%s: damaged or cut short; using the %d frames before that',
+        '%s: damaged or truncated; using the %d frames before that',
         self.path,
         count + 1,
       )
 
   def _decode(self) -> Iterator[VideoFrame]:
-    """Every frame of the file, with rising times that start at 0."""
+    """Yields every frame, with increasing times that start at 0."""
     self.truncated = False
     with open_container(self.path) as container:
       stream = container.streams.video[0]
       self._check_size(stream.codec_context.width, stream.codec_context.height)
-      # The bitstream may announce another size than the container.
+      # The bitstream may declare another size than the container.
       stream.codec_context.options = {'max_pixels': str(self._max_pixels)}
       stream.thread_type = 'AUTO'
       end = max((e.pos + e.size for e in stream.index_entries), default=0)
@@ -181,16 +183,16 @@ class VideoReader:
           time = previous + 1 / self.frame_rate
         if time > self._max_seconds:
           raise UserError(
-            f'{self.path}: longer than {self._max_seconds:g} s; cut it into'
-            ' pieces or read fewer frames (max_frames)'
+            f'{self.path}: is longer than {self._max_seconds:g} s; split it or'
+            ' read fewer frames (max_frames)'
           )
         previous = time
         self._check_size(frame.width, frame.height)
         size = size or (frame.width, frame.height)
-        yield VideoFrame(upright(frame, size, stream), time)
+        yield VideoFrame(to_display(frame, size, stream), time)
 
   def _frames(self, container, stream) -> Iterator[av.VideoFrame]:
-    """Decodes up to the end or to the first damage, which it notes."""
+    """Decodes up to the end, or to the first error, and sets `truncated`."""
     try:
       yield from container.decode(stream)
     except (av.FFmpegError, OSError):
@@ -199,8 +201,8 @@ class VideoReader:
   def _check_size(self, width: int, height: int):
     if width * height > self._max_pixels:
       raise UserError(
-        f'{self.path}: frames of {width}x{height} pixels; at most'
-        f' {self._max_pixels / 1e6:g} megapixels are read'
+        f'{self.path}: has frames of {width}x{height} pixels; at most'
+        f' {self._max_pixels / 1e6:g} megapixels are supported'
       )
 
 
@@ -210,18 +212,18 @@ def read_video(
   max_frames: int | None = None,
   fps: float | None = None,
 ) -> Video:
-  """Reads a video into memory; for long ones iterate over a VideoReader.
+  """Reads a video into memory; use `VideoReader` for long ones.
 
   Args:
     path: the video file.
-    max_frames: stop after so many frames.
-    fps: resample to this rate; None keeps the file's frames.
+    max_frames: stop after this many frames.
+    fps: resample to this rate; None: keep all frames.
 
   Returns:
     The frames with their times.
 
   Raises:
-    UserError: as VideoReader, or the frames would take more than MAX_BYTES.
+    UserError: as `VideoReader`, or the frames take more than MAX_BYTES.
   """
   reader = VideoReader(path, max_frames=max_frames, fps=fps)
   frames, times, size = [], [], 0
@@ -229,7 +231,7 @@ def read_video(
     size += image.nbytes
     if size > MAX_BYTES:
       raise UserError(
-        f'{path}: more than {MAX_BYTES >> 30} GiB decoded; read fewer frames'
+        f'{path}: takes more than {MAX_BYTES >> 30} GiB; read fewer frames'
       )
     frames.append(image)
     times.append(time)
@@ -239,11 +241,11 @@ def read_video(
 
 
 class VideoWriter:
-  """Writes H.264 (yuv420p, BT.709) in MP4: complete at the end, or absent.
+  """Writes H.264 (yuv420p, BT.709) in MP4; the file is complete or absent.
 
-  Use as a context manager. Frames of odd size grow by a repeated row or column,
-  since 4:2:0 colour needs even sizes. If the body raises, nothing is left
-  behind and an earlier file of that name stays.
+  A context manager. If the body raises, an existing file of that name stays
+  untouched. Frames of odd size are padded by their last row or column: 4:2:0
+  chroma needs even sizes.
   """
 
   def __init__(
@@ -257,14 +259,14 @@ class VideoWriter:
     """Makes a writer; the file is opened on entering the context.
 
     Args:
-      path: name that ends in .mp4, in an existing folder.
+      path: a name that ends in .mp4, in an existing folder.
       fps: frames per second.
-      crf: quality of x264, 0 (lossless) to 51; 18 is visually clean.
-      seal: signs the complete file before it gets its name; see files.py.
+      crf: quality of x264, 0 (lossless) to 51; 18 is visually lossless.
+      seal: signs the file before it gets its name; see `output_files`.
     """
     self.path = Path(path)
     if self.path.suffix.lower() != '.mp4':
-      raise UserError(f'{path}: video is written as MP4; name it ….mp4')
+      raise UserError(f'{path}: video is written as MP4; end the name in .mp4')
     check_range('fps', fps, 0.1, MAX_FPS)
     check_range('crf', crf, 0, 51)
     self._rate = fractions.Fraction(fps).limit_denominator(1001)
@@ -311,7 +313,7 @@ class VideoWriter:
     stream.pix_fmt = 'yuv420p'
     context = stream.codec_context
     context.colorspace = context.color_primaries = context.color_trc = _BT709
-    context.color_range = 1  # limited, what players expect
+    context.color_range = 1  # limited range, which players expect
     self._stream = stream
 
   def __exit__(self, *error) -> None:
@@ -332,6 +334,6 @@ class VideoWriter:
       self._seal(self._temporary, self.path.name)
 
   def _abandon(self, *error):
-    with contextlib.suppress(av.FFmpegError, OSError):  # on a full disk, again
+    with contextlib.suppress(av.FFmpegError, OSError):  # fails on a full disk
       self._container.close()
     self._atomic.__exit__(*error)

@@ -1,4 +1,4 @@
-"""A folder of videos as a data set."""
+"""A folder of videos as a dataset."""
 
 import csv
 import dataclasses
@@ -12,23 +12,23 @@ from flaxheads.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class VideoFolderOptions(Options):
-  """Which videos; names are file names without suffix, or paths below source.
+  """Selects videos, by file name without suffix or by path below `source`.
 
-  The folder directly below `source` names the identity, or the file itself
-  where it lies directly in `source`; a CSV file says otherwise.
+  A video's identity is the folder directly below `source`, or the file name
+  for files directly in `source`. A CSV file can replace this.
   """
 
-  exclude: tuple[str, ...] = ()  # leave these videos out
-  only: tuple[str, ...] = ()  # take only these videos; empty: all
+  exclude: tuple[str, ...] = ()  # videos to omit
+  only: tuple[str, ...] = ()  # videos to use; empty: all
   identities: str = ''  # CSV file with the columns video and identity
-  test_identities: tuple[str, ...] = ()  # these people form the split 'test'
+  test_identities: tuple[str, ...] = ()  # identities of the split 'test'
 
 
 def _videos_below(source):
   folder = pathlib.Path(source).expanduser()
   if not source or not folder.is_dir():
     raise UserError(
-      f'--source: {source!r} is not a folder; name one with videos in it'
+      f'--source: {source!r} is not a folder; name a folder of videos'
     )
   videos = sorted(
     path
@@ -38,32 +38,37 @@ def _videos_below(source):
     and not path.name.startswith('.')
   )
   if not videos:
-    looked_for = ', '.join(sorted(video.EXTENSIONS))
-    raise UserError(f'--source: no videos below {source}, none of {looked_for}')
+    known = ', '.join(sorted(video.EXTENSIONS))
+    raise UserError(
+      f'--source: no videos below {source}; known extensions: {known}'
+    )
   return folder, videos
 
 
 def _check_known(flag, names, known):
-  # A misspelt name must not leave a test person among the training videos.
+  # A misspelt name must not put a test person into the training split.
   unknown = sorted(set(names) - known)
   if unknown:
-    raise UserError(f'--{flag}: nothing below --source is named {unknown[0]!r}')
+    raise UserError(
+      f'--{flag}: nothing below --source is named {unknown[0]!r}; give names'
+      ' of videos or identities'
+    )
 
 
 def _names(path, folder):
-  """The names that a user may give a video."""
+  """The names by which a user may refer to a video."""
   relative = path.relative_to(folder)
   return {path.stem, relative.as_posix(), str(relative.with_suffix(''))}
 
 
 def _read_identities(path) -> dict[str, str]:
-  """{name of a video: identity} of a CSV file."""
+  """Reads {video name: identity} from a CSV file."""
   columns = 'give a CSV file whose first line is video,identity'
   try:
     with open(path, newline='', encoding='utf-8-sig') as file:
       rows = csv.DictReader(file)
       if not {'video', 'identity'} <= set(rows.fieldnames or ()):
-        raise UserError(f'--identities: {path} lacks a column; {columns}')
+        raise UserError(f'--identities: {path} has no such columns; {columns}')
       found = {}
       for row in rows:
         name, identity = row['video'], row['identity']
@@ -75,7 +80,7 @@ def _read_identities(path) -> dict[str, str]:
         found[name] = identity
   except (OSError, UnicodeDecodeError, csv.Error) as error:
     raise UserError(
-      f'--identities: {path} can not be read; {columns}'
+      f'--identities: {path} cannot be read; {columns}'
     ) from error
   return found
 
@@ -94,8 +99,8 @@ def _identities(videos, folder, table):
     names = sorted(_names(path, folder) & set(given))
     if len({given[name] for name in names}) != 1:
       raise UserError(
-        f'--identities: {table} gives {path.relative_to(folder)} no identity,'
-        ' or several; each video needs one line'
+        f'--identities: {table} gives {path.relative_to(folder)} no identity'
+        ' or several; write one line for each video'
       )
     identities[path] = given[names[0]]
     used.update(names)
@@ -104,10 +109,11 @@ def _identities(videos, folder, table):
 
 
 def list_jobs(options: VideoFolderOptions) -> list[Job]:
-  """The videos that the options ask for, sorted by path.
+  """The selected videos, sorted by path.
 
   Raises:
-    UserError: no such folder, no videos, or a name that fits none.
+    UserError: the folder does not exist or has no videos, or a name matches
+      no video.
   """
   folder, videos = _videos_below(options.source)
   names = {path: _names(path, folder) for path in videos}
@@ -121,7 +127,7 @@ def list_jobs(options: VideoFolderOptions) -> list[Job]:
     and (not options.only or names[path] & set(options.only))
   ]
   if not chosen:
-    raise UserError('--exclude, --only: together they leave no video')
+    raise UserError('--exclude, --only: no video is left; select at least one')
   identities = _identities(videos, folder, options.identities)
   present = {identities[path] for path in chosen}
   _check_known('test_identities', options.test_identities, present)

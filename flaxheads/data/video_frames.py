@@ -1,4 +1,4 @@
-"""Frames of a video: their times and which way is up."""
+"""Decoded video frames: reading ahead, frame rate, orientation."""
 
 import collections
 import concurrent.futures
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_UNSPECIFIED = 2  # the code of ITU-T H.273 for: nobody has said
+_UNSPECIFIED = 2  # "unspecified" in ITU-T H.273
 
 
 class VideoFrame(NamedTuple):
@@ -18,43 +18,43 @@ class VideoFrame(NamedTuple):
 
 
 def ahead(items: Iterable, count: int) -> Iterator:
-  """Makes items in a thread of its own, at most `count` before they are used.
+  """Iterates in a background thread, at most `count` items in advance.
 
-  Close it, as `contextlib.closing` does, where it may not come to its end.
+  If it may not be exhausted, close it, for instance by `contextlib.closing`.
 
   Args:
-    items: what their making raises is raised where they are used.
+    items: an exception of this iterable is raised in the caller.
     count: at least 1.
 
   Yields:
     The items, in order.
   """
   iterator, end = iter(items), object()
-  maker = concurrent.futures.ThreadPoolExecutor(1)
+  executor = concurrent.futures.ThreadPoolExecutor(1)
 
-  def make():
-    return maker.submit(next, iterator, end)
+  def submit():
+    return executor.submit(next, iterator, end)
 
   try:
-    coming = collections.deque(make() for _ in range(count))
-    while (item := coming.popleft().result()) is not end:
-      coming.append(make())
+    pending = collections.deque(submit() for _ in range(count))
+    while (item := pending.popleft().result()) is not end:
+      pending.append(submit())
       yield item
-  finally:  # the one that is being made is waited for, and no other
-    maker.shutdown(cancel_futures=True)
+  finally:  # waits for the running item only
+    executor.shutdown(cancel_futures=True)
 
 
-def turn(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-  """Turns and flips a frame as a video's display matrix says.
+def apply_display_matrix(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+  """Rotates and flips a frame by the display matrix of its video.
 
   Args:
     image: uint8 [H, W, 3] as stored.
     matrix: int32 [9], row by row, 16.16 fixed point; see ISO/IEC 14496-12.
-      Cameras only store quarter turns and flips, so other angles are taken
-      to the nearest.
+      Cameras store quarter turns and flips only; other angles are rounded to
+      the nearest of these.
 
   Returns:
-    uint8 [H, W, 3] or [W, H, 3] as shown.
+    uint8 [H, W, 3] or [W, H, 3] as displayed.
   """
   # Rows (a, b, u), (c, d, v): x' = ax + cy and y' = bx + dy.
   a, b, _, c, d = (int(n) for n in matrix[:5])
@@ -66,8 +66,8 @@ def turn(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
   return np.ascontiguousarray(image)
 
 
-def regular(frames: Iterator[VideoFrame], fps: float) -> Iterator[VideoFrame]:
-  """For each time k / fps the nearest frame, dropped or repeated as needed."""
+def resample(frames: Iterator[VideoFrame], fps: float) -> Iterator[VideoFrame]:
+  """Yields the nearest frame for each time k / fps."""
   previous, step, k = None, 1 / fps, 0
   for frame in frames:
     if previous is not None:
@@ -76,19 +76,19 @@ def regular(frames: Iterator[VideoFrame], fps: float) -> Iterator[VideoFrame]:
         yield VideoFrame(previous.image, k / fps)
         k += 1
     previous = frame
-  # The last frame is shown for as long as the one before it.
+  # The last frame lasts as long as the one before it.
   while previous is not None and k / fps < previous.time + step - 1e-6:
     yield VideoFrame(previous.image, k / fps)
     k += 1
 
 
-def upright(frame, size, stream) -> np.ndarray:
-  """A decoded frame with square pixels, turned as its metadata says.
+def to_display(frame, size, stream) -> np.ndarray:
+  """Converts a decoded frame to square pixels, RGB and display orientation.
 
   Args:
     frame: an av.VideoFrame.
     size: width and height of the first frame, pixels.
-    stream: the av.VideoStream that it is of.
+    stream: the av.VideoStream of the frame.
 
   Returns:
     uint8 RGB [H, W, 3].
@@ -97,7 +97,7 @@ def upright(frame, size, stream) -> np.ndarray:
   aspect = stream.sample_aspect_ratio
   if aspect and 0.25 <= aspect <= 4:
     width = round(width * float(aspect))
-  # Untagged video is BT.601 in standard and BT.709 in high definition.
+  # By convention untagged video is BT.601 below 720 rows, else BT.709.
   guess = 'ITU709' if frame.height >= 720 else 'ITU601'
   image = frame.reformat(
     width=width,
@@ -109,4 +109,4 @@ def upright(frame, size, stream) -> np.ndarray:
   matrix = frame.side_data.get('DISPLAYMATRIX')
   if matrix is None:
     return image
-  return turn(image, np.frombuffer(bytes(matrix), np.int32))
+  return apply_display_matrix(image, np.frombuffer(bytes(matrix), np.int32))

@@ -1,8 +1,8 @@
-"""VoxCeleb2 and VoxCeleb1 as data sets: one record a video.
+"""VoxCeleb2 and VoxCeleb1 as datasets: one record per video.
 
-Both are published for identity splits that never change: VoxCeleb2 as the
-folders dev and test (Chung et al. 2018), VoxCeleb1 with the 40 people of
-verification as its test set (Nagrani et al. 2017).
+The identity splits are the published ones: the folders dev and test of
+VoxCeleb2 (Chung et al. 2018), and the 40 people of the verification test of
+VoxCeleb1 (Nagrani et al. 2017).
 """
 
 import dataclasses
@@ -15,30 +15,30 @@ from flaxheads.data.preparation.builder import VideoBuilder
 from flaxheads.data.preparation.job import Job, Options
 from flaxheads.errors import UserError
 
-_FPS = 25.0  # of the videos that VoxCeleb's frame numbers count
+_FPS = 25.0  # of VoxCeleb's frame numbers
 _FOLDERS = {'dev': 'train', 'test': 'test'}
 _IDENTITY = re.compile(r'id\d{5}')
-# The people whose names begin with E, in both published lists of trials.
+# The people whose names begin with E: the test set of both trial lists.
 _VOXCELEB1_TEST = range(10270, 10310)
 _MAX_TEXT = 1 << 20  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
 class VoxCelebOptions(Options):
-  """Where the videos are.
+  """The layout of the videos below `source`.
 
-  VoxCeleb2: source/dev/mp4/id00012/VIDEO/00001.mp4, and source/test likewise,
-  as the published archives unpack; where source/dev/txt/id00012/VIDEO/00001.txt
-  is there too, utterances are set in the time of their video. The folder mp4
-  may be left out.
+  VoxCeleb2, as the published archives unpack:
+  source/dev/mp4/id00012/VIDEO/00001.mp4, and source/test likewise. The folder
+  mp4 is optional. If source/dev/txt/id00012/VIDEO/00001.txt exists, it gives
+  the start time of the utterance.
 
-  VoxCeleb1 is published as addresses and boxes; source holds the clips cut
+  VoxCeleb1 is published as addresses and boxes. `source` holds the clips cut
   from them: source/id10001/VIDEO/00001.mp4.
   """
 
 
 def _folder(path):
-  """The folder that holds identities: path/mp4, or path itself."""
+  """The folder of identities: path/mp4, or path itself."""
   return path / 'mp4' if (path / 'mp4').is_dir() else path
 
 
@@ -61,14 +61,14 @@ def _utterances(folder):
 
 
 def read_start(path) -> float | None:
-  """When an utterance begins, from VoxCeleb's text file beside it.
+  """Reads the start of an utterance from VoxCeleb's text file.
 
   Args:
-    path: of a text file with lines 'FRAME X Y W H' after a heading.
+    path: a text file with lines 'FRAME X Y W H' after a heading.
 
   Returns:
-    Seconds from the beginning of its video; None where the file does not
-    exist or says nothing.
+    Seconds from the start of the video; None if the file does not exist or
+    has no such line.
   """
   path = epath.Path(path)
   if not path.exists() or path.stat().length > _MAX_TEXT:
@@ -86,7 +86,7 @@ def _starts(paths, texts):
 
 
 def _jobs(folder, split_of, texts=None) -> list[Job]:
-  """A job for each identity/video below a folder."""
+  """One job for each identity/video below a folder."""
   jobs = []
   for identity in _sorted_folders(folder):
     if not _IDENTITY.fullmatch(identity.name):
@@ -97,7 +97,7 @@ def _jobs(folder, split_of, texts=None) -> list[Job]:
         continue
       beside = texts and texts / identity.name / each.name
       starts = _starts(paths, beside)
-      if starts:  # in the order of time
+      if starts:  # sort by time
         order = sorted(range(len(paths)), key=lambda i: starts[i])
         paths = [paths[i] for i in order]
         starts = tuple(starts[i] for i in order)
@@ -117,8 +117,8 @@ def _source(options):
   source = epath.Path(options.source).expanduser()
   if not options.source or not source.is_dir():
     raise UserError(
-      f'--source: {options.source!r} is not a folder; name the one that holds'
-      ' the unpacked archives'
+      f'--source: {options.source!r} is not a folder; name the folder of the'
+      ' unpacked archives'
     )
   return source
 
@@ -127,7 +127,8 @@ def list_voxceleb2(options: VoxCelebOptions) -> list[Job]:
   """All videos of VoxCeleb2, sorted by split and identity.
 
   Raises:
-    UserError: no such folder, another layout, or an identity in both splits.
+    UserError: the folder does not exist or has another layout, or an identity
+      is in both splits.
   """
   source = _source(options)
   jobs = []
@@ -149,8 +150,8 @@ def list_voxceleb2(options: VoxCelebOptions) -> list[Job]:
   both = sorted(people[0] & people[1])
   if both:
     raise UserError(
-      f'--source: {both[0]} is below dev and below test; an identity belongs'
-      ' to one split'
+      f'--source: {both[0]} is in dev and in test; an identity belongs to one'
+      ' split'
     )
   return jobs
 
@@ -159,7 +160,7 @@ def list_voxceleb1(options: VoxCelebOptions) -> list[Job]:
   """All videos of VoxCeleb1, sorted by identity.
 
   Raises:
-    UserError: no such folder, or another layout.
+    UserError: the folder does not exist or has another layout.
   """
 
   def split_of(identity):

@@ -18,8 +18,8 @@ from flaxheads.data.driver import Driver
 from flaxheads.data.image import contact_sheet, write_png
 from flaxheads.data.output_files import (
   atomic_path,
-  check_may_hold,
-  put_in_place,
+  check_writable,
+  replace_all,
 )
 from flaxheads.data.pixels import to_uint8
 from flaxheads.data.sound import add_sound
@@ -234,7 +234,7 @@ def check_folder(folder: str | os.PathLike) -> None:
   folder = Path(folder)
   if folder.exists() and not folder.is_dir():
     raise UserError(f'{folder}: is a file; give a folder, or an .mp4')
-  check_may_hold(folder.resolve().parent)
+  check_writable(folder.resolve().parent)
   if folder.is_dir() and any(folder.iterdir()):
     if not (folder / CONTACT_SHEET).is_file():
       raise UserError(
@@ -273,7 +273,7 @@ def folder_of_files(folder: str | os.PathLike) -> Iterator[Path]:
     moves = [(new, folder)]
     if folder.exists():
       moves = [(path, folder / path.name) for path in sorted(new.iterdir())]
-    put_in_place(moves, temporary)
+    replace_all(moves, temporary)
   finally:
     shutil.rmtree(temporary, ignore_errors=True)
 

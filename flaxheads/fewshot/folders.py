@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flax import traverse_util
 
-from flaxheads.data.output_files import check_may_hold, put_in_place
+from flaxheads.data.output_files import check_writable, replace_all
 from flaxheads.errors import UserError
 from flaxheads.weights import tensors
 
@@ -38,7 +38,7 @@ def check_output(folder: str, kind: str) -> None:
   folder = os.path.expanduser(folder)
   if os.path.isfile(folder):
     raise UserError(f'{folder}: is a file; give the name of a new folder')
-  check_may_hold(os.path.dirname(os.path.realpath(folder)))
+  check_writable(os.path.dirname(os.path.realpath(folder)))
   if not os.path.isdir(folder):
     return
   names = set(os.listdir(folder))
@@ -90,7 +90,7 @@ def save(
     _write_json(new / f'{kind}.json', description)
     if report is not None:
       _write_json(new / REPORT_FILE, report)
-    put_in_place([(new, Path(folder))], temporary)
+    replace_all([(new, Path(folder))], temporary)
   except OSError as error:
     raise UserError(
       f'{folder}: cannot be written ({error.strerror or error})'

@@ -191,8 +191,8 @@ def test_from_photographs_to_a_verified_video(opened, material, tmp_path):
 @pytest.mark.parametrize(
   'name, sentence',
   [
-    ('text.png', 'text.png: not a picture that can be read'),
-    ('wall.png', 'wall.png: no face found in the picture'),
+    ('text.png', 'text.png: is not an image of a known format'),
+    ('wall.png', 'wall.png: no face found in the image'),
     ('group.png', 'group.png: 2 faces; choose one with --face=0'),
   ],
 )

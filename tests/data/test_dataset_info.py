@@ -60,7 +60,7 @@ def test_no_file_elsewhere_is_opened(template, copy):
   info = json.loads(path.read_text())
   info['splits'][0]['filepathTemplate'] = template
   path.write_text(json.dumps(info))
-  _refused(copy, re.escape('names files outside of its folder'))
+  _refused(copy, re.escape('names a file outside of its folder'))
 
 
 @pytest.mark.parametrize('name', ['features.json', 'dataset_info.json'])

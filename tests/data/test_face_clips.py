@@ -139,7 +139,7 @@ def test_words_for_missing_frames(missing, text):
 
 def test_no_face_at_all(tmp_path):
   write_png(tmp_path / 'a.png', _picture({}))
-  with pytest.raises(UserError, match='a.png: no face found in the picture'):
+  with pytest.raises(UserError, match='a.png: no face found in the image'):
     _load(tmp_path / 'a.png')
   with pytest.raises(UserError, match='no face found in any of 3 frames'):
     _load(_video(tmp_path / 'a.mp4', [{}] * 3))
@@ -220,7 +220,7 @@ def test_folder(tmp_path):
   np.testing.assert_allclose(clip.points[0], clip.points[1], atol=1e-4)
   assert len(_load(tmp_path, max_frames=1).frames) == 1
   (tmp_path / 'none').mkdir()
-  with pytest.raises(UserError, match='holds no picture'):
+  with pytest.raises(UserError, match='has no image'):
     _load(tmp_path / 'none')
 
 
@@ -250,15 +250,15 @@ def test_landmarks_of_something_else(tmp_path):
   path = _video(tmp_path / 'a.mp4', [{'red': (60, 40, 30)}] * 4)
   points = np.array([60, 40]) + 30 * np.repeat(_SHAPE[None], 5, 0)
   for name, part, message in [
-    ('few', points[:3], '4 frames, but landmarks of 3'),
-    ('many', points, '4 frames, but landmarks of 5'),
-    ('away', points[:4] + 5000, 'do not lie in the picture'),
-    ('huge', points[:4] * 90, 'do not lie in the picture'),
+    ('few', points[:3], '4 frames, but landmarks for 3'),
+    ('many', points, '4 frames, but landmarks for 5'),
+    ('away', points[:4] + 5000, 'lie outside of the image'),
+    ('huge', points[:4] * 90, 'lie outside of the image'),
   ]:
     save_landmarks(tmp_path / f'{name}.npz', part)
     with pytest.raises(UserError, match=message):
       load_face_clip(path, 64, landmarks=tmp_path / f'{name}.npz')
-  with pytest.raises(UserError, match='leave out fps'):
+  with pytest.raises(UserError, match='omit fps'):
     load_face_clip(path, 64, landmarks=tmp_path / 'few.npz', fps=10)
 
 
@@ -272,7 +272,7 @@ def test_limits(tmp_path, monkeypatch):
   with pytest.raises(UserError, match='4 frames of 64x64 take more than'):
     _load(path)
   (tmp_path / 'text.mp4').write_text('nothing')
-  with pytest.raises(UserError, match='not a video'):
+  with pytest.raises(UserError, match='is not a video'):
     _load(tmp_path / 'text.mp4')
   with pytest.raises(UserError, match='no such file'):
     _load(tmp_path / 'none.jpg')
@@ -323,7 +323,7 @@ def test_real_edges(real_clips, real_detector):
       real_clips / name, 64, detector=real_detector, **options
     )
 
-  with pytest.raises(UserError, match='no face found in the picture'):
+  with pytest.raises(UserError, match='no face found in the image'):
     load('portraits/edge_dog.jpg')
   with pytest.raises(UserError, match='no face found in any of 95 frames'):
     load('clips/edge_no_face.mp4')

@@ -129,10 +129,10 @@ def test_refusals(tmp_path, picture):
   whole = (tmp_path / 'whole.jpg').read_bytes()
   (tmp_path / 'cut.jpg').write_bytes(whole[: len(whole) // 2])
   for name, message in [
-    ('text.png', 'not a picture'),
-    ('empty.jpg', 'not a picture'),
-    ('page.png', 'not a picture'),
-    ('cut.jpg', 'damaged or cut short'),
+    ('text.png', 'not an image'),
+    ('empty.jpg', 'not an image'),
+    ('page.png', 'not an image'),
+    ('cut.jpg', 'damaged or truncated'),
     ('none.png', 'no such file'),
     ('.', 'is a folder'),
   ]:
@@ -156,7 +156,7 @@ def test_write_png(tmp_path, picture):
   np.testing.assert_array_equal(images.read_image(tmp_path / 'a.png'), picture)
   with pytest.raises(ValueError, match='uint8'):
     images.write_png(tmp_path / 'b.png', picture / 255)
-  with pytest.raises(UserError, match='existing folder'):
+  with pytest.raises(UserError, match='existing, writable'):
     images.write_png(tmp_path / 'none' / 'b.png', picture)
   assert [p.name for p in tmp_path.iterdir()] == ['a.png']
 

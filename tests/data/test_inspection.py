@@ -78,7 +78,7 @@ def test_the_page_goes_where_it_is_wanted(data_dir, tmp_path):
   [
     (['--output=page.jpg'], '--output=page.jpg: the page is a PNG'),
     (['--output=nowhere/page.png'], 'its folder does not exist'),
-    (['--data_dir=nowhere'], "nowhere: holds no data set 'video_folder'"),
+    (['--data_dir=nowhere'], "nowhere: holds no dataset 'video_folder'"),
     (['--noinspect', '--output=x.png'], '--output: only with --inspect'),
   ],
 )
@@ -111,7 +111,7 @@ def test_a_damaged_record_is_one_line(tmp_path, change, said):
   done = _inspect(tmp_path)
   assert (done.code, done.out) == (2, '')
   message = done.err.splitlines()[-1]  # there may be a bar before it
-  assert said in message and 'prepare the data set again' in message
+  assert said in message and 'prepare the dataset again' in message
   folder = tmp_path / 'video_folder' / '1.0.0'
   assert not list(folder.glob('*inspection*'))
 
@@ -140,7 +140,7 @@ def test_a_damaged_file_is_one_line(tmp_path, name, spoil):
   done = _inspect(tmp_path)
   assert (done.code, done.out) == (2, '')
   message = done.err.splitlines()[-1]
-  assert str(folder) in message and 'prepare the data set again' in message
+  assert str(folder) in message and 'prepare the dataset again' in message
 
 
 def test_a_face_without_a_pose_is_left_out_of_the_quantiles():

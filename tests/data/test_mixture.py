@@ -91,19 +91,19 @@ def test_weights_become_the_smallest_whole_numbers(text, weights):
 @pytest.mark.parametrize(
   'text, said',
   [
-    ('', "'' is no name"),
-    ('a:1,', "'' is no name"),
-    ('../a', "'../a' is no name"),
-    ('a b', "'a b' is no name"),
+    ('', "'' is not a dataset name"),
+    ('a:1,', "'' is not a dataset name"),
+    ('../a', "'../a' is not a dataset name"),
+    ('a b', "'a b' is not a dataset name"),
     ('a:1,b', 'b has no weight'),
     ('a,b', 'a has no weight'),
     ('a:,b:1', 'a has no weight'),
     ('a:1,a:2', 'a is given twice'),
-    ('a:0,b:1', "the weight of a, '0', is no number above 0"),
-    ('a:-1,b:1', "the weight of a, '-1', is no number above 0"),
-    ('a:nan,b:1', "'nan', is no number"),
-    ('a:1e400,b:1', "'1e400', is no number"),
-    ('a:1:2,b:1', "'1:2', is no number"),
+    ('a:0,b:1', "the weight of a, '0', is not a number above 0"),
+    ('a:-1,b:1', "the weight of a, '-1', is not a number above 0"),
+    ('a:nan,b:1', "'nan', is not a number"),
+    ('a:1e400,b:1', "'1e400', is not a number"),
+    ('a:1:2,b:1', "'1:2', is not a number"),
   ],
 )
 def test_misuse_is_one_line(text, said):
@@ -117,7 +117,7 @@ def test_misuse_is_one_line(text, said):
 
 @pytest.mark.parametrize('weights', [(1,), (4, 1), (1, 4), (7, 3, 1), (2, 2)])
 def test_turns_are_exact_and_each_part_counts_its_own(weights):
-  turns = mixture.Turns(weights, 10**9)
+  turns = mixture.Interleaving(weights, 10**9)
   total, counts = sum(weights), collections.Counter()
   for position in range(5 * total):
     part, before = turns[position]
@@ -198,7 +198,7 @@ def test_another_order_is_another_run():
 
 def test_an_empty_part_or_one_with_too_few_frames_is_refused():
   empty = mixture.Mixture([mixture.Part(RECORDS['a']), mixture.Part([])])
-  with pytest.raises(UserError, match='the data set: is empty'):
+  with pytest.raises(UserError, match='the dataset: is empty'):
     _batches(empty, 1)
   with pytest.raises(UserError, match='has 4 frames.*num_support=4 needs 5'):
     _batches(_mixture(a=1, b=1), 2, num_support=4)

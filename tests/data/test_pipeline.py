@@ -215,7 +215,7 @@ def test_a_part_of_a_mixture_that_is_missing_is_named(data_dir):
   with pytest.raises(UserError) as caught:
     pipeline.make_source('clips:1,voxceleb2:1', data_dir, 'train')
   assert str(caught.value) == (
-    f"{data_dir}: holds no data set 'voxceleb2', only clips, heads; make it"
+    f"{data_dir}: holds no dataset 'voxceleb2', only clips, heads; make it"
     ' with python -m launch.prepare --dataset=voxceleb2 --source=VIDEOS'
     f' --data_dir={data_dir}'
   )
@@ -259,5 +259,5 @@ def test_a_data_set_that_is_not_there_says_how_to_make_it(tmp_path):
   with pytest.raises(UserError, match='--dataset=synthetic_heads --data_dir='):
     pipeline.make_source('synthetic_heads', tmp_path, 'train')
   (tmp_path / 'video_folder' / '1.0.0').mkdir(parents=True)  # half written
-  with pytest.raises(UserError, match='holds no data set'):
+  with pytest.raises(UserError, match='holds no dataset'):
     pipeline.make_source('video_folder', tmp_path, 'train')

@@ -103,6 +103,6 @@ def test_damaged_sound_ends(tmp_path, silent):
   add_sound(silent, cut, 0.0, 2.0)
   assert hear(silent)[1] == pytest.approx(2, abs=0.05)
   shutil.copy(silent, tmp_path / 'again.mp4')
-  with pytest.raises(UserError, match='not a video'):
+  with pytest.raises(UserError, match='is not a video'):
     add_sound(silent, __file__, 0.0, 2.0)
   assert silent.read_bytes() == (tmp_path / 'again.mp4').read_bytes()

@@ -111,7 +111,7 @@ def test_writer_refuses(tmp_path):
     VideoWriter(tmp_path / 'a.mp4', 25, crf=52)
   with pytest.raises(UserError, match='MP4'):
     VideoWriter(tmp_path / 'a.gif', 25)
-  with pytest.raises(UserError, match='existing folder'):
+  with pytest.raises(UserError, match='existing, writable'):
     _write(tmp_path / 'none' / 'a.mp4', _shades(1))
   with pytest.raises(ValueError, match='uint8'):
     _write(tmp_path / 'a.mp4', [np.zeros((8, 8, 3))])
@@ -203,10 +203,10 @@ def test_cut_short(tmp_path, caplog):
   complete = read_video(tmp_path / 'whole.mp4')
   assert not complete.truncated and len(complete.frames) == 30
   np.testing.assert_array_equal(read.frames[5], complete.frames[5])
-  assert 'cut.mp4: damaged or cut short' in caplog.text
+  assert 'cut.mp4: damaged or truncated' in caplog.text
   # The index is there but no frame: nothing to use.
   (tmp_path / 'head.mp4').write_bytes(whole[: whole.index(b'mdat') + 8])
-  with pytest.raises(UserError, match='head.mp4.*(cut short|no frame)'):
+  with pytest.raises(UserError, match='head.mp4.*(truncated|no frame)'):
     read_video(tmp_path / 'head.mp4')
 
 
@@ -216,9 +216,9 @@ def test_not_videos(tmp_path):
   (tmp_path / 'list.mp4').write_text('#EXTM3U\n#EXTINF:1,\nhttp://x/a.ts\n')
   (tmp_path / 'concat.mp4').write_text('ffconcat version 1.0\nfile a.mp4\n')
   for name, message in [
-    ('text.mp4', 'not a video'),
-    ('list.mp4', 'not a video'),
-    ('concat.mp4', 'not a video'),
+    ('text.mp4', 'is not a video'),
+    ('list.mp4', 'is not a video'),
+    ('concat.mp4', 'is not a video'),
     ('empty.mp4', 'is empty'),
     ('none.mp4', 'no such file'),
     ('http://127.0.0.1:1/a.mp4', 'no such file'),

@@ -52,7 +52,7 @@ def test_exclude_and_only_choose_by_name_or_path(videos):
     ({'exclude': ('karl',)}, "--exclude: .*'karl'"),
     ({'only': ('karl',)}, "--only: .*'karl'"),
     ({'test_identities': ('b',)}, "--test_identities: .*'b'"),
-    ({'only': ('carl',), 'exclude': ('carl',)}, 'leave no video'),
+    ({'only': ('carl',), 'exclude': ('carl',)}, 'no video is left'),
     ({'source': '/nowhere'}, "--source: '/nowhere' is not a folder"),
     ({'source': ''}, "--source: '' is not a folder"),
   ],
@@ -98,11 +98,11 @@ def test_a_csv_file_names_identities(videos, tmp_path):
 @pytest.mark.parametrize(
   'lines, message',
   [
-    (['file,who', 'b,ben'], 'lacks a column; .*video,identity'),
+    (['file,who', 'b,ben'], 'no such columns; .*video,identity'),
     (['video,identity', 'b,ben'], 'gives anna/day1/a.mp4 no identity'),
     (['video,identity', 'b,ben', 'b,karl'], "line 3: 'b' needs one"),
     (['video,identity', 'b,'], "line 2: 'b' needs one"),
-    (['video,identity', '\x00,x'], 'needs one|no identity|can not be read'),
+    (['video,identity', '\x00,x'], 'needs one|no identity|cannot be read'),
   ],
 )
 def test_a_wrong_csv_file_is_refused(videos, tmp_path, lines, message):
@@ -118,5 +118,5 @@ def test_a_csv_file_that_names_strangers_is_refused(videos, tmp_path):
     video_folder.list_jobs(
       _options(videos, identities=_table(tmp_path, *lines))
     )
-  with pytest.raises(UserError, match='can not be read'):
+  with pytest.raises(UserError, match='cannot be read'):
     video_folder.list_jobs(_options(videos, identities='/nowhere.csv'))

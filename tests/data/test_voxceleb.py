@@ -73,7 +73,7 @@ def test_the_folder_mp4_may_be_left_out(tree):
 
 def test_an_identity_in_both_splits_is_refused(tree):
   touch(tree, 'test/mp4/id00015/xyz/00001.mp4')
-  with pytest.raises(UserError, match='id00015 is below dev and below test'):
+  with pytest.raises(UserError, match='id00015 is in dev and in test'):
     _list(tree)
 
 

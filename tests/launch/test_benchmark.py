@@ -53,7 +53,7 @@ def test_what_is_refused(tmp_path, arguments, said):
 
 @pytest.mark.parametrize(
   'name, said',
-  [('report.json/figures', 'can not be written'), ('report.json', 'a file')],
+  [('report.json/figures', 'cannot be written'), ('report.json', 'a file')],
 )
 def test_an_output_that_can_be_no_folder_is_refused(tmp_path, name, said):
   (tmp_path / 'report.json').write_text('{}')

@@ -14,7 +14,7 @@ import sys
 import pytest
 from safetensors.numpy import save_file
 
-from flaxheads.data.output_files import put_in_place, together
+from flaxheads.data.output_files import atomic_paths, replace_all
 from flaxheads.errors import UserError
 from flaxheads.weights import convert
 from tests.launch.commands import call, files_below
@@ -156,10 +156,10 @@ def test_files_change_places_together_or_not_at_all(
 
   monkeypatch.setattr(type(tmp_path), 'rename', interrupted)
   with pytest.raises(KeyboardInterrupt):
-    put_in_place(moves, tmp_path / 'aside')
+    replace_all(moves, tmp_path / 'aside')
   monkeypatch.undo()
   assert files_below(tmp_path) == before
-  put_in_place(moves, tmp_path / 'aside')
+  replace_all(moves, tmp_path / 'aside')
   for name in 'abc':
     assert (tmp_path / name).read_text() == f'new {name}'
 
@@ -168,15 +168,15 @@ def test_files_appear_together(tmp_path):
   names = tmp_path / 'a.txt', tmp_path / 'a.txt.report'
   names[0].write_text('earlier')
   with pytest.raises(ZeroDivisionError):
-    with together(*names) as (first, _):
+    with atomic_paths(*names) as (first, _):
       first.write_text('new')
       raise ZeroDivisionError
   assert files_below(tmp_path) == {'a.txt': b'earlier'}
-  with together(*names) as new:
+  with atomic_paths(*names) as new:
     assert [path.name for path in new] == [path.name for path in names]
     for path in new:
       path.write_text('new')
   assert files_below(tmp_path) == {'a.txt': b'new', 'a.txt.report': b'new'}
   with pytest.raises(UserError, match='can not write there'):
-    with together(tmp_path / 'none' / 'a.txt'):
+    with atomic_paths(tmp_path / 'none' / 'a.txt'):
       pass

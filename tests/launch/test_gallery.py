@@ -88,7 +88,7 @@ def test_several_people_are_fine_tuned(things, tmp_path):
     f'--output={output}',
   )
   assert done.code == 2
-  assert 'empty.png: no face found in the picture' in done.err
+  assert 'empty.png: no face found in the image' in done.err
   assert '1 of 3 failed, see above: empty' in done.err.splitlines()[-1]
   assert {path.name for path in output.iterdir()} == {'picture', 'two'}
   report = json.loads((output / 'two' / 'report.json').read_text())

@@ -203,7 +203,7 @@ def test_two_at_once_are_refused(videos, tmp_path, fake):
   )
   made.work_folder.mkdir(parents=True)
   with builder.locked(made.work_folder):
-    with pytest.raises(UserError, match='another process is at work'):
+    with pytest.raises(UserError, match='in use by another process'):
       _build(_options(videos), tmp_path / 'data')
   _build(_options(videos), tmp_path / 'data')
 

@@ -93,7 +93,7 @@ def test_files_of_a_video_share_a_record_in_its_time(write_video, tmp_path):
     record['times'], [2, 2.04, 2.08, 2.12, 9, 9.04, 9.08, 9.12], atol=1e-4
   )
   assert list(outcome.files) == [str(tmp_path / 'bad.mp4')]
-  assert 'not a video' in outcome.files[str(tmp_path / 'bad.mp4')]
+  assert 'is not a video' in outcome.files[str(tmp_path / 'bad.mp4')]
   # Each file has a crop of its own: both faces are in the middle.
   assert np.abs(np.diff(record['points'].mean(1)[:, 0])).max() < 1
   untimed, _ = process(_job(*paths), OPTIONS, detect)
@@ -115,7 +115,7 @@ def test_a_reason_does_not_repeat_an_odd_name(tmp_path):
   path.write_text('this is not a video\n' * 50)
   record, outcome = process(_job(path), OPTIONS, detect)
   assert record is None
-  assert outcome.reason.startswith('not a video')
+  assert outcome.reason.startswith('is not a video')
 
 
 def test_a_broken_detector_is_reported_and_does_not_raise(write_video):
