@@ -105,7 +105,7 @@ def start(name, *arguments, **environment) -> subprocess.Popen:
 
 def finish(process) -> Done:
   """Waits for a process of `start`."""
-  out, err = process.communicate(timeout=300)
+  out, err = process.communicate(timeout=900)
   return Done(process.returncode, out, err)
 
 
