@@ -1,80 +1,62 @@
 """Few-shot talking heads (Zakharov et al. 2019) in JAX and Flax.
 
-From a few pictures of a person to a video that moves as another one does:
+From a few pictures of a person to a video in which the person moves as somebody
+else does:
 
   import flaxheads
-  import numpy as np
 
-  model = flaxheads.load_model()  # the shipped one; or a model folder
-  size = model.config.image_size
-  support = flaxheads.load_support('photos/', size, num_shots=8)
-  person = flaxheads.finetune(model, support.frames, support.points)
+  person = flaxheads.make_person('photos/', confirm_rights=True)
   flaxheads.save_person('people/me', person)
+  flaxheads.render_video(person, 'clip.mp4', 'me.mp4')
 
-  driver = flaxheads.load_driver('clip.mp4', size)
-  # Another person's motion on this one's face shape; leave out for one's own.
-  points = flaxheads.retarget(person.support_points, driver.points, size)
-  frames = flaxheads.animate(person, points)  # uint8 [F, S, S, 3]
-  marks = flaxheads.default_marks(person.info.get('model_sha256', ''))
-  stamp = flaxheads.Stamp(marks)  # watermark; seal signs
-  with flaxheads.VideoWriter('me.mp4', driver.fps, seal=marks.seal) as writer:
-    for frame in np.asarray(stamp(frames)):
-      writer.write(frame)
+`confirm_rights=True` says that you may animate who is shown. The video has the
+driver's motion on the person's own face shape, the driver's sound, a watermark
+and a signature that say that it is synthetic, and a report beside it.
 
-`feed_forward` stands in for `finetune` where seconds count, and an `examiner`
-of `make_examiner` lets landmarks and identity have a say in which step of it is
-kept, as `launch.finetune` does it. Mistakes in files and numbers raise
-`UserError`, a ValueError whose message is one line. The names below are the
-public interface; each is imported when it is first used, so that `import
-flaxheads` costs nothing.
+The parts, for programs of your own:
+
+  model = flaxheads.load_model()
+  support = flaxheads.load_support('photos/', model.config.image_size)
+  person = flaxheads.feed_forward(model, support.frames, support.points)
+  driver = flaxheads.load_driver('clip.mp4', person.image_size)
+  points = flaxheads.retarget(
+    person.support_points, driver.points, person.image_size
+  )
+  frames = flaxheads.animate(person, points)  # uint8 [F, S, S, 3], unmarked
+
+Errors of users raise `UserError`, a ValueError with a message of one line. The
+names below are the public interface; each is imported when it is first used.
 """
 
-import importlib
+from flaxheads.lazy_exports import attach
 
-_HOMES = {
-  'flaxheads.config': (
-    'Config',
-    'FinetuneConfig',
-    'ModelConfig',
-  ),
-  'flaxheads.data.driver': ('Driver', 'load_driver'),
-  'flaxheads.data.support': ('Support', 'load_support'),
-  'flaxheads.data.video': ('VideoWriter',),
-  'flaxheads.errors': ('UserError',),
-  'flaxheads.fewshot': (
-    'Examiner',
-    'Model',
-    'Person',
-    'Progress',
-    'animate',
-    'animate_batches',
-    'feed_forward',
-    'finetune',
-    'load_model',
-    'load_person',
-    'make_examiner',
-    'save_model',
-    'save_person',
-  ),
-  'flaxheads.landmarks.retarget': ('retarget',),
-  'flaxheads.provenance.marks': (
-    'Marks',
-    'Stamp',
-    'default_marks',
-  ),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str):
-  if name not in _HOME:
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-  value = getattr(importlib.import_module(_HOME[name]), name)
-  globals()[name] = value  # the next use finds it at once
-  return value
-
-
-def __dir__() -> list[str]:
-  return sorted({*globals(), *__all__})
+__version__ = '0.1.0'
+__getattr__, __dir__, __all__ = attach(
+  __name__,
+  {
+    'flaxheads.api': ('make_person', 'render_folder', 'render_video'),
+    'flaxheads.config': ('Config', 'FinetuneConfig', 'ModelConfig'),
+    'flaxheads.data.driver': ('Driver', 'load_driver'),
+    'flaxheads.data.support': ('Support', 'load_support'),
+    'flaxheads.data.video': ('VideoWriter',),
+    'flaxheads.errors': ('UserError',),
+    'flaxheads.fewshot': (
+      'Model',
+      'Person',
+      'Progress',
+      'Validator',
+      'animate',
+      'animate_batches',
+      'feed_forward',
+      'finetune',
+      'load_model',
+      'load_person',
+      'make_validator',
+      'save_model',
+      'save_person',
+    ),
+    'flaxheads.fewshot.animation_job': ('RenderOptions',),
+    'flaxheads.landmarks.retarget': ('retarget',),
+    'flaxheads.provenance.marks': ('Marks', 'Stamp', 'default_marks'),
+  },
+)

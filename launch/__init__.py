@@ -1,7 +1,7 @@
-"""The commands: `python -m launch.NAME`, run from the clone."""
+"""The commands: `python -m launch.NAME`."""
 
-from launch import _interrupts, _memory, _programs
+from launch import _compilation_cache, _interrupts, _malloc
 
 _interrupts.install()  # here, because the imports of a command take seconds
-_memory.keep()
-_programs.keep()  # here, because JAX reads the variable when it is imported
+_malloc.keep_memory()
+_compilation_cache.configure()  # before JAX is imported, which reads it then

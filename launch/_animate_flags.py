@@ -4,11 +4,10 @@ from pathlib import Path
 
 from absl import flags
 
-from flaxheads.data.output_files import check_writable
 from flaxheads.data.video import EXTENSIONS
 from flaxheads.errors import UserError, check_choice, check_range
-from flaxheads.fewshot import animation, casting
-from launch import _marks, _replacing, _rights
+from flaxheads.fewshot import animation_folder, fitting, rendering
+from launch import _consent, _mark_flags
 
 FLAGS = flags.FLAGS
 
@@ -35,15 +34,15 @@ flags.DEFINE_integer(
 flags.DEFINE_float('fps', None, "Frames per second; the driver's own.")
 flags.DEFINE_integer('max_frames', None, 'Of each driver.')
 flags.DEFINE_integer(
-  'size', 256, 'Side of the video, pixels; smaller model output is enlarged.'
+  'size', None, "Side of the video, pixels; the person's, at least 256."
 )
 flags.DEFINE_bool('png_frames', False, 'PNG frames as well.')
 flags.DEFINE_bool(
   'visible_label', False, 'Burn the word "synthetic" into every picture.'
 )
 flags.DEFINE_string('output', None, 'An .mp4 file, or a folder.')
-flags.adopt_module_key_flags(_marks)  # for --help
-flags.adopt_module_key_flags(_rights)
+flags.adopt_module_key_flags(_mark_flags)  # for --help
+flags.adopt_module_key_flags(_consent)
 
 
 def check() -> None:
@@ -58,19 +57,15 @@ def check() -> None:
     raise UserError('--model and --num_shots go with --source, not --person')
   if FLAGS.num_shots is not None:
     check_range('--num_shots', FLAGS.num_shots, 1)
-  check_range('--size', FLAGS.size, 64, 2048)
-  check_choice('--retarget', FLAGS.retarget, casting.RETARGET)
-  _marks.check_flags()
+  if FLAGS.size is not None:
+    check_range('--size', FLAGS.size, 64, 2048)
+  check_choice('--retarget', FLAGS.retarget, fitting.RETARGET)
+  _mark_flags.check_flags()
 
 
 def given() -> list[str]:
   """What the people are made of: person folders, or pictures."""
   return FLAGS.person or FLAGS.source
-
-
-def report_of(video: Path) -> Path:
-  """Where the report of a video lies."""
-  return video.with_name(f'{video.name}.report.json')
 
 
 def check_output(output: Path) -> None:
@@ -83,15 +78,11 @@ def check_output(output: Path) -> None:
         f'{named}: several people, several drivers or PNG frames need a folder,'
         ' not an .mp4'
       )
-    if not output.parent.is_dir():
-      raise UserError(f'{named}: its folder does not exist; make it')
-    if output.is_dir():
-      raise UserError(f'{named}: is a folder; give the name of a file')
-    check_writable(output.resolve().parent)
+    rendering.check_video(output)
   elif output.suffix.lower() in EXTENSIONS:
     raise UserError(f'{named}: video is written as MP4; name it ….mp4')
   elif len(given()) == 1:
-    animation.check_folder(output)
+    animation_folder.check_folder(output)
   elif output.exists() and not output.is_dir():
     raise UserError(f'{named}: is a file; several people need a folder')
   for path in [*FLAGS.driver, *FLAGS.source]:
@@ -100,5 +91,3 @@ def check_output(output: Path) -> None:
       raise UserError(f'{path}: no such file or folder; give one there is')
     if path.resolve().is_relative_to(output.resolve()):
       raise UserError(f'{named}: would overwrite {path}; give another name')
-  if output.suffix.lower() == '.mp4':
-    _replacing.check_file(output, report_of(output))

@@ -5,7 +5,7 @@ from absl import flags
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.evaluation import instruments, methods, splits
-from launch import _baselines, _marks, app
+from launch import _baselines, _mark_flags, app
 
 FLAGS = flags.FLAGS
 
@@ -60,7 +60,7 @@ app.define_config(
   'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
 )
 flags.adopt_module_key_flags(_baselines)  # for --help
-flags.adopt_module_key_flags(_marks)
+flags.adopt_module_key_flags(_mark_flags)
 
 
 def parse_num_shots() -> list[int]:
@@ -94,4 +94,4 @@ def check() -> None:
   check_range('--study_triplets', FLAGS.study_triplets, 0, 2000)
   if FLAGS.image_size is not None:
     check_range('--image_size', FLAGS.image_size, 16, 1024)
-  _marks.check_flags()
+  _mark_flags.check_flags()

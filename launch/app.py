@@ -22,7 +22,7 @@ from flaxheads.errors import (
   UserError,
   behind,
 )
-from launch import _refusals
+from launch import _flag_errors
 from launch._interrupts import INTERRUPTED, ended, say
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _check_configs_were_read() -> None:
   for name in flags.FLAGS:
     value = flags.FLAGS[name].value
     if type(value).__name__ == '_ErrorConfig':
-      _refuse(_refusals.of_config(value._error))
+      _refuse(_flag_errors.of_config(value._error))
 
 
 def _parse_flags(argv):
@@ -98,7 +98,7 @@ def _parse_flags(argv):
     rest = flags.FLAGS(argv)
   except flags.Error as error:
     cause = _user_error_behind(error)
-    _refuse(str(cause or _refusals.of_flag(error)))
+    _refuse(str(cause or _flag_errors.of_flag(error)))
   except UserError as error:  # a config that checks itself
     _refuse(str(error))
   except SystemExit:  # --help has printed; absl calls that a failure
@@ -106,10 +106,10 @@ def _parse_flags(argv):
   except KeyError as error:
     _refuse_unknown_field(error)
   except OSError as error:  # an override of a config that was not read
-    _refuse(_refusals.of_config(error))
+    _refuse(_flag_errors.of_config(error))
   except (SyntaxError, AttributeError) as error:
     # Anything else that a config raises while it runs is a defect of it.
-    if not (said := _refusals.of_config_source(error)):
+    if not (said := _flag_errors.of_config_source(error)):
       raise
     _refuse(said)
   if len(rest) > 1 and _files is None:

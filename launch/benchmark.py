@@ -21,9 +21,9 @@ from pathlib import Path
 from absl import flags
 
 from flaxheads.errors import UserError, check_choice
-from launch import _memory, app
+from launch import _malloc, app
 
-_memory.make_holes()  # here, for processes of a program that import this
+_malloc.make_holes()  # here, for processes of a program that import this
 
 _SIZE = flags.DEFINE_string(
   'size', 'cpu', 'cpu, gpu or tiny (figures without meaning).'

@@ -21,7 +21,7 @@ from absl import flags
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_range
 from flaxheads.web.limits import Limits
-from launch import _marks, app
+from launch import _mark_flags, app
 
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
 _HOST = flags.DEFINE_string(
@@ -34,7 +34,7 @@ app.define_config('limits', Limits(), 'What one visitor may cost.')
 app.define_config(
   'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
 )
-flags.adopt_module_key_flags(_marks)  # for --help
+flags.adopt_module_key_flags(_mark_flags)  # for --help
 
 
 def _import_page():
@@ -61,21 +61,21 @@ def _end(signum, frame):
 def main():
   """Serves."""
   check_range('--port', _PORT.value, 1, 65535)
-  signer = _marks.signer()
+  signer = _mark_flags.signer()
   with tempfile.TemporaryDirectory(prefix='flaxheads-page-') as name:
     os.environ['GRADIO_TEMP_DIR'] = name
     signal.signal(signal.SIGTERM, _end)
     page = _import_page()
-    from flaxheads import fewshot
-    from flaxheads.web.studio import Studio
+    from flaxheads.fewshot.model import load_model
+    from flaxheads.web.settings import Settings
 
-    model = fewshot.load_model(_MODEL.value)
+    model = load_model(_MODEL.value)
     finetuning = app.config_with_flags('finetune', model.experiment.finetune)
     limits = app.config_with_flags('limits', Limits())
-    studio = Studio(model, finetuning, limits, Path(name), signer)
-    built = page.build(studio)
+    settings = Settings(model, finetuning, limits, Path(name), signer)
+    built = page.build(settings)
     try:
-      page.serve(built, _HOST.value, _PORT.value, studio)
+      page.serve(built, _HOST.value, _PORT.value, settings)
     except OSError as error:
       raise UserError(
         f'--port={_PORT.value}: nobody can listen there ({error}); give another'

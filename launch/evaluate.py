@@ -27,7 +27,7 @@ from flaxheads.evaluation import (
   study_page,
 )
 from flaxheads.provenance.credentials import COMPOSITE
-from launch import _baselines, _evaluate_flags, _marks, app
+from launch import _baselines, _evaluate_flags, _mark_flags, app
 from launch import _evaluate_parts as parts
 
 FLAGS = flags.FLAGS
@@ -100,12 +100,12 @@ def main():
     finetune,
     FLAGS.seed,
     digest,
-    examiner=model and instruments.make_examiner(model, measured_with),
+    validator=model and instruments.make_validator(model, measured_with),
     trained=compared,
   )
   cross = FLAGS.cross and len(everybody) > 1
   facts = {'kind': 'evaluation', 'model_sha256': digest or ''}
-  seal = _marks.sign_drawn(facts, COMPOSITE).seal
+  seal = _mark_flags.sign_only(facts, COMPOSITE).seal
   settings = _settings(
     finetune,
     num_shots=num_shots,

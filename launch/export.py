@@ -14,7 +14,7 @@ import os
 from absl import flags
 
 from flaxheads.errors import check_choice
-from launch import _replacing, app
+from launch import _outputs, app
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _OUTPUT = flags.DEFINE_string(
@@ -47,7 +47,7 @@ def main():
   experiment = experiments.find(experiments.read_config(load_config(workdir)))
   experiment.check_output(output, dtype)
   config, state = experiments.restore(workdir, best=_CHECKPOINT.value == 'best')
-  _replacing.warn(output)
+  _outputs.warn_replaced(output)
   exported = experiment.export(output, config, state, dtype)
   print(f'{_OUTPUT.value}: {exported}')
 

@@ -6,23 +6,21 @@ r"""Makes a person from a handful of pictures.
       --output=people
 
 --source is a picture, a video, or a folder of either; you are asked whether
-you may animate who is shown. It may be given several times, once for each
-person: then --output is a folder for all, with one below it for each. Where one
-fails the others are made all the same, and the exit code is 2. An earlier
-person of the same name is replaced when the new one is whole, and a line says
-so; nothing else is overwritten. Without --model, the model that is shipped is
-fine-tuned; it has seen synthetic heads only.
+you may animate who is shown. Several --source make several people, in folders
+below --output; where one fails the others are still made, and the exit code is
+2. An earlier person of the same name is replaced when the new one is complete,
+and a line says so; nothing else is overwritten. Without --model, the shipped
+model is fine-tuned; it has seen synthetic heads only.
 """
 
 import dataclasses
 import os
-import time
 
-from absl import flags, logging
+from absl import flags
 
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_range
-from launch import _memory, _replacing, _rights, _several, app
+from launch import _consent, _malloc, _outputs, app
 
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
 _SOURCE = flags.DEFINE_multi_string(
@@ -41,7 +39,7 @@ _NUM_STEPS = flags.DEFINE_integer('num_steps', None, 'At most so many steps.')
 app.define_config(
   'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
 )
-flags.adopt_module_key_flags(_rights)  # for --help
+flags.adopt_module_key_flags(_consent)  # for --help
 
 
 def _check_flags():
@@ -65,65 +63,46 @@ def _config(model):
   )
 
 
-def _finetune(model, config, examiner, source, output, rights):
+def _finetune(model, config, source, output, consent):
   """One person."""
-  from flaxheads import fewshot
-  from flaxheads.data.support import load_support
-  from flaxheads.fewshot import folders, suitability
-  from flaxheads.fewshot.finetuning import num_finetuning_steps
-  from flaxheads.provenance.examine import sha256_of
+  from flaxheads import api
+  from flaxheads.fewshot import folders
+  from flaxheads.fewshot.person_folder import save_person
 
   folders.check_output(output, 'person')
-  support = load_support(
-    source,
-    model.config.image_size,
-    _NUM_SHOTS.value,
-    face=_FACE.value,
-    landmarks=_LANDMARKS.value,
-  )
-  _replacing.warn(output)
-  unsuitable = suitability.remarks(support, source)
-  for remark in unsuitable:
-    logging.warning('%s', remark)
-  began = time.perf_counter()
-  steps = num_finetuning_steps(len(support.frames), config)
-  with app.progress_bar(total=steps, desc='fine-tuning', unit=' steps') as bar:
+  _outputs.warn_replaced(output)
+  with app.progress_bar(desc='fine-tuning', unit=' steps') as bar:
 
-    def show(progress: fewshot.Progress):
+    def show(progress):
+      bar.total = progress.num_steps
       losses = {'loss': f'{progress.loss:.3f}', 'best': progress.best_step}
       bar.set_postfix(losses, refresh=False)
       bar.update(progress.step - bar.n)
 
-    person = fewshot.finetune(
-      model,
-      support.frames,
-      support.points,
-      config,
-      _SEED.value,
-      show,
-      examiner,
+    person = api.make_person(
+      source,
+      model=model,
+      confirm_rights=consent,
+      num_shots=_NUM_SHOTS.value,
+      face=_FACE.value,
+      landmarks=_LANDMARKS.value,
+      config=config,
+      seed=_SEED.value,
+      on_progress=show,
     )
-  info = {**person.info, 'source_sha256': sha256_of(source), **rights}
-  person = dataclasses.replace(person, info=info, portrait=support.portrait)
-  report = {
-    'source': source,
-    **person.info,
-    'seconds': round(time.perf_counter() - began, 2),
-    'remarks': support.remarks + unsuitable,
-  }
-  fewshot.save_person(output, person, report)
+  save_person(output, person)
   print(
-    f'{output}: a person from {len(support.frames)} frame(s); kept step '
+    f'{output}: a person from {person.info["num_shots"]} frame(s); kept step '
     f'{person.info["steps"]} of fine-tuning'
   )
 
 
 def main():
   """Fine-tunes."""
-  _memory.make_holes()
+  _malloc.make_holes()
   _check_flags()
-  from flaxheads import fewshot
   from flaxheads.fewshot import folders
+  from flaxheads.fewshot.model import load_model
 
   output = os.path.expanduser(_OUTPUT.value)
   several = len(_SOURCE.value) > 1
@@ -131,16 +110,15 @@ def main():
     folders.check_output(output, 'person')
   elif os.path.isfile(output):
     raise UserError(f'--output={output}: is a file; give a folder for all')
-  model = fewshot.load_model(_MODEL.value)
+  model = load_model(_MODEL.value)
   config = _config(model)
-  rights = {path: _rights.confirm(path) for path in _SOURCE.value}
-  examiner = fewshot.make_examiner(model)
+  consent = {path: _consent.ask(path) for path in _SOURCE.value}
 
   def make(name, path):
     target = os.path.join(output, name) if several else output
-    _finetune(model, config, examiner, path, target, rights[path])
+    _finetune(model, config, path, target, consent[path])
 
-  _several.each(_SOURCE.value, make)
+  _outputs.for_each(_SOURCE.value, make)
 
 
 if __name__ == '__main__':

@@ -24,7 +24,7 @@ from flaxheads.errors import UserError
 from flaxheads.landmarks import landmark_files
 from flaxheads.provenance.credentials import ALGORITHMIC
 from flaxheads.provenance.examine import SYNTHETIC_HEAD
-from launch import _marks, app
+from launch import _mark_flags, app
 
 FLAGS = flags.FLAGS
 _FPS = 25.0
@@ -72,9 +72,9 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
   except OSError as error:
     raise UserError(f'--output={folder}: {error.strerror}') from error
-  _marks.check_flags()
+  _mark_flags.check_flags()
   facts = {'kind': SYNTHETIC_HEAD, 'seed': FLAGS.seed}
-  marks = _marks.sign_drawn(facts, ALGORITHMIC)
+  marks = _mark_flags.sign_only(facts, ALGORITHMIC)
   rows = []
   for person in tqdm.trange(FLAGS.num_identities, unit='head', desc='draw'):
     frames, points = _draw(person)

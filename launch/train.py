@@ -22,7 +22,7 @@ from absl import flags
 from etils import epath
 
 from flaxheads.errors import UserError, check_range
-from launch import _memory, app
+from launch import _malloc, app
 
 _experiment = app.define_experiment()
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
@@ -55,7 +55,7 @@ def _start_processes(parallel):
 
 def main():
   """Trains, or describes."""
-  _memory.make_holes()
+  _malloc.make_holes()
   config = _experiment()
   app.log_info()
   if _DESCRIBE.value:

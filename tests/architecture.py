@@ -32,6 +32,7 @@ LEVELS = (
     'flaxheads',
     'flaxheads.config',
     'flaxheads.errors',
+    'flaxheads.lazy_exports',
   ),
 )
 HEIGHT = {

@@ -1,13 +1,20 @@
 """The public interface: every name is there, and importing it costs nothing."""
 
 import ast
+import dataclasses
 import inspect
+import json
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
 import flaxheads
+from flaxheads import api
+from flaxheads.provenance import examine, identity
+from tests import tiny_game
+from tests.launch import footage
 
 
 @pytest.mark.parametrize('name', flaxheads.__all__)
@@ -40,17 +47,18 @@ def test_import_is_cheap_and_a_star_brings_all():
   assert done.returncode == 0, done.stderr.decode()
 
 
-def test_the_example_calls_what_there_is():
-  """The code in the docstring parses, and its calls fit their signatures."""
-  paragraphs = flaxheads.__doc__.split('\n\n')
-  code = [
+def _examples():
+  return [
     '\n'.join(line.removeprefix('  ') for line in paragraph.splitlines())
-    for paragraph in paragraphs
+    for paragraph in flaxheads.__doc__.split('\n\n')
     if paragraph.startswith('  ')
   ]
-  tree = ast.parse('\n'.join(code))
+
+
+def test_the_examples_call_what_there_is():
+  """The code in the docstring parses, and its calls fit their signatures."""
   seen = set()
-  for node in ast.walk(tree):
+  for node in ast.walk(ast.parse('\n'.join(_examples()))):
     if not isinstance(node, ast.Call):
       continue
     if ast.unparse(node.func).startswith('flaxheads.'):
@@ -59,4 +67,96 @@ def test_the_example_calls_what_there_is():
       signature = inspect.signature(getattr(flaxheads, name))
       keywords = {keyword.arg: None for keyword in node.keywords}
       signature.bind(*node.args, **keywords)
-  assert {'load_model', 'load_support', 'finetune', 'animate'} <= seen
+  assert {'make_person', 'render_video', 'animate'} <= seen
+
+
+def _run_example(code, tmp_path, monkeypatch):
+  """Runs the first example in a folder with a picture and landmarks."""
+  model = tiny_game.make_model(tiny_game.make_config())
+  settings = dataclasses.replace(tiny_game.FINETUNING, max_steps=1)
+  experiment = dataclasses.replace(model.experiment, finetune=settings)
+  model = dataclasses.replace(
+    model, experiment=experiment, info={'sha256': 'a1' * 32}
+  )
+  monkeypatch.setattr(api, 'load_model', lambda folder: model)
+  monkeypatch.chdir(tmp_path)
+  footage.write_pictures(tmp_path / 'photos', 1)
+  footage.write_video(tmp_path / 'clip.mp4', 3, 25)
+  exec(code, {})  # what README and the docstring show, to the letter
+
+
+def test_the_first_example_makes_a_signed_video(tmp_path, monkeypatch):
+  _run_example(_examples()[0] + '\n' + _examples()[1], tmp_path, monkeypatch)
+  finding = examine.examine(tmp_path / 'me.mp4', identity.trusted_roots())
+  assert (finding.verdict, finding.credentials.state) == (
+    'synthetic', 'trusted'
+  )  # fmt: skip
+  facts = finding.credentials.facts
+  assert facts['rights'] == 'by the caller'
+  assert [each['role'] for each in facts['ingredients']] == [
+    'portrait', 'driver'
+  ]  # fmt: skip
+  report = json.loads((tmp_path / 'me.mp4.report.json').read_text())
+  (driver,) = report['drivers']
+  assert driver['retargeted'] and driver['frames'] == 3
+  assert report['method'] == 'fine-tuned' and report['marks']['watermark']
+  person = flaxheads.load_person('people/me')
+  assert person.info['source'] == 'photos/'
+  # Only what an earlier call made is replaced.
+  (tmp_path / 'other.mp4').write_bytes(b'mine')
+  with pytest.raises(flaxheads.UserError, match='no earlier call made it'):
+    flaxheads.render_video(person, 'clip.mp4', 'other.mp4')
+  with pytest.raises(flaxheads.UserError, match='say so with confirm_rights'):
+    flaxheads.make_person('photos/')
+
+
+TRAINING = {
+  'optax',
+  'grain',
+  'orbax',
+  'array_record',
+  'tensorflow_datasets',
+  'tensorboardX',
+  'flaxheads.training',
+  'flaxheads.fewshot.finetuning',
+}
+
+
+def _module_imports(path):
+  """Modules that are imported when a module is; not those of functions."""
+  for node in ast.parse(path.read_text()).body:
+    if isinstance(node, ast.Import):
+      yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+      yield node.module
+      yield from (f'{node.module}.{alias.name}' for alias in node.names)
+
+
+def test_using_a_person_imports_no_training_code():
+  root = pathlib.Path(flaxheads.__path__[0]).parent
+  todo, seen = ['launch.animate', 'flaxheads.api', 'flaxheads.web.session'], {}
+  while todo:
+    name = todo.pop()
+    parts = name.split('.')
+    for n in range(1, len(parts) + 1):  # a package is imported before a module
+      module = '.'.join(parts[:n])
+      assert module not in TRAINING, f'{seen[name]} imports {module}'
+      base = root / module.replace('.', '/')
+      path = base / '__init__.py' if base.is_dir() else base.with_suffix('.py')
+      for found in _module_imports(path) if path.is_file() else ():
+        if found not in seen:
+          seen[found] = module
+          todo.append(found)
+  assert 'flaxheads.fewshot.direct' in seen  # it did walk
+
+
+def test_using_a_person_loads_no_training_code():
+  """Whatever the libraries below import, too."""
+  script = (
+    'import sys, launch.animate, flaxheads\n'
+    f'print(*set(sys.modules) & {TRAINING!r})\n'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', script], capture_output=True, check=True, text=True
+  )
+  assert not done.stdout.split()

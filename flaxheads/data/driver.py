@@ -27,6 +27,7 @@ class Driver(NamedTuple):
     remarks: messages for the user about frames without a face.
     sound: the video whose sound accompanies the points; None: no sound.
     start: time of the first point set in that video, seconds.
+    path: the file or folder that was read.
   """
 
   name: str
@@ -36,6 +37,7 @@ class Driver(NamedTuple):
   remarks: list[str]
   sound: Path | None = None
   start: float = 0.0
+  path: Path | None = None
 
 
 def load_driver(
@@ -88,7 +90,7 @@ def load_driver(
   if still:
     times = times / STILL_FPS
   driver = _regular(path, points, times, crops, fps, remarks)
-  return driver._replace(sound=sound, start=float(times[0]))
+  return driver._replace(sound=sound, start=float(times[0]), path=path)
 
 
 def _from_landmarks(path, image_size, max_frames):

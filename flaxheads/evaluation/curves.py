@@ -55,8 +55,9 @@ def gather(rows: Sequence[dict]) -> list[dict]:
     rows: from protocol.evaluate, of people's own motion.
 
   Returns:
-    For each T with curves, in rising order: num_shots; num_held_out; detector
-    and identity, the names of what measured; kept, the step by person; looks,
+    For each T with curves, in rising order: num_shots; num_validation_frames;
+    detector and identity, the names of the metrics; kept, the step by person;
+    looks,
     the mean over people at each step with their number, None where nobody has
     a value. People whose fine-tuning had ended are not in later means.
   """
@@ -71,7 +72,9 @@ def gather(rows: Sequence[dict]) -> list[dict]:
     gathered.append(
       {
         'num_shots': t,
-        **{k: first[k] for k in ('num_held_out', 'detector', 'identity')},
+        **{
+          k: first[k] for k in ('num_validation_frames', 'detector', 'identity')
+        },
         'kept': {name: curve['kept'] for name, curve in curves.items()},
         'looks': _mean_looks(list(curves.values())),
       }
@@ -80,7 +83,7 @@ def gather(rows: Sequence[dict]) -> list[dict]:
 
 
 def _mean_looks(curves) -> list[dict]:
-  looks = [look for curve in curves for look in curve['looks']]
+  looks = [look for curve in curves for look in curve['results']]
   means = []
   for step in sorted({look['step'] for look in looks}):
     here = [look for look in looks if look['step'] == step]
@@ -107,7 +110,7 @@ def make_charts(rows: Sequence[dict]) -> str:
   if not gathered:
     return ''
   parts = ['<h2>Fine-tuning</h2>\n', f'<ul><li>{MEANING}</li>']
-  if any(not mean['num_held_out'] for mean in gathered):
+  if any(not mean['num_validation_frames'] for mean in gathered):
     parts.append(f'<li>{ALONE}</li>')
   parts.append('</ul>\n')
   for mean in gathered:
@@ -138,7 +141,7 @@ def make_charts(rows: Sequence[dict]) -> str:
 
 def _caption(mean) -> str:
   kept = list(mean['kept'].values())
-  held_out = mean['num_held_out'] or 'nothing'
+  held_out = mean['num_validation_frames'] or 'nothing'
   return (
     f'T = {mean["num_shots"]}, {held_out} held out; steps kept: {min(kept)} to'
     f' {max(kept)}, median {np.median(kept):g}, of {len(kept)}'
@@ -155,7 +158,7 @@ def _draw_panel(panel: Panel, left, curves, mean) -> str:
     values = np.array([look[panel.key] for look in known], float)
     return steps, values * panel.scale
 
-  series = [points(curve['looks']) for curve in curves]
+  series = [points(curve['results']) for curve in curves]
   values = np.concatenate([values for _, values in series])
   low, high = float(values.min()), float(values.max())
   margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
@@ -178,7 +181,7 @@ def _draw_panel(panel: Panel, left, curves, mean) -> str:
   parts += [line(*given, f'stroke="{_LINE}"') for given in series]
   parts.append(line(*points(mean), 'stroke="#20222a" stroke-width="2"'))
   for curve in curves:
-    kept = [look for look in curve['looks'] if look['step'] == curve['kept']]
+    kept = [look for look in curve['results'] if look['step'] == curve['kept']]
     for x, y in zip(*place(*points(kept)), strict=True):
       parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{_KEPT}"/>')
   return ''.join(parts)

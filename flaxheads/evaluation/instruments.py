@@ -183,10 +183,10 @@ def make_critic(model, digest: str) -> tuple[Critic | None, str]:
     )
   from flaxheads import fewshot
 
-  return Critic(digest, *fewshot.make_judge(model)), ''
+  return Critic(digest, *fewshot.make_realism_scorer(model)), ''
 
 
-def make_examiner(model, instruments: Instruments):
+def make_validator(model, instruments: Instruments):
   """What fine-tuning looks at its held-out support frames with: the same.
 
   The detector, and ArcFace, unless its weights are random or stand in for it;
@@ -198,12 +198,12 @@ def make_examiner(model, instruments: Instruments):
     instruments: what there is.
 
   Returns:
-    flaxheads.fewshot.Examiner.
+    flaxheads.fewshot.Validator.
   """
-  from flaxheads.fewshot import examiner
+  from flaxheads.fewshot import validator
   from flaxheads.metrics import networks
 
   arcface = instruments.arcface
   if arcface and arcface.mark in (networks.RANDOM, networks.STAND_IN):
     arcface = None
-  return examiner.assemble(model, instruments.detection, arcface)
+  return validator.assemble(model, instruments.detection, arcface)

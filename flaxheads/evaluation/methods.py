@@ -53,7 +53,7 @@ def make_methods(
   finetune_config=None,
   seed=0,
   model_digest='',
-  examiner=None,
+  validator=None,
   trained: Mapping[str, tuple[Any, str]] | None = None,
 ) -> list[Method]:
   """Methods in the table's order: baselines first.
@@ -64,7 +64,7 @@ def make_methods(
     finetune_config: flaxheads.config.FinetuneConfig, for 'ft'.
     seed: of fine-tuning.
     model_digest: stands for the model's weights in the results.
-    examiner: flaxheads.fewshot.Examiner, for 'ft'; None: the content loss
+    validator: flaxheads.fewshot.Validator, for 'ft'; None: the content loss
       alone says when fine-tuning was best.
     trained: trained baselines by name, each a TrainedBaseline of
       flaxheads.baselines.folder and the digest of its weights.
@@ -94,9 +94,9 @@ def make_methods(
         'model': model_digest,
         'finetune': dataclasses.asdict(finetune_config),
         'seed': seed,
-        'examiner': examiner.identify() if examiner else None,
+        'validator': validator.identify() if validator else None,
       }
-      render = _finetuned(model, finetune_config, seed, examiner)
+      render = _finetuned(model, finetune_config, seed, validator)
       methods.append(Method(name, render, settings))
   return methods
 
@@ -129,12 +129,12 @@ def _feed_forward(model):
   return render
 
 
-def _finetuned(model, config, seed, examiner):
+def _finetuned(model, config, seed, validator):
   def render(frames, points, drivers):
     from flaxheads import fewshot
 
     person = fewshot.finetune(
-      model, frames, points, config, seed, examiner=examiner
+      model, frames, points, config, seed, validator=validator
     )
     frames = fewshot.animate(person, drivers.points)
     return Drawn(frames, person.info['curve'])

@@ -35,7 +35,7 @@ class Drawn(NamedTuple):
 
   Attributes:
     frames: uint8 [F, S, S, 3].
-    curve: of fine-tuning, as JSON values (fewshot.held_out.Curve); a result
+    curve: of fine-tuning, as JSON values (fewshot.validation); a result
       keeps it.
   """
 

@@ -1,38 +1,27 @@
-"""Few-shot people: from a model and T pictures to an animated person."""
+"""Few-shot people: from a model and T images to an animated person.
 
-from flaxheads.fewshot.examiner import make_examiner
-from flaxheads.fewshot.finetuning import Progress, finetune
-from flaxheads.fewshot.held_out import Examiner
-from flaxheads.fewshot.judge import make_judge
-from flaxheads.fewshot.model import (
-  Model,
-  load_model,
-  model_from_state,
-  save_model,
-)
-from flaxheads.fewshot.person import (
-  Person,
-  animate,
-  animate_batches,
-  feed_forward,
-  load_person,
-  save_person,
-)
+`person.Person` is what rendering needs of a person of any kind; `direct` is
+the kind that the paper's generator makes. Only `finetuning` trains; it is
+imported when it is first used.
+"""
 
-__all__ = [
-  'Examiner',
-  'Model',
-  'Person',
-  'Progress',
-  'animate',
-  'animate_batches',
-  'feed_forward',
-  'finetune',
-  'load_model',
-  'load_person',
-  'make_examiner',
-  'make_judge',
-  'model_from_state',
-  'save_model',
-  'save_person',
-]
+from flaxheads.lazy_exports import attach
+
+__getattr__, __dir__, __all__ = attach(
+  __name__,
+  {
+    'flaxheads.fewshot.direct': ('DirectPerson', 'feed_forward'),
+    'flaxheads.fewshot.finetuning': ('Progress', 'finetune'),
+    'flaxheads.fewshot.model': (
+      'Model',
+      'load_model',
+      'model_from_state',
+      'save_model',
+    ),
+    'flaxheads.fewshot.person': ('Person', 'animate', 'animate_batches'),
+    'flaxheads.fewshot.person_folder': ('load_person', 'save_person'),
+    'flaxheads.fewshot.realism': ('make_realism_scorer',),
+    'flaxheads.fewshot.validation': ('Validator',),
+    'flaxheads.fewshot.validator': ('make_validator',),
+  },
+)

@@ -18,8 +18,8 @@ from flaxheads import config as configs
 from flaxheads import networks as nets
 from flaxheads.config import Config
 from flaxheads.data.pixels import to_uint8
+from flaxheads.fewshot.direct import embed_person, without_projection
 from flaxheads.fewshot.model import Model
-from flaxheads.fewshot.person import embed_person, without_projection
 from flaxheads.landmarks.rasterise import face_mask
 from flaxheads.models import spectral
 from flaxheads.training import objectives
@@ -69,7 +69,7 @@ def init_finetuning(model: Model, frames, points) -> FinetuneState:
 def start_state(
   experiment: Config, params: dict, spectral: dict, embedding, adain_params
 ) -> FinetuneState:
-  """The state before the first step, of somebody who is embedded already.
+  """The state before the first step, from an embedding.
 
   Args:
     experiment: the config of the model.
@@ -103,11 +103,11 @@ def start_state(
   )
 
 
-def drawing_params(state: FinetuneState, blend: float) -> dict:
-  """What the person draws with: between the start and the average.
+def blended_params(state: FinetuneState, blend: float) -> dict:
+  """The parameters of the person: between the start and the average.
 
   Weights on the line between a model and its fine-tuned copy keep more of what
-  the model can do with inputs that the fine-tuning never saw (Wortsman et al.
+  the model can do with inputs that fine-tuning never saw (Wortsman et al.
   2022, "Robust fine-tuning of zero-shot models"); here, other poses.
 
   Args:
@@ -120,17 +120,17 @@ def drawing_params(state: FinetuneState, blend: float) -> dict:
   return optax.incremental_update(state.average, state.initial, blend)
 
 
-def _generate(networks, vectors, params, pictures):
+def _generate(networks, vectors, params, landmark_images):
   normal = spectral.normalize(params['generator'], vectors['generator'])
-  psi = params['adain_params'][None].repeat(pictures.shape[0], 0)
-  return nets.generate(networks, normal, pictures, psi)
+  psi = params['adain_params'][None].repeat(landmark_images.shape[0], 0)
+  return nets.generate(networks, normal, landmark_images, psi)
 
 
-def _content(content, params, pictures, face_weight):
+def _content(content, params, landmark_images, face_weight):
   """The content loss, once more within the face where that has a weight."""
   if not face_weight:
     return lambda fake, real: content(params, fake, real)
-  face = face_mask(pictures)
+  face = face_mask(landmark_images)
 
   def weighed(fake, real):
     inside = content(params, fake * face, real * face)
@@ -142,7 +142,7 @@ def _content(content, params, pictures, face_weight):
 def finetune_step(
   state: FinetuneState,
   frames: jax.Array,
-  pictures: jax.Array,
+  landmark_images: jax.Array,
   content_params: dict,
   *,
   experiment: Config,
@@ -154,7 +154,7 @@ def finetune_step(
   Args:
     state: FinetuneState.
     frames: x, [B, H, W, 3] in [-1, 1].
-    pictures: y, [B, H, W, 3] in [-1, 1].
+    landmark_images: y, [B, H, W, 3] in [-1, 1].
     content_params: of the content networks.
     experiment: the config of the model, with its fine-tuning rates.
     networks: Networks.
@@ -167,16 +167,18 @@ def finetune_step(
     normal = spectral.normalize(trained['params'], vectors['discriminator'])
     rows = trained['rows'][None].repeat(frames.shape[0], 0)
     return nets.discriminate(
-      networks, normal, frames, pictures, rows, add_w0=False
+      networks, normal, frames, landmark_images, rows, add_w0=False
     )
 
   game = objectives.gradients(
     state.generator,
     state.discriminator,
     frames,
-    generate=lambda p: (_generate(networks, vectors, p, pictures), 0.0),
+    generate=lambda p: (_generate(networks, vectors, p, landmark_images), 0.0),
     discriminate=discriminate,
-    content=_content(content, content_params, pictures, rates.face_weight),
+    content=_content(
+      content, content_params, landmark_images, rates.face_weight
+    ),
     match=lambda _: 0.0,  # no L_MCH: the embedding is fixed
     weights=experiment.loss,
   )
@@ -227,16 +229,16 @@ def finetune_step(
 
 
 class Programs(NamedTuple):
-  """Jitted functions of (state, frames [B, H, W, 3], pictures [B, H, W, 3]).
+  """Jitted functions of (state, frames, landmark_images), [B, H, W, 3] both.
 
   Attributes:
     step: returns (FinetuneState, GeneratorTerms).
-    look: returns the content loss of what the person draws, a scalar, and
-      what it draws, uint8 [B, H, W, 3].
+    validate: returns the content loss of generated frames, a scalar, and the
+      frames, uint8 [B, H, W, 3].
   """
 
   step: Callable
-  look: Callable
+  validate: Callable
 
 
 @functools.lru_cache(maxsize=8)
@@ -255,20 +257,20 @@ def _build_programs(experiment_json: str) -> Programs:
   )
 
   @jax.jit
-  def look(state, content_params, frames, pictures):
+  def validate(state, content_params, frames, landmark_images):
     rates = experiment.finetune
-    params = drawing_params(state, rates.blend)
-    fake = _generate(networks, state.vectors, params, pictures)
+    params = blended_params(state, rates.blend)
+    fake = _generate(networks, state.vectors, params, landmark_images)
     face_weight = rates.face_weight
-    loss = _content(content.apply, content_params, pictures, face_weight)
+    loss = _content(content.apply, content_params, landmark_images, face_weight)
     return loss(fake, frames), to_uint8(fake)
 
   return Programs(
-    lambda state, frames, pictures: step(
-      state, frames, pictures, content.params
+    lambda state, frames, landmark_images: step(
+      state, frames, landmark_images, content.params
     ),
-    lambda state, frames, pictures: look(
-      state, content.params, frames, pictures
+    lambda state, frames, landmark_images: validate(
+      state, content.params, frames, landmark_images
     ),
   )
 

@@ -11,64 +11,69 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxheads.config import FinetuneConfig
+from flaxheads.config import AugmentConfig, FinetuneConfig
+from flaxheads.data.augment import augment
 from flaxheads.data.pixels import to_float
 from flaxheads.errors import UserError
+from flaxheads.fewshot.direct import DirectPerson, feed_forward
 from flaxheads.fewshot.finetune_step import (
+  blended_params,
   build_programs,
-  drawing_params,
   init_finetuning,
 )
-from flaxheads.fewshot.held_out import (
-  NO_EXAMINER,
-  Curve,
-  Examiner,
-  HeldOut,
-  Look,
-)
 from flaxheads.fewshot.model import Model, fold
-from flaxheads.fewshot.moves import is_moved, move
-from flaxheads.fewshot.person import Person, feed_forward
+from flaxheads.fewshot.validation import (
+  NO_VALIDATOR,
+  ValidationCurve,
+  ValidationFrames,
+  ValidationResult,
+  Validator,
+)
 from flaxheads.landmarks.rasterise import rasterise_landmarks
+
+# Where a face moves its surroundings rarely move with it: a share of the steps
+# alone sees augmented frames, and none is mirrored.
+_AUGMENT = AugmentConfig(flip=False, colour=0.0)
 
 
 class Progress(NamedTuple):
-  """One look at a fine-tuning under way.
+  """One validation of a fine-tuning.
 
   Attributes:
-    look: at the held-out frames; at the frames themselves where there is only
-      one.
+    result: on the validation frames; on the training frames where there is
+      only one frame.
     num_steps: steps planned.
-    best_step: the step with the best look so far.
-    person: makes the Person of the best step so far, say to draw a preview.
+    best_step: the step with the best result so far.
+    person: makes the Person of the best step so far, for a preview.
   """
 
-  look: Look
+  result: ValidationResult
   num_steps: int
   best_step: int
-  person: Callable[[], Person]
+  person: Callable[[], DirectPerson]
 
   @property
   def step(self) -> int:
     """Steps done."""
-    return self.look.step
+    return self.result.step
 
   @property
   def loss(self) -> float:
-    """Content loss of the look."""
-    return self.look.loss
+    """Content loss of the result."""
+    return self.result.loss
 
 
-def _num_held_out(num_frames: int, fraction: float) -> int:
+def _num_validation(num_frames: int, fraction: float) -> int:
   if num_frames == 1 or not fraction:
     return 0
   return max(1, round(num_frames * fraction))
 
 
-def _hold_out(num_frames: int, count: int, rng):
-  """Indices of the frames to train on, and of those to look at."""
+def _split(num_frames: int, num_validation: int, rng):
+  """Indices of the training frames, and of those that are validated."""
   order = rng.permutation(num_frames)
-  return order[count:], order[:count] if count else order
+  validated = order[:num_validation] if num_validation else order
+  return order[num_validation:], validated
 
 
 def _epochs(indices, batch_size: int, rng):
@@ -81,11 +86,35 @@ def _epochs(indices, batch_size: int, rng):
     left = left[batch_size:]
 
 
+@jax.jit
+def _augment(frames, points, key):
+  """Shifts, turns and zooms every frame by itself, with its landmarks.
+
+  So that few frames teach more; this is ours, not the paper's.
+
+  Args:
+    frames: uint8 [B, H, W, 3].
+    points: [B, 68, 2] in pixels.
+    key: of this step.
+
+  Returns:
+    x and y, each [B, H, W, 3] in [-1, 1].
+  """
+  keys = jax.random.split(key, frames.shape[0])
+  frames, points = augment(keys, frames[:, None], points[:, None], _AUGMENT)
+  return frames[:, 0], rasterise_landmarks(points[:, 0], frames.shape[2])
+
+
+def _is_augmented(step: int, share: float) -> bool:
+  """Whether the frames of `step` (from 1) are augmented; evenly spread."""
+  return int(step * share) > int((step - 1) * share)
+
+
 def num_finetuning_steps(num_frames: int, config: FinetuneConfig) -> int:
-  """Steps planned for T frames, of which some are held out."""
-  held_out = _num_held_out(num_frames, config.holdout_fraction)
-  trained = num_frames - held_out
-  steps = config.num_epochs * -(-trained // config.batch_size)
+  """Steps planned for T frames, some of which are for validation."""
+  num_validation = _num_validation(num_frames, config.holdout_fraction)
+  num_trained = num_frames - num_validation
+  steps = config.num_epochs * -(-num_trained // config.batch_size)
   return min(max(steps, config.min_steps), config.max_steps)
 
 
@@ -96,31 +125,31 @@ def finetune(
   config: FinetuneConfig | None = None,
   seed: int = 0,
   on_progress: Callable[[Progress], None] | None = None,
-  examiner: Examiner | None = None,
-) -> Person:
+  validator: Validator | None = None,
+) -> DirectPerson:
   """Fine-tunes a model on T frames of one person.
 
-  With T > 1 an eighth of the frames is held out (ê is the mean over all T),
-  and the parameters that draw these best are kept; fine-tuning ends early when
-  they improve no more. What is best says `held_out.score`. With nothing held
-  out the last parameters are kept.
+  With T > 1 an eighth of the frames is for validation (ê is the mean over all
+  T). The step with the best validation score is kept (`validation.score`), and
+  fine-tuning stops early when the score improves no more. Without validation
+  frames the last step is kept.
 
   Args:
     model: Model.
     frames: uint8 [T, S, S, 3].
     points: float32 [T, 68, 2] in pixels.
     config: rates and lengths; None: the model's own.
-    seed: of the order of frames and of those held out.
-    on_progress: called at every look at the held-out frames.
-    examiner: measures landmark error and identity at every look, as
-      `make_examiner` has it; None: the content loss decides alone.
+    seed: of the order of frames and of the choice of validation frames.
+    on_progress: called at every validation.
+    validator: measures landmark error and identity, see `make_validator`;
+      None: the content loss decides alone.
 
   Returns:
-    Person. `info['steps']` is the step whose parameters were kept, and
-    `info['curve']` every look, as `held_out.Curve.describe` has it.
+    DirectPerson. `info['steps']` is the step that was kept, `info['curve']` all
+    results, as `ValidationCurve.describe` has them.
 
   Raises:
-    UserError: a loss became infinite or undefined, or the model was trained
+    UserError: the loss became infinite or undefined, or the model was trained
       without L_MCH.
   """
   if not model.experiment.loss.match:
@@ -129,57 +158,57 @@ def finetune(
       'nothing to D and it cannot be fine-tuned; use it feed-forward'
     )
   config = config or model.experiment.finetune
-  examiner = examiner or NO_EXAMINER
+  validator = validator or NO_VALIDATOR
   experiment = dataclasses.replace(model.experiment, finetune=config)
   programs = build_programs(experiment)
   state = init_finetuning(model, frames, points)
   rng = np.random.default_rng(seed)
-  num_held_out = _num_held_out(len(frames), config.holdout_fraction)
-  trained, looked_at = _hold_out(len(frames), num_held_out, rng)
+  num_validation = _num_validation(len(frames), config.holdout_fraction)
+  trained, validated = _split(len(frames), num_validation, rng)
   x = np.asarray(to_float(jnp.asarray(frames)))
   y = np.asarray(
     rasterise_landmarks(jnp.asarray(points), model.config.image_size)
   )
   num_steps = num_finetuning_steps(len(frames), config)
   batches = _epochs(trained, min(config.batch_size, len(trained)), rng)
-  held_out = HeldOut(examiner, frames[looked_at], points[looked_at])
-  curve = Curve(config, num_held_out, examiner)
+  validation = ValidationFrames(validator, frames[validated], points[validated])
+  curve = ValidationCurve(config, num_validation, validator)
 
   def person():
-    params = drawing_params(best, config.blend)
+    params = blended_params(best, config.blend)
     return _make_person(model, frames, points, params, best.vectors, curve)
 
-  def look(step):
-    loss, drawn = programs.look(state, x[looked_at], y[looked_at])
-    return held_out.examine(step, float(loss), drawn)
+  def validate(step):
+    loss, generated = programs.validate(state, x[validated], y[validated])
+    return validation.measure(step, float(loss), generated)
 
   best = state
-  curve.add(look(0))
+  curve.add(validate(0))
   for step in range(1, num_steps + 1):
     batch = next(batches)
-    given = x[batch], y[batch]
-    if is_moved(step, config.move_share):
+    inputs = x[batch], y[batch]
+    if _is_augmented(step, config.move_share):
       key = jax.random.fold_in(jax.random.key(seed), step)
-      given = move(frames[batch], points[batch], key)
-    state, _ = programs.step(state, *given)
+      inputs = _augment(frames[batch], points[batch], key)
+    state, _ = programs.step(state, *inputs)
     if step % config.check_every and step != num_steps:
       continue
-    seen = look(step)
-    if not np.isfinite(seen.loss):
+    result = validate(step)
+    if not np.isfinite(result.loss):
       raise UserError(
-        f'fine-tuning: the loss is {seen.loss} at step {step}; lower '
+        f'fine-tuning: the loss is {result.loss} at step {step}; lower '
         '--finetune.generator_learning_rate'
       )
-    if curve.add(seen):
+    if curve.add(result):
       best = state
     if on_progress:
-      on_progress(Progress(seen, num_steps, curve.kept.step, person))
+      on_progress(Progress(result, num_steps, curve.kept.step, person))
     if step - curve.kept.step >= config.patience * config.check_every:
       break
   return person()
 
 
-def _make_person(model, frames, points, params, vectors, curve) -> Person:
+def _make_person(model, frames, points, params, vectors, curve) -> DirectPerson:
   person, kept = feed_forward(model, frames, points), curve.kept
   if kept.step:
     folded = fold(
@@ -194,7 +223,7 @@ def _make_person(model, frames, points, params, vectors, curve) -> Person:
     **person.info,
     'method': 'fine-tuned',
     'steps': kept.step,
-    'held_out_loss': kept.loss,
+    'validation_loss': kept.loss,
     'curve': curve.describe(),
   }
   return dataclasses.replace(person, info=info)

@@ -1,4 +1,4 @@
-"""A meta-trained model without W and optimiser: what one shares."""
+"""A meta-trained model without W and optimiser state, as it is shared."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # training is not loaded where a model is only used
 KIND = 'model'
 # Not `perceptual`: paths of the trainer's machine mean nothing elsewhere.
 _PARTS = ('model', 'loss', 'optimizer', 'training', 'finetune')
-_POWER_ITERATIONS = 20  # the averaged weights' singular vectors, anew
+_POWER_ITERATIONS = 20  # for the singular vectors of averaged weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Model:
   """A meta-trained model.
 
   Attributes:
-    experiment: the Config it was trained with; read from a folder, the parts
-      that fine-tuning needs, and defaults for the others.
+    experiment: the Config it was trained with. A model that was read from a
+      folder has the parts that fine-tuning needs, and defaults elsewhere.
     params: {'embedder', 'generator', 'discriminator'}, not normalised, so
-      that fine-tuning can go on from them.
+      that fine-tuning can start from them.
     spectral: the vectors of spectral normalisation, same keys.
-    info: how it came to be: steps, dataset, and so on.
+    info: how it was made: steps, dataset, and so on.
   """
 
   experiment: Config

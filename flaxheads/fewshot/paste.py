@@ -1,4 +1,4 @@
-"""A moving head, pasted back into the whole picture it came from."""
+"""Pastes a moving head back into the picture that it was cropped from."""
 
 from typing import NamedTuple
 
@@ -6,23 +6,26 @@ import cv2
 import numpy as np
 
 from flaxheads.data.support import Portrait
+from flaxheads.errors import UserError
+from flaxheads.fewshot.person import Person, animate
 
-# Shares of the crop's side, inside of which the mask has to fade.
-_BORDER = 0.02  # of nothing but the picture
-_FADE = 0.16  # from there to nothing but the drawing
-_BLUR = 0.1  # what is coarser is matched in colour
+# Shares of the crop's side.
+_BORDER = 0.02  # along its rim, where only the portrait shows
+_FADE = 0.16  # from there on the mask rises to 1
+_BLUR = 0.1  # colours are matched at coarser scales than this
 _MAX_SHIFT = 48  # of 255, of a colour
 _MASK_FRAMES = 64
-# By how much a drawing differs from the one of the portrait's own landmarks, of
-# 255, where it counts as standing still and where as moving; blurred by a share
-# of the side.
+# The difference to the frame of the portrait's own landmarks, of 255, up to
+# which a pixel stands still, and from which it moves; the blur is a share of
+# the side.
 _STILL, _MOVES, _MOTION_BLUR = 8.0, 32.0, 0.015
 
 
 class _Ellipse(NamedTuple):
-  """About the landmarks: half axes in halves of their box, its middle `up`.
+  """An ellipse about the landmarks.
 
-  The weight is 1 in it and 0 beyond `reach` times its size.
+  Half axes and the middle's offset upwards are in halves of the landmarks'
+  box. The weight is 1 inside, and 0 beyond `reach` times the size.
   """
 
   wide: float
@@ -36,7 +39,7 @@ _FACE = _Ellipse(0.95, 0.95, 0.0, 1.35)
 
 
 def _smooth(t):
-  """From 0 at 0 to 1 at 1, without a kink."""
+  """Smoothstep: from 0 at 0 to 1 at 1."""
   t = np.clip(t, 0, 1)
   return t * t * (3 - 2 * t)
 
@@ -56,24 +59,24 @@ def _weigh(ellipse, points, x, y):
 
 
 class Paste:
-  """Pastes drawings of one person into that person's portrait.
+  """Pastes generated frames of one person into that person's portrait.
 
-  The face is the drawing. Around it the portrait's own hair and background stay
-  wherever the drawing stands still, for a model invents both.
+  The face comes from the generated frame. Around it the portrait's own hair and
+  background stay wherever the frame stands still, because a model invents both.
 
   Attributes:
-    mask: float32 [H, W, 1], the most that a frame takes of the drawing: 0 where
-      the portrait stays untouched to the bit.
+    mask: float32 [H, W, 1], the largest weight of a generated frame; the
+      portrait stays untouched to the bit where it is 0.
   """
 
   def __init__(self, portrait: Portrait, still: np.ndarray, points: np.ndarray):
     """Prepares mask and colours, which are the same for all frames.
 
     Args:
-      portrait: the picture, and the square that the drawings show.
-      still: uint8 [S, S, 3], the drawing of the portrait's own landmarks.
-      points: float [F, 68, 2] in pixels of the drawings: wherever the head
-        will be, and where the portrait has it.
+      portrait: the picture, and the square that generated frames show.
+      still: uint8 [S, S, 3], generated from the portrait's own landmarks.
+      points: float [F, 68, 2] in pixels of generated frames: everywhere the
+        head will be, and where the portrait has it.
     """
     self._image, self._box = portrait
     height, width = self._image.shape[:2]
@@ -93,28 +96,28 @@ class Paste:
     mask[self._rows, self._columns] = self._weight
     return mask
 
-  def __call__(self, drawing: np.ndarray) -> np.ndarray:
+  def __call__(self, frame: np.ndarray) -> np.ndarray:
     """Pastes uint8 [S, S, 3]; returns uint8 [H, W, 3]."""
-    drawn = self._enlarge(drawing) + self._shift
-    moving = np.clip(self._enlarge(self._find_motion(drawing)), 0, 1)[..., None]
+    enlarged = self._enlarge(frame) + self._shift
+    moving = np.clip(self._enlarge(self._find_motion(frame)), 0, 1)[..., None]
     weight = self._weight * np.maximum(self._face, moving)
-    mixed = self._part + weight * (drawn - self._part)
+    mixed = self._part + weight * (enlarged - self._part)
     mixed = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     pasted = self._image.copy()
     pasted[self._rows, self._columns] = mixed
     return pasted
 
-  def _find_motion(self, drawing):
+  def _find_motion(self, frame):
     """float32 [S, S], from 0 where it stands still to 1 where it moves."""
-    apart = np.abs(drawing - self._still).max(-1)
+    apart = np.abs(frame - self._still).max(-1)
     sigma = max(0.5, _MOTION_BLUR * len(apart))
     apart = cv2.GaussianBlur(apart, (0, 0), sigma)
     return _smooth((apart - _STILL) / (_MOVES - _STILL))
 
   def _make_weights(self, height, width, points):
-    """About the head, and rising from those sides where the picture goes on.
+    """Weights of the head, which fade at sides where the picture goes on.
 
-    And about the face, where alone the head does not have to move.
+    And of the face, which is generated whether or not the head moves.
     """
     x0, y0, side = self._box
     x = (np.arange(self._columns.start, self._columns.stop) + 0.5 - x0) / side
@@ -131,16 +134,16 @@ class Paste:
     face = _weigh(_FACE, points, x, y)
     return [each[..., None].astype(np.float32) for each in (head, face)]
 
-  def _enlarge(self, drawing):
-    """float32 [h, w, ...]: a drawing, [S, S, ...], at the portrait's pixels."""
+  def _enlarge(self, frame):
+    """[S, S, ...] resampled at the portrait's pixels: float32 [h, w, ...]."""
     x0, y0, side = self._box
-    scale = drawing.shape[0] / side
+    scale = frame.shape[0] / side
     # Pixel centres lie at half-integers, OpenCV's at integers.
     left = (self._columns.start + 0.5 - x0) * scale - 0.5
     top = (self._rows.start + 0.5 - y0) * scale - 0.5
     height, width = self._part.shape[:2]
     return cv2.warpAffine(
-      drawing.astype(np.float32),
+      frame.astype(np.float32),
       np.array([[scale, 0, left], [0, scale, top]]),
       (width, height),
       flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
@@ -148,10 +151,35 @@ class Paste:
     )
 
   def _match_colours(self, still):
-    """What the portrait's coarse colours are apart from the drawing's."""
+    """How far the portrait's coarse colours are from the still frame's."""
     apart = self._part - self._enlarge(still)
     sigma = max(1.0, _BLUR * self._box.side)
     coarse = cv2.GaussianBlur(
       apart, (0, 0), sigma, borderType=cv2.BORDER_REFLECT
     )
     return np.clip(coarse, -_MAX_SHIFT, _MAX_SHIFT)
+
+
+def check_portrait(person: Person) -> None:
+  """Raises UserError where a person cannot be pasted back."""
+  if person.portrait is None:
+    raise UserError(
+      '--paste_back: this person was made without a portrait; make the person '
+      'again with launch.finetune'
+    )
+
+
+def make_paste(person: Person, points: np.ndarray) -> Paste:
+  """The paste-back of a person.
+
+  Args:
+    person: with a portrait.
+    points: float32 [F, 68, 2] in pixels, of the frames to be generated.
+
+  Raises:
+    UserError: the person has no portrait.
+  """
+  check_portrait(person)
+  (still,) = animate(person, np.asarray(person.points)[None])
+  points = np.concatenate([person.points[None], points])
+  return Paste(person.portrait, still, points)

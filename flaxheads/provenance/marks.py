@@ -1,4 +1,4 @@
-"""What is put on a file that shows a generated head, and how."""
+"""The marks on a file that shows a generated head."""
 
 import dataclasses
 import functools
@@ -59,7 +59,7 @@ def _blend(frames, colour, opacity):
 
 @dataclasses.dataclass(frozen=True)
 class Marks:
-  """What to put on the files of one run.
+  """The marks of the files of one run.
 
   Attributes:
     identity: who signs; None: no credentials.
@@ -67,6 +67,7 @@ class Marks:
     facts: JSON values for the manifest.
     label: whether to burn in a small label.
     source_type: of credentials.py.
+    turned_off_by: the flag that left out watermark and signature, if any.
   """
 
   identity: Identity | None = None
@@ -74,17 +75,18 @@ class Marks:
   facts: dict = dataclasses.field(default_factory=dict)
   label: bool = False
   source_type: str = credentials.TRAINED
+  turned_off_by: str = ''
 
   def composite(self) -> 'Marks':
-    """The same for a file in which drawn heads lie beside or in pictures."""
+    """The same for a file that shows generated heads beside or in pictures."""
     return dataclasses.replace(self, source_type=credentials.COMPOSITE)
 
   def seal(self, path: Path, title: str) -> None:
-    """Signs a file that was written; for `VideoWriter` and `write_png`.
+    """Signs a written file; for `VideoWriter` and `write_png`.
 
     Args:
-      path: where it lies for now.
-      title: the name it will have.
+      path: its temporary name.
+      title: the name that it will have.
     """
     if self.identity is None:
       return
@@ -96,7 +98,9 @@ class Marks:
 
   def describe(self) -> dict:
     """For the report: what the files carry."""
+    off = {'turned_off_by': self.turned_off_by} if self.turned_off_by else {}
     return {
+      **off,
       'credentials': self.identity is not None,
       'watermark': str(self.payload) if self.payload else None,
       'visible_label': self.label,
@@ -139,13 +143,15 @@ def default_marks(
   model_sha256: str = '',
   facts: dict | None = None,
   signer: Identity | None = None,
+  label: bool = False,
 ) -> Marks:
   """A watermark and a signature.
 
   Args:
-    model_sha256: of the model that draws.
+    model_sha256: of the model that generates the frames.
     facts: JSON values for the manifest.
     signer: who signs; None: this installation.
+    label: whether to burn in a visible label.
   """
   payload = new_payload(model_sha256)
-  return Marks(signer or installation(), payload, facts or {})
+  return Marks(signer or installation(), payload, facts or {}, label)

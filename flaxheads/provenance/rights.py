@@ -1,21 +1,45 @@
-"""The right to animate somebody: who needs none, and what is kept of it."""
+"""The right to animate somebody: who needs it, and what is recorded of it."""
 
 import datetime
 import os
 
+from flaxheads.errors import UserError
 from flaxheads.provenance import examine, identity
 
 
 def are_needed(source: str | os.PathLike) -> bool:
   """Whether a picture or video, or one of a folder, may show a real person.
 
-  Heads that were drawn and signed by this installation belong to nobody.
+  No rights are needed for heads that this installation rendered and signed.
   """
   return not examine.shows_synthetic_heads(source, identity.trusted_roots())
 
 
+def confirm(source: str | os.PathLike, how: str) -> dict:
+  """Checks that somebody may be animated.
+
+  Args:
+    source: a picture or video, or a folder of them.
+    how: the right was confirmed; '' where it was not.
+
+  Returns:
+    The record for the person's folder and the manifest.
+
+  Raises:
+    UserError: the right is needed, and was not confirmed.
+  """
+  if not are_needed(source):
+    return record('')
+  if not how:
+    raise UserError(
+      f'{source}: may show a real person; if you may animate who is shown '
+      '(yourself, or somebody who has agreed), say so with confirm_rights'
+    )
+  return record(how)
+
+
 def record(how: str) -> dict:
-  """For the person folder and the manifest.
+  """The record for the person's folder and the manifest.
 
   Args:
     how: the right was confirmed; '' where none was needed.

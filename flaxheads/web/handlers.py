@@ -1,4 +1,4 @@
-"""What happens when something on the page is used: sentences and updates."""
+"""The event handlers of the page: each yields texts and updates."""
 
 import functools
 from pathlib import Path
@@ -6,25 +6,25 @@ from pathlib import Path
 import gradio as gr
 
 from flaxheads.errors import UserError
+from flaxheads.fewshot.animation_job import RenderOptions
 from flaxheads.provenance import examine, identity
-from flaxheads.web import words
-from flaxheads.web.follow import follow
-from flaxheads.web.looks import in_words
-from flaxheads.web.samples import draw_samples
-from flaxheads.web.studio import Options, Studio
-from flaxheads.web.visit import Visit
+from flaxheads.web import found_faces, texts
+from flaxheads.web.background import run_in_background
+from flaxheads.web.sample_heads import render_samples
+from flaxheads.web.session import Session
+from flaxheads.web.settings import Settings
 
 ONLY_FACE = 'the only one'
-_EVERY = 10  # frames between two looks at the bar
+_EVERY = 10  # frames between two updates of the bar
 
 
 def _paths(files) -> list[Path]:
   return [Path(file) for file in files or ()]
 
 
-def _people(visit: Visit, chosen: str | None):
+def _people(session: Session, chosen: str | None):
   """Updates of the four lists of people."""
-  names = list(visit.people)
+  names = list(session.people)
   value = chosen or (names[-1] if names else None)
   # One each: gradio empties what it has used.
   return [gr.update(choices=names, value=value) for _ in range(4)]
@@ -43,39 +43,39 @@ def _hidden():
 
 
 def _wrong(error: UserError) -> str:
-  return words.note(str(error), wrong=True)
+  return texts.note(str(error), wrong=True)
 
 
 class Handlers:
-  """What happens when something on the page is used."""
+  """The event handlers of the page."""
 
-  def __init__(self, studio: Studio):
-    self._studio = studio
-    self.limits = studio.limits
-    self._seconds = 60 * studio.limits.max_minutes
-    self._visits: dict[str, Visit] = {}
+  def __init__(self, settings: Settings):
+    self._settings = settings
+    self.limits = settings.limits
+    self._seconds = 60 * settings.limits.max_minutes
+    self._sessions: dict[str, Session] = {}
 
-  def _visit(self, request: gr.Request) -> Visit:
-    """The visit of whoever asks; the oldest ends where there are too many."""
+  def _session(self, request: gr.Request) -> Session:
+    """The session of a visitor; the oldest ends where there are too many."""
     name = request.session_hash
-    if name not in self._visits:
-      self._visits[name] = Visit(self._studio)
-      while len(self._visits) > self.limits.max_visitors:
-        self._visits.pop(next(iter(self._visits))).close()
-    return self._visits[name]
+    if name not in self._sessions:
+      self._sessions[name] = Session(self._settings)
+      while len(self._sessions) > self.limits.max_visitors:
+        self._sessions.pop(next(iter(self._sessions))).close()
+    return self._sessions[name]
 
   def end(self, request: gr.Request) -> None:
     """A visitor has left."""
-    if visit := self._visits.pop(request.session_hash, None):
-      visit.close()
+    if session := self._sessions.pop(request.session_hash, None):
+      session.close()
 
   def samples(self):
-    """Draws the samples; yields status, pictures, driver."""
+    """Renders the samples; yields status, pictures, driver."""
 
     def work(tell):
-      return draw_samples(self._studio.folder, tell)
+      return render_samples(self._settings.folder, tell)
 
-    news = follow(work, self._seconds)
+    news = run_in_background(work, self._seconds)
     while True:
       try:
         said = next(news)
@@ -85,19 +85,19 @@ class Handlers:
       except UserError as error:
         yield _wrong(error), gr.skip(), gr.skip()
         return
-      yield words.note(said), gr.skip(), gr.skip()
+      yield texts.note(said), gr.skip(), gr.skip()
     pictures = [str(path) for path in samples.pictures]
     said = 'Sample heads are in place; nobody in them exists.'
-    yield words.note(said), pictures, str(samples.driver)
+    yield texts.note(said), pictures, str(samples.driver)
 
-  def look(self, files, face, request: gr.Request):
+  def take_pictures(self, files, face, request: gr.Request):
     """Shows the faces; yields status, gallery, T, and the choices of people."""
-    visit = self._visit(request)
-    looking = words.note('Looking for faces …' if files else '')
-    yield looking, _gallery([]), gr.skip(), *_people(visit, None)
+    session = self._session(request)
+    looking = texts.note('Looking for faces …' if files else '')
+    yield looking, _gallery([]), gr.skip(), *_people(session, None)
     chosen = None if face == ONLY_FACE else int(face)
-    work = functools.partial(visit.look, _paths(files), chosen)
-    news = follow(work, self._seconds)
+    work = functools.partial(session.take_pictures, _paths(files), chosen)
+    news = run_in_background(work, self._seconds)
     while True:
       try:
         name = next(news)
@@ -107,56 +107,56 @@ class Handlers:
       except UserError as error:
         yield _wrong(error), _gallery([]), gr.skip(), *_same()
         return
-      said = words.note(f'Looking for faces in {name} …')
+      said = texts.note(f'Looking for faces in {name} …')
       yield said, _gallery([]), gr.skip(), *_same()
-    wrong = [look.sentence for look in found if look.sentence]
-    gallery = [(look.picture, look.name) for look in found if look.support]
-    count = visit.num_shots
+    wrong = [file.sentence for file in found if file.sentence]
+    gallery = [(file.picture, file.name) for file in found if file.support]
+    count = session.num_shots
     said = [f'{count} frame(s) with a face.'] if count else []
-    said += wrong + visit.remarks()
+    said += wrong + session.warnings()
     shots = gr.skip()
     if count:
       shots = gr.update(
         value=min(count, 8), maximum=max(count, 2), interactive=count > 1
       )
-    status = words.note(*said, wrong=bool(said[1:] or wrong))
-    yield status, _gallery(gallery), shots, *_people(visit, None)
+    status = texts.note(*said, wrong=bool(said[1:] or wrong))
+    yield status, _gallery(gallery), shots, *_people(session, None)
 
   def take_driver(self, path, request: gr.Request):
     """Shows moments of the driver; yields status and gallery."""
-    visit = self._visit(request)
-    yield words.note('Following the face …' if path else ''), _gallery([])
+    session = self._session(request)
+    yield texts.note('Following the face …' if path else ''), _gallery([])
     try:
-      moments = visit.take_driver(Path(path) if path else None)
+      moments = session.take_driver(Path(path) if path else None)
     except UserError as error:
       yield _wrong(error), _gallery([])
       return
     said = 'A face is found, and followed.' if moments else ''
     shown = [(m, f'moment {n + 1}') for n, m in enumerate(moments)]
-    yield words.note(said), _gallery(shown)
+    yield texts.note(said), _gallery(shown)
 
   def feed_forward(self, shots, may, request: gr.Request):
     """Makes a person at once; yields status, preview, people."""
-    visit = self._visit(request)
-    yield words.note('One pass of the embedder …'), None, *_same()
+    session = self._session(request)
+    yield texts.note('One pass of the embedder …'), None, *_same()
     try:
-      name = visit.feed_forward(int(shots), may)
-      person = visit.people[name]
-      preview = visit.still(person, person.points)
+      name = session.feed_forward(int(shots), may)
+      person = session.people[name]
+      preview = session.still(person, person.points)
     except UserError as error:
       yield _wrong(error), None, *_same()
       return
-    yield words.note(f'Made: {name}.'), preview, *_people(visit, name)
+    yield texts.note(f'Made: {name}.'), preview, *_people(session, name)
 
   def finetune(self, shots, steps, may, request: gr.Request):
     """Fine-tunes; yields status, preview, people."""
-    visit = self._visit(request)
-    first = words.progress(
+    session = self._session(request)
+    first = texts.progress(
       'Fine-tuning', 0, int(steps), 'the first time programs are compiled'
     )
     yield first, None, *_same()
-    work = functools.partial(visit.finetune, int(shots), int(steps), may)
-    news, preview = follow(work, self._seconds), None
+    work = functools.partial(session.finetune, int(shots), int(steps), may)
+    news, preview = run_in_background(work, self._seconds), None
     while True:
       try:
         progress, preview = next(news)
@@ -167,23 +167,23 @@ class Handlers:
         yield _wrong(error), None, *_same()
         return
       more = f'loss {progress.loss:.2f}, best at step {progress.best_step}'
-      bar = words.progress(
+      bar = texts.progress(
         'Fine-tuning', progress.step, progress.num_steps, more
       )
       yield bar, preview, *_same()
-    steps_kept = visit.people[name].info['steps']
-    said = words.note(f'Made: {name}; kept step {steps_kept}.')
-    yield said, preview, *_people(visit, name)
+    steps_kept = session.people[name].info['steps']
+    said = texts.note(f'Made: {name}; kept step {steps_kept}.')
+    yield said, preview, *_people(session, name)
 
   def animate(
     self, name, retarget, paste_back, label, sound, request: gr.Request
   ):
     """Makes the video; yields status, video, download."""
-    visit = self._visit(request)
-    yield words.note('Fitting the driver to the person …'), None, _hidden()
-    options = Options(retarget, paste_back, label, sound)
-    news = follow(
-      functools.partial(visit.animate, name, options), self._seconds
+    session = self._session(request)
+    yield texts.note('Fitting the driver to the person …'), None, _hidden()
+    options = RenderOptions(retarget, paste_back, sound, found_faces.SHOWN)
+    news = run_in_background(
+      functools.partial(session.animate, name, options, label), self._seconds
     )
     while True:
       try:
@@ -195,35 +195,35 @@ class Handlers:
         yield _wrong(error), None, _hidden()
         return
       if done % _EVERY == 0:
-        yield words.progress('Drawing frames', done, total), None, _hidden()
-    said = words.note('Done: signed and watermarked.')
+        yield texts.progress('Generating frames', done, total), None, _hidden()
+    said = texts.note('Done: signed and watermarked.')
     yield said, path, gr.update(value=path, visible=True)
 
   def compare(self, left, right, moment, request: gr.Request):
-    """Gives status and the two pictures."""
-    visit = self._visit(request)
+    """Returns status and the two images."""
+    session = self._session(request)
     try:
-      pictures = visit.compare(left, right, moment / 100)
+      pictures = session.compare(left, right, moment / 100)
     except UserError as error:
       return _wrong(error), None
-    said = words.note(f'Left: {left}. Right: {right}.')
+    said = texts.note(f'Left: {left}. Right: {right}.')
     return said, tuple(map(str, pictures))
 
   def live(self, image, name, request: gr.Request):
-    """Gives a drawn frame and status."""
-    visit = self._visit(request)
+    """Returns a generated frame and status."""
+    session = self._session(request)
     if image is None:
       return gr.skip(), gr.skip()
     try:
-      puppet = visit.puppet(name)
+      live = session.live(name)
     except UserError as error:
       return None, _wrong(error)
-    drawn = puppet(image)
+    drawn = live(image)
     if drawn is not None:
-      return drawn, words.note('Live.')
-    if waiting := puppet.waiting_for:
-      return gr.skip(), words.note(f'Learning your face: {waiting} more frames')
-    return gr.skip(), words.note('No face is seen.', wrong=True)
+      return drawn, texts.note('Live.')
+    if waiting := live.waiting_for:
+      return gr.skip(), texts.note(f'Learning your face: {waiting} more frames')
+    return gr.skip(), texts.note('No face is seen.', wrong=True)
 
   def verify(self, file):
     """Says what a file holds."""
@@ -233,5 +233,5 @@ class Handlers:
     try:
       finding = examine.examine(path, identity.trusted_roots())
     except UserError as error:
-      return words.note(in_words(error, [path]), wrong=True)
-    return words.found(finding.in_words().replace(str(path), path.name))
+      return texts.note(found_faces.with_names(error, [path]), wrong=True)
+    return texts.found(finding.in_words().replace(str(path), path.name))

@@ -2,12 +2,12 @@
 
 import gradio as gr
 
-from flaxheads.web import parts, words
+from flaxheads.web import layout, texts
 from flaxheads.web.handlers import Handlers
-from flaxheads.web.studio import Studio
+from flaxheads.web.settings import Settings
 
 _WORK = 'work'  # one piece at a time: it takes the whole machine
-_KEPT_SECONDS = 3600  # of what is uploaded: see words.PEOPLE
+_KEPT_SECONDS = 3600  # of what is uploaded: see texts.PEOPLE
 _CLEAN_EVERY = 300  # seconds
 _STREAM_EVERY = 0.1  # seconds
 # Nothing is loaded from elsewhere.
@@ -16,7 +16,7 @@ _FONTS = {'font': ('system-ui', 'sans-serif'), 'font_mono': ('monospace',)}
 
 def theme() -> gr.Theme:
   """Plain, with the fonts of the visitor's own machine."""
-  # Darker than the default, so that white words on it can be read.
+  # Darker than the default, so that white text on it can be read.
   strong, stronger = '*primary_600', '*primary_700'
   return gr.themes.Default(primary_hue='blue', **_FONTS).set(
     body_text_color_subdued='*neutral_500',  # 4.8 to 1 on white
@@ -30,8 +30,8 @@ def theme() -> gr.Theme:
 
 
 def _verify(handlers: Handlers) -> None:
-  gr.Markdown(words.VERIFY)
-  file = gr.File(label='A picture or video to verify', file_types=parts.FILES)
+  gr.Markdown(texts.VERIFY)
+  file = gr.File(label='A picture or video to verify', file_types=layout.FILES)
   said = gr.HTML()
   file.change(
     handlers.verify, file, said, concurrency_id=_WORK, concurrency_limit=1
@@ -55,7 +55,7 @@ def _connect(handlers, given, making, moving, comparing, live):
   )
   gr.on(
     [given.pictures.change, given.face.change],
-    handlers.look,
+    handlers.take_pictures,
     [given.pictures, given.face],
     [given.status, given.faces, making.shots, *people],
     **quiet,
@@ -100,45 +100,45 @@ def _connect(handlers, given, making, moving, comparing, live):
   )
 
 
-def build(studio: Studio) -> gr.Blocks:
+def build(settings: Settings) -> gr.Blocks:
   """Makes the page.
 
   Args:
-    studio: what all visitors share.
+    settings: what all visitors share.
   """
-  handlers = Handlers(studio)
+  handlers = Handlers(settings)
   with gr.Blocks(
-    title=words.TITLE,
+    title=texts.TITLE,
     analytics_enabled=False,
     delete_cache=(_CLEAN_EVERY, _KEPT_SECONDS),
   ) as page:
     page.unload(handlers.end)
-    gr.Markdown(words.HEAD)
-    gr.Markdown(words.PEOPLE)
+    gr.Markdown(texts.HEAD)
+    gr.Markdown(texts.PEOPLE)
     with gr.Tabs():
       with gr.Tab('Make'):
         made = (
-          parts.inputs(),
-          parts.making(studio),
-          parts.moving(),
-          parts.comparing(),
+          layout.inputs(),
+          layout.making(settings),
+          layout.moving(),
+          layout.comparing(),
         )
       with gr.Tab('Live'):
-        live = parts.live()
+        live = layout.live()
       with gr.Tab('Verify'):
         _verify(handlers)
     _connect(handlers, *made, live)
-  return page.queue(max_size=studio.limits.max_waiting, api_open=False)
+  return page.queue(max_size=settings.limits.max_waiting, api_open=False)
 
 
-def serve(page: gr.Blocks, host: str, port: int, studio: Studio) -> None:
+def serve(page: gr.Blocks, host: str, port: int, settings: Settings) -> None:
   """Serves until it is interrupted.
 
   Args:
     page: of `build`.
     host: address to listen at.
     port: at it.
-    studio: as of `build`.
+    settings: as of `build`.
 
   Raises:
     OSError: nobody can listen there.
@@ -151,11 +151,11 @@ def serve(page: gr.Blocks, host: str, port: int, studio: Studio) -> None:
     ssr_mode=False,
     enable_monitoring=False,
     footer_links=[],
-    max_file_size=f'{studio.limits.max_megabytes}mb',
+    max_file_size=f'{settings.limits.max_megabytes}mb',
     max_threads=8,
-    allowed_paths=[str(studio.folder)],
+    allowed_paths=[str(settings.folder)],
     theme=theme(),
-    css=words.CSS,
-    js=words.NAMES,
+    css=texts.CSS,
+    js=texts.NAMES,
     prevent_thread_lock=True,
   )

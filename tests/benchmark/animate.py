@@ -6,9 +6,9 @@ import jax
 import numpy as np
 
 from flaxheads import networks as nets
-from flaxheads.fewshot.person import (
-  frames_at_once,
-  renderer,
+from flaxheads.fewshot.direct import (
+  best_batch_size,
+  build_generate,
   without_projection,
 )
 from tests.benchmark import clock, remote
@@ -33,10 +33,10 @@ def ours(size: Size, count: int) -> clock.Program:
   params = nets.init_params(networks, jax.random.key(0))['generator']
   psi = np.zeros(networks.generator.num_adain_params, np.float32)
   person = jax.device_put((without_projection(params), psi))
-  at_once = min(count, frames_at_once(size.experiment.model.image_size))
+  at_once = min(count, best_batch_size(size.experiment.model.image_size))
   batches = np.split(random_points(size, count), count // at_once)
   compiled, cost = clock.compile_program(
-    renderer(networks), (*person, batches[0])
+    build_generate(networks), (*person, batches[0])
   )
 
   def run():

@@ -19,7 +19,7 @@ from flaxheads import networks as nets
 from flaxheads.config import ModelConfig
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.data.video import VideoWriter
-from flaxheads.fewshot.person import without_projection
+from flaxheads.fewshot.direct import without_projection
 from tests.benchmark import clock, resident
 
 SIDE, DRIVER_SIDE, FPS = 128, 256, 25
@@ -65,13 +65,13 @@ class Stage:
     config = ModelConfig.small(SIDE)
     networks = nets.build_networks(config)
     init = jax.jit(lambda key: nets.init_params(networks, key)['generator'])
-    person = fewshot.Person(
-      config,
-      without_projection(init(jax.random.key(0))),
-      np.zeros(networks.generator.num_adain_params, np.float32),
-      frames[0, :: DRIVER_SIDE // SIDE, :: DRIVER_SIDE // SIDE],
-      points[:1].astype(np.float32) * (SIDE / DRIVER_SIDE),
-      {'method': 'feed-forward', 'num_shots': 1},
+    person = fewshot.DirectPerson(
+      config=config,
+      generator=without_projection(init(jax.random.key(0))),
+      adain_params=np.zeros(networks.generator.num_adain_params, np.float32),
+      frame=frames[0, :: DRIVER_SIDE // SIDE, :: DRIVER_SIDE // SIDE],
+      support_points=points[:1].astype(np.float32) * (SIDE / DRIVER_SIDE),
+      info={'method': 'feed-forward', 'num_shots': 1},
     )
     fewshot.save_person(str(self.root / 'person'), person)
 

@@ -273,11 +273,11 @@ def test_files_go_when_the_visitor_does(browser, served, material):
   page.get_by_role('button', name='Fine-tune', exact=True).wait_for()
   _give_pictures(page, material / 'one.png')
   _says(page, r'1 frame\(s\) with a face')
-  visits = set(served[1].glob('flaxheads-page-*/visit-*'))
-  assert visits
+  sessions = set(served[1].glob('flaxheads-page-*/session-*'))
+  assert sessions
   context.close()
   deadline = time.monotonic() + 120
-  while visits <= set(served[1].glob('flaxheads-page-*/visit-*')):
+  while sessions <= set(served[1].glob('flaxheads-page-*/session-*')):
     assert time.monotonic() < deadline, 'a folder stays'
     time.sleep(0.5)
 

@@ -23,7 +23,7 @@ def _row(person, t, kept, losses, held_out=1, errors=None, method='ft'):
   ]  # fmt: skip
   curve = {
     'detector': 'd', 'identity': '<i>', 'weights': None,
-    'num_held_out': held_out, 'kept': kept, 'looks': looks,
+    'num_validation_frames': held_out, 'kept': kept, 'results': looks,
   }  # fmt: skip
   return {
     'person': person, 'num_shots': t, 'method': method, 'driver': None,
@@ -42,7 +42,10 @@ ROWS = [
 def test_means_are_over_those_who_have_a_value():
   first, second = curves.gather(ROWS)
   assert (first['num_shots'], second['num_shots']) == (1, 8)
-  assert second['kept'] == {'p': 20, 'q': 10} and second['num_held_out'] == 1
+  assert (
+    second['kept'] == {'p': 20, 'q': 10}
+    and second['num_validation_frames'] == 1
+  )
   assert (second['detector'], second['identity']) == ('d', '<i>')
   looks = second['looks']
   assert [look['step'] for look in looks] == [0, 10, 20]
@@ -110,7 +113,7 @@ def test_lines_and_dots_lie_where_the_numbers_are(drawings):
 
 def test_names_are_text():
   rows = [_row('p', 2, 0, [1.0, 2.0])]
-  for look in rows[0]['curve']['looks']:
+  for look in rows[0]['curve']['results']:
     look['identity'] = 0.5
   text = curves.make_charts(rows)
   assert '&lt;i&gt;' in text and '<i>' not in text

@@ -12,7 +12,7 @@ from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError
 from flaxheads.evaluation import methods
 from flaxheads.evaluation.protocol import Drawn, Drivers
-from flaxheads.fewshot import Examiner
+from flaxheads.fewshot import Validator
 
 
 def test_methods_come_in_the_tables_order():
@@ -38,7 +38,7 @@ def test_settings_follow_what_the_pictures_depend_on():
   longer = FinetuneConfig(max_steps=999)
   assert settings('ft') != settings('ft', finetune_config=longer)
   assert settings('ft') != settings('ft', seed=1)
-  assert settings('ft') != settings('ft', examiner=Examiner(detector='d'))
+  assert settings('ft') != settings('ft', validator=Validator(detector='d'))
   for other in (
     {'model_digest': 'b'},
     {'seed': 1},
@@ -97,8 +97,8 @@ def test_the_models_methods_make_a_person_and_animate_it(monkeypatch):
   tuned = SimpleNamespace(info={'curve': {'kept': 3}})
   given = []
 
-  def finetune(*args, examiner):
-    given.append((*args, examiner))
+  def finetune(*args, validator):
+    given.append((*args, validator))
     return tuned
 
   monkeypatch.setattr(fewshot, 'finetune', finetune, raising=False)
@@ -106,9 +106,9 @@ def test_the_models_methods_make_a_person_and_animate_it(monkeypatch):
     fewshot, 'animate', lambda *args: ('animated', *args), raising=False
   )
   config = FinetuneConfig()
-  examiner, drivers = Examiner(detector='d'), Drivers('drivers')
+  validator, drivers = Validator(detector='d'), Drivers('drivers')
   ff, ft = methods.make_methods(
-    ['ff', 'ft'], 'model', config, seed=5, examiner=examiner
+    ['ff', 'ft'], 'model', config, seed=5, validator=validator
   )
   assert ff.render('frames', 'points', drivers) == (
     'animated', ('ff', 'model', 'frames', 'points'), 'drivers',
@@ -116,4 +116,4 @@ def test_the_models_methods_make_a_person_and_animate_it(monkeypatch):
   assert ft.render('frames', 'points', drivers) == Drawn(
     ('animated', tuned, 'drivers'), {'kept': 3}
   )
-  assert given == [('model', 'frames', 'points', config, 5, examiner)]
+  assert given == [('model', 'frames', 'points', config, 5, validator)]

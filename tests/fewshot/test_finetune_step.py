@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from flaxheads import fewshot
-from flaxheads.fewshot import finetune_step, finetuning, held_out
+from flaxheads.fewshot import finetune_step, finetuning, validation
 from flaxheads.landmarks.rasterise import face_mask
 from tests import tiny_game
 from tests.tiny_game import FINETUNING as SETTINGS
@@ -75,17 +75,17 @@ def test_a_look_is_at_what_the_person_draws(model, faces):
   )
   ends = state.replace(average=moved(state.average, 2.0))
   first, second, start = (
-    float(programs.look(s, x, y)[0]) for s in (middle, ends, state)
+    float(programs.validate(s, x, y)[0]) for s in (middle, ends, state)
   )
   np.testing.assert_allclose(first, second, rtol=1e-5)
   assert abs(first - start) > 1e-3 * start
   # And those frames are the person's, to the level.
-  curve = held_out.Curve(settings, 1, held_out.NO_EXAMINER)
-  curve.add(held_out.Look(0, 1.0))
-  curve.add(held_out.Look(1, 0.5))
-  params = finetune_step.drawing_params(middle, 0.5)
+  curve = validation.ValidationCurve(settings, 1, validation.NO_VALIDATOR)
+  curve.add(validation.ValidationResult(0, 1.0))
+  curve.add(validation.ValidationResult(1, 0.5))
+  params = finetune_step.blended_params(middle, 0.5)
   person = finetuning._make_person(model, *faces, params, middle.vectors, curve)
-  drawn = np.asarray(programs.look(middle, x, y)[1])
+  drawn = np.asarray(programs.validate(middle, x, y)[1])
   assert drawn.dtype == np.uint8
   difference = np.abs(fewshot.animate(person, faces[1]) - drawn.astype(int))
   assert difference.max() <= 1 and difference.mean() < 0.05
@@ -104,7 +104,7 @@ def test_face_weight_counts_the_face_once_more(model, faces, programs):
 
   def more(frames):
     plain, other = (
-      float(p.look(state, frames, y)[0]) for p in (programs, weighed)
+      float(p.validate(state, frames, y)[0]) for p in (programs, weighed)
     )
     return other - plain
 

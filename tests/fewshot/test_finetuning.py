@@ -11,7 +11,7 @@ from flaxheads.config import FinetuneConfig
 from flaxheads.data.pixels import to_uint8
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.errors import UserError
-from flaxheads.fewshot import finetune_step, finetuning, held_out
+from flaxheads.fewshot import finetune_step, finetuning, validation
 from tests import tiny_game
 from tests.tiny_game import FINETUNING as SETTINGS
 
@@ -45,8 +45,8 @@ def test_before_the_first_step_it_is_the_feed_forward_person(
 def test_the_state_before_the_first_step_draws_the_same(model, faces):
   # Not only what is kept: what is trained starts there as well.
   state = finetuning.init_finetuning(model, *faces)
-  curve = held_out.Curve(SETTINGS, 0, held_out.NO_EXAMINER)
-  curve.add(held_out.Look(1, 0.0))
+  curve = validation.ValidationCurve(SETTINGS, 0, validation.NO_VALIDATOR)
+  curve.add(validation.ValidationResult(1, 0.0))
   person = finetuning._make_person(
     model, *faces, state.generator, state.vectors, curve
   )
@@ -97,7 +97,7 @@ class _Recorder:
     self.trained, self.looked_at = [], []
 
   def __call__(self, *_):
-    return finetune_step.Programs(self._step, self._look)
+    return finetune_step.Programs(self._step, self._validate)
 
   def _step(self, state, x, y):
     self.trained += [frame.tobytes() for frame in x]
@@ -109,7 +109,7 @@ class _Recorder:
       discriminator={**state.discriminator, 'rows': rows},
     ), None
 
-  def _look(self, state, x, y):
+  def _validate(self, state, x, y):
     self.looked_at += [frame.tobytes() for frame in x]
     return float(next(self._losses)), None
 
@@ -160,7 +160,7 @@ def test_a_share_of_the_steps_sees_moved_pictures(model, faces, monkeypatch):
 def test_pictures_move_with_their_landmarks():
   _, points = make_clip(0, 0, 2, 64, fps=5.0)
   drawn = finetuning.rasterise_landmarks(points, 64)
-  x, y = finetuning.move(to_uint8(drawn), points, jax.random.key(1))
+  x, y = finetuning._augment(to_uint8(drawn), points, jax.random.key(1))
   assert np.abs(y - drawn).mean() > 0.02  # it moved
   assert np.abs(x - y).mean() < 0.2 * np.abs(y - drawn).mean()
   assert np.abs(x[0] - x[1]).mean() > 0.01  # each by itself
@@ -181,7 +181,7 @@ def test_the_best_parameters_are_kept(model, faces, monkeypatch):
     monkeypatch, model, faces, losses, min_steps=8, max_steps=8
   )
   assert person.info['steps'] == 4
-  assert person.info['held_out_loss'] == 1
+  assert person.info['validation_loss'] == 1
   np.testing.assert_allclose(
     person.adain_params, start.adain_params + 4, rtol=1e-5
   )

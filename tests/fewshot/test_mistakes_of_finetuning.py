@@ -11,7 +11,7 @@ from flaxheads import config as c
 from flaxheads import networks as nets
 from flaxheads.data import pixels
 from flaxheads.fewshot import finetune_step, finetuning
-from flaxheads.fewshot.person import embed_person
+from flaxheads.fewshot.direct import embed_person
 from flaxheads.landmarks import detect
 from flaxheads.models import spectral
 from flaxheads.training import content_loss

@@ -12,7 +12,7 @@ from flaxheads import fewshot
 from flaxheads.data.support import Portrait
 from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
-from flaxheads.fewshot.person import frames_at_once
+from flaxheads.fewshot.direct import best_batch_size
 from flaxheads.landmarks.crop import CropBox
 from tests import tiny_game
 
@@ -57,7 +57,7 @@ def test_batches_change_nothing(person, points):
 )
 def test_a_batch_fits_the_caches_of_a_cpu(monkeypatch, backend, wanted):
   monkeypatch.setattr(jax, 'default_backend', lambda: backend)
-  assert [frames_at_once(side) for side in (64, 128, 256, 512)] == wanted
+  assert [best_batch_size(side) for side in (64, 128, 256, 512)] == wanted
 
 
 def test_the_landmarks_move_the_picture(person, points):
@@ -77,7 +77,9 @@ def test_a_person_comes_back_exactly(saved, person, points):
   np.testing.assert_array_equal(
     fewshot.animate(loaded, points[:3]), fewshot.animate(person, points[:3])
   )
-  assert sorted(os.listdir(saved)) == ['person.json', folders.TENSORS_FILE]
+  assert sorted(os.listdir(saved)) == [
+    'person.json', 'report.json', folders.TENSORS_FILE
+  ]  # fmt: skip
   assert os.listdir(saved.parent) == ['ada']
 
 
@@ -90,8 +92,8 @@ def test_a_portrait_comes_back_and_a_forged_one_is_refused(tmp_path, person):
   np.testing.assert_array_equal(loaded.image, image)
   assert loaded.box == portrait.box
   for forged_image, box, words in (
-    (image, CropBox(500.0, 0.0, 20.0), 'do not belong together'),
-    (image, CropBox(0.0, 0.0, -3.0), 'do not belong together'),
+    (image, CropBox(500.0, 0.0, 20.0), 'not in its portrait'),
+    (image, CropBox(0.0, 0.0, -3.0), 'not in its portrait'),
     (image[..., :2], portrait.box, 'shape'),
     (np.zeros((1, 4000, 3), np.uint8), portrait.box, 'shape'),
     (image.astype(np.float32), portrait.box, 'float32'),

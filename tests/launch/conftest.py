@@ -11,7 +11,7 @@ from configs import tiny
 from flaxheads import networks as nets
 from flaxheads.data.image import write_png
 from flaxheads.data.support import load_support
-from flaxheads.fewshot import person as person_module
+from flaxheads.fewshot.direct import DirectPerson, without_projection
 from flaxheads.landmarks.landmark_files import save_landmarks
 from flaxheads.models import spectral
 from tests.launch import footage
@@ -69,18 +69,18 @@ def things(tmp_path_factory) -> Things:
   flaxheads.save_model(things.model, model)
   support = load_support(things.picture, SIZE)
   save_landmarks(things.landmarks, support.points)
-  generator = person_module.without_projection(params['generator'])
+  generator = without_projection(params['generator'])
   num_adain_params = nets.build_networks(
     config.model
   ).generator.num_adain_params
-  person = flaxheads.Person(
-    config.model,
-    generator,
-    np.zeros(num_adain_params, np.float32),
-    support.frames[0],
-    support.points,
-    {'method': 'feed-forward', 'num_shots': 1},
-    support.portrait,
+  person = DirectPerson(
+    config=config.model,
+    generator=generator,
+    adain_params=np.zeros(num_adain_params, np.float32),
+    frame=support.frames[0],
+    support_points=support.points,
+    info={'method': 'feed-forward', 'num_shots': 1},
+    portrait=support.portrait,
   )
   flaxheads.save_person(things.person, person)
   return things

@@ -14,7 +14,7 @@ from flaxheads.data import face_clips
 from flaxheads.data.face_clips import load_face_clip
 from flaxheads.data.image import read_image, write_png
 from flaxheads.data.video import read_video
-from flaxheads.fewshot import animation
+from flaxheads.fewshot import rendering
 from flaxheads.landmarks.landmark_files import save_landmarks
 from tests.launch import footage
 from tests.launch.commands import call, call_all
@@ -149,10 +149,10 @@ def test_people_come_from_every_kind_of_source(house, source, num_shots):
   person = flaxheads.load_person(folder)
   curve = person.info['curve']
   assert report['curve'] == curve and curve['kept'] == report['steps']
-  assert curve['num_held_out'] == (num_shots > 1)
+  assert curve['num_validation_frames'] == (num_shots > 1)
   assert curve['detector'] == 'mediapipe' and curve['identity']
-  assert [look['step'] for look in curve['looks']] == [0, 2]
-  for look in curve['looks']:
+  assert [look['step'] for look in curve['results']] == [0, 2]
+  for look in curve['results']:
     assert 0 <= look['landmark_error'] <= 1 and -1 <= look['identity'] <= 1
   np.testing.assert_array_equal(person.frame, support.frames[0])
   np.testing.assert_allclose(person.points, support.points[0], atol=0.01)
@@ -161,13 +161,13 @@ def test_people_come_from_every_kind_of_source(house, source, num_shots):
 def test_one_driver_makes_one_video(house, tmp_path, monkeypatch):
   person = house.people / 'pictures'
   output = tmp_path / 'moved.mp4'
-  kept, render = [], animation.render
+  kept, render = [], rendering.write_video
 
   def watch(*arguments, **options):
     kept.append(render(*arguments, **options))
     return kept[-1]
 
-  monkeypatch.setattr(animation, 'render', watch)
+  monkeypatch.setattr(rendering, 'write_video', watch)
   monkeypatch.setattr(face_clips, 'MAX_BYTES', 1)  # of pictures of the driver
   _done(
     'animate',
@@ -310,7 +310,7 @@ def test_evaluation_measures_the_model(house, tmp_path):
   for told, (t, held_out) in zip(
     report['finetuning'], ((1, 0), (2, 1)), strict=True
   ):
-    assert (told['num_shots'], told['num_held_out']) == (t, held_out)
+    assert (told['num_shots'], told['num_validation_frames']) == (t, held_out)
     assert told['kept'] == {'nod': tuned[t]['curve']['kept']}
     assert told['detector'] is None and 'CSIM' not in told['identity']
     assert [look['step'] for look in told['looks']] == [0, 2]

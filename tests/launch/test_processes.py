@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from flaxheads.fewshot import animation
+from flaxheads import api
+from flaxheads.fewshot import animation_folder
 from flaxheads.landmarks.landmark_files import save_landmarks
 from flaxheads.weights import tensors
 from tests.launch.commands import PYTHON, ROOT, call, finish, start
@@ -64,8 +65,8 @@ def _interrupt(*args, **kwargs):
   'command, module, function',
   [
     ('finetune --num_steps=1', tensors, 'save_tree'),
-    ('animate --driver={}/video.mp4', animation, 'write_sheet'),
-    ('animate --driver={}/video.mp4', animation, 'write_report'),
+    ('animate --driver={}/video.mp4', animation_folder, '_write_sheet'),
+    ('animate --driver={}/video.mp4', api, '_write_json'),
   ],
 )
 def test_interrupted_while_writing_leaves_nothing(

@@ -2,7 +2,7 @@
 
 from tests.launch.commands import call
 
-SAID = 'is there from an earlier call, and is replaced'
+SAID = 'exists from an earlier call, and will be replaced'
 
 
 def _twice(name, output, *arguments):

@@ -22,7 +22,7 @@ import pytest
 
 from flaxheads import networks as nets
 from flaxheads.fewshot import finetune_step
-from flaxheads.fewshot.person import without_projection
+from flaxheads.fewshot.direct import without_projection
 from flaxheads.models import spectral
 from flaxheads.training import parallel
 from flaxheads.training import step as step_module

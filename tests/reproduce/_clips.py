@@ -19,7 +19,7 @@ from flaxheads.data import synthetic_heads
 from flaxheads.data.driver import Driver
 from flaxheads.data.video import EXTENSIONS
 from flaxheads.errors import UserError
-from flaxheads.fewshot import casting
+from flaxheads.fewshot import fitting
 from flaxheads.provenance import examine
 
 FPS = 25.0
@@ -80,7 +80,7 @@ def _moved(person, seed: int, number: int, num_frames: int) -> np.ndarray:
     identity, motion, _model().config.image_size
   )
   driver = Driver('', points, FPS, None, [])
-  driver = casting.fit_driver(person, driver, True, False)
+  driver = fitting.fit_driver(person, driver, True, False)
   return flaxheads.animate(person, driver.points)
 
 

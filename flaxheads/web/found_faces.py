@@ -1,4 +1,4 @@
-"""What is found in a picture or video, shown: the face and its landmarks."""
+"""The faces and landmarks found in uploaded files, shown on the page."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from flaxheads.data.driver import Driver
 from flaxheads.data.support import Support, load_support
 from flaxheads.errors import UserError
-from flaxheads.fewshot.animation import resize
+from flaxheads.fewshot.rendering import resize
 from flaxheads.landmarks.crop import crop_image
 from flaxheads.landmarks.detect import make_detector
 from flaxheads.landmarks.rasterise import rasterise_landmarks
@@ -21,8 +21,8 @@ SHOWN = 256  # pixels, the side of a picture on the page
 _MOMENTS = 4  # of a driver
 
 
-class Look(NamedTuple):
-  """One file, looked at.
+class FoundFace(NamedTuple):
+  """The face of one file.
 
   Attributes:
     name: of the file.
@@ -39,8 +39,8 @@ class Look(NamedTuple):
   sentence: str
 
 
-def in_words(error: UserError, paths: Sequence[Path]) -> str:
-  """The message, with names of files for their places on the server."""
+def with_names(error: UserError, paths: Sequence[Path]) -> str:
+  """The message, with names of files instead of their paths on the server."""
   text = str(error)
   for path in paths:
     text = text.replace(str(path), path.name)
@@ -56,7 +56,7 @@ def _overlay(picture, points, size):
 
 
 def annotate(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
-  """Draws landmarks onto a picture.
+  """Lays landmarks over a picture.
 
   Args:
     picture: uint8 [S, S, 3].
@@ -69,14 +69,14 @@ def annotate(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
   return np.asarray(_overlay(resize(picture, SHOWN), scaled, SHOWN))
 
 
-def look_at(
+def find_faces(
   paths: Sequence[Path],
   image_size: int,
   face: int | None = None,
   max_frames: int | None = None,
   tell: Callable[[str], None] = lambda name: None,
-) -> list[Look]:
-  """Finds the face in each of several files; a bad one stops no other.
+) -> list[FoundFace]:
+  """Finds the face in each of several files; a bad file stops no other.
 
   Args:
     paths: pictures or videos of one person.
@@ -85,7 +85,7 @@ def look_at(
     max_frames: read at most so many frames of each video.
     tell: called with the name of each file before it is read.
   """
-  detector, looks = make_detector(), []
+  detector, found = make_detector(), []
   for path in paths:
     tell(path.name)
     try:
@@ -93,26 +93,30 @@ def look_at(
         path, image_size, face=face, detector=detector, max_frames=max_frames
       )
     except UserError as error:
-      looks.append(Look(path.name, path, None, None, in_words(error, [path])))
+      found.append(
+        FoundFace(path.name, path, None, None, with_names(error, [path]))
+      )
       continue
     image, box = support.portrait
     crop = crop_image(image, box, SHOWN)
     points = support.points[0] * (SHOWN / image_size)
-    looks.append(Look(path.name, path, support, annotate(crop, points), ''))
-  return looks
+    found.append(
+      FoundFace(path.name, path, support, annotate(crop, points), '')
+    )
+  return found
 
 
-def join(looks: Sequence[Look], max_shots: int) -> Support:
+def join(files: Sequence[FoundFace], max_shots: int) -> Support:
   """All frames that can be used, as those of one person.
 
   Args:
-    looks: at least one with a face.
+    files: at least one with a face.
     max_shots: more frames are thinned out evenly.
 
   Raises:
     UserError: none has a face.
   """
-  given = [look.support for look in looks if look.support]
+  given = [file.support for file in files if file.support]
   if not given:
     raise UserError('no face is found in any of the pictures; give others')
   frames = np.concatenate([support.frames for support in given])

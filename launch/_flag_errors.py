@@ -1,4 +1,4 @@
-"""What was wrong on a command line, in one line without Python's own words."""
+"""Errors on a command line, as one line without Python's own messages."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The words of the page, and the small pieces of HTML around them."""
+"""The texts of the page, and small pieces of HTML around them."""
 
 import html
 

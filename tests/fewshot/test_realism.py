@@ -1,4 +1,4 @@
-"""The judge is D with w0 + ê, whatever the batch."""
+"""The realism score is D with w0 + ê, whatever the batch."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def person():
 
 
 def test_it_is_the_discriminator_of_the_model(model, person):
-  embed, score = fewshot.make_judge(model)
+  embed, score = fewshot.make_realism_scorer(model)
   known = embed(person.frames[:4], person.points[:4])
   found = score(known, person.frames, person.points)
   assert found.shape == (18,) and found.dtype == np.float32
@@ -41,7 +41,7 @@ def test_it_is_the_discriminator_of_the_model(model, person):
 
 
 def test_it_does_not_depend_on_the_batch(model, person):
-  embed, score = fewshot.make_judge(model)
+  embed, score = fewshot.make_realism_scorer(model)
   known = embed(person.frames[:4], person.points[:4])
   whole = score(known, person.frames, person.points)
   for size in (1, 5, 17):
@@ -53,7 +53,7 @@ def test_it_does_not_depend_on_the_batch(model, person):
 
 
 def test_it_knows_the_person_and_the_landmarks(model, person):
-  embed, score = fewshot.make_judge(model)
+  embed, score = fewshot.make_realism_scorer(model)
   known = embed(person.frames[:4], person.points[:4])
   other = embed(255 - person.frames[:4], person.points[:4])
   scores = score(known, person.frames, person.points)

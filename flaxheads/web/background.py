@@ -1,4 +1,4 @@
-"""Long work that says how far it is, and ends when nobody listens."""
+"""Long work in a thread, which reports progress and can be abandoned."""
 
 import contextvars
 import queue
@@ -9,31 +9,32 @@ from typing import Any
 
 from flaxheads.errors import UserError
 
-_PATIENCE = 0.5  # seconds between looks at the clock
+_PATIENCE = 0.5  # seconds between checks of the clock
 
 
 class _Left(Exception):
-  """Nobody waits for the result any more."""
+  """The visitor has left."""
 
 
-def follow(
+def run_in_background(
   work: Callable[[Callable[[Any], None]], Any], max_seconds: float
 ) -> Generator[Any, None, Any]:
-  """Runs work in a thread of its own and yields what it tells.
+  """Runs work in a thread of its own and yields its progress.
 
   Args:
-    work: takes `tell`, to be called with news; it raises where time is up or
-      nobody listens, and so ends the work.
+    work: takes `tell`, to be called with progress. It raises when time is up
+      or the visitor has left, which ends the work.
     max_seconds: that the work may take.
 
   Yields:
-    The news, in order.
+    The progress, in order.
 
   Returns:
     What the work returns.
 
   Raises:
-    UserError: it took too long. And whatever the work raises.
+    UserError: it took too long.
+    Exception: whatever the work raises.
   """
   news, left = queue.Queue(), threading.Event()
   deadline = time.monotonic() + max_seconds
@@ -51,7 +52,7 @@ def follow(
   def run():
     try:
       news.put((work(tell), None, True))
-    except BaseException as error:  # goes on where it is waited for
+    except BaseException as error:  # raised again where it is awaited
       news.put((None, error, True))
 
   context = contextvars.copy_context()

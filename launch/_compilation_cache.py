@@ -1,11 +1,11 @@
-"""Compiled programs are kept: a second run starts in a tenth of the time.
+"""Keeps compiled programs, so that a second run starts in a tenth of the time.
 
-They lie in $XDG_CACHE_HOME/flaxheads/jax, or ~/.cache/flaxheads/jax, in a
+They are in $XDG_CACHE_HOME/flaxheads/jax, or ~/.cache/flaxheads/jax, in a
 folder for each kind of processor: home folders are shared, and a program for
 another one may end in an illegal instruction. JAX_COMPILATION_CACHE_DIR names
-another place, JAX_ENABLE_COMPILATION_CACHE=false turns it off. What was not
-used for longest goes where they are more than MAX_BYTES; JAX would do that
-itself, but needs the package filelock for it.
+another place, JAX_ENABLE_COMPILATION_CACHE=false turns it off. Beyond MAX_BYTES
+the least recently used programs are removed; JAX itself would need the package
+filelock for that.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ MAX_BYTES = 1 << 30
 
 
 def _processor() -> str:
-  """Stands for what programs may use here."""
+  """Stands for the instructions that programs may use here."""
   facts = [platform.system(), platform.machine(), platform.processor()]
   try:
     lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
@@ -33,10 +33,10 @@ def _processor() -> str:
 
 
 def prune(folder: Path, most: int) -> None:
-  """Removes the files that were not used for longest, until `most` bytes stay.
+  """Removes the least recently used files until `most` bytes remain.
 
   Args:
-    folder: of programs; folders in it are left alone.
+    folder: of programs; its subfolders are left alone.
     most: bytes.
   """
   found = []
@@ -55,8 +55,8 @@ def prune(folder: Path, most: int) -> None:
     total -= size
 
 
-def keep() -> None:
-  """Tells JAX, which must not be imported yet, where to keep programs."""
+def configure() -> None:
+  """Tells JAX where to keep programs; JAX must not be imported yet."""
   os.environ.setdefault(*_LEAST_SECONDS)
   if _FOLDER in os.environ:
     return

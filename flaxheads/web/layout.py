@@ -6,11 +6,11 @@ import gradio as gr
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
-from flaxheads.fewshot import casting
 from flaxheads.fewshot.finetuning import num_finetuning_steps
-from flaxheads.web import words
+from flaxheads.fewshot.fitting import RETARGET
+from flaxheads.web import texts
 from flaxheads.web.handlers import ONLY_FACE
-from flaxheads.web.studio import Studio
+from flaxheads.web.settings import Settings
 
 FILES = sorted(images.EXTENSIONS | videos.EXTENSIONS)
 _USUAL_SHOTS = 8
@@ -65,16 +65,16 @@ def inputs() -> SimpleNamespace:
   return made
 
 
-def making(studio: Studio) -> SimpleNamespace:
+def making(settings: Settings) -> SimpleNamespace:
   """From pictures to a person."""
-  made, config = SimpleNamespace(), studio.finetuning
+  made, config = SimpleNamespace(), settings.finetuning
   gr.Markdown('## 3. Make the person')
-  made.may = gr.Checkbox(label=words.RIGHTS)
+  made.may = gr.Checkbox(label=texts.RIGHTS)
   with gr.Row():
     with gr.Column(scale=2, min_width=300):
       made.shots = gr.Slider(
         1,
-        studio.limits.max_pictures,
+        settings.limits.max_pictures,
         value=_USUAL_SHOTS,
         step=1,
         label='T: how many of the frames to learn from',
@@ -96,7 +96,7 @@ def making(studio: Studio) -> SimpleNamespace:
         interactive=False,
         height=280,
         buttons=[],
-        alt_text='The person, drawn in the pose of the first picture',
+        alt_text='The person in the pose of the first picture',
       )
   return made
 
@@ -109,7 +109,7 @@ def moving() -> SimpleNamespace:
     with gr.Column(scale=2, min_width=300):
       made.person = _people_list('Who is animated')
       made.retarget = gr.Radio(
-        casting.RETARGET,
+        RETARGET,
         value='auto',
         label="Put the motion on the person's own face shape",
       )
@@ -163,7 +163,7 @@ def comparing() -> SimpleNamespace:
 def live() -> SimpleNamespace:
   """The camera."""
   made = SimpleNamespace()
-  gr.Markdown(words.LIVE)
+  gr.Markdown(texts.LIVE)
   made.person = _people_list('Who moves as you do')
   with gr.Row():
     made.camera = gr.Image(

@@ -1,10 +1,13 @@
-"""Flags for what a file says of its origin."""
+"""Flags for the marks of a file: who signs, or that nothing is marked."""
+
+import functools
+from collections.abc import Callable
 
 from absl import flags
 
 from flaxheads.errors import UserError
 from flaxheads.provenance import identity
-from flaxheads.provenance.marks import UNMARKED, Marks, new_payload
+from flaxheads.provenance.marks import UNMARKED, Marks, default_marks
 
 _CERT = flags.DEFINE_string(
   'signing_cert', None, "Certificate chain, PEM; the installation's own."
@@ -30,13 +33,15 @@ def check_flags() -> None:
 
 
 def signer() -> identity.Identity:
-  """Who signs, for what is never left unmarked.
+  """Who signs files that are always marked.
 
   Raises:
     UserError: flags that do not go together, a bad key, or marks turned off.
   """
   if _OFF.value:
-    raise UserError(f'--{OFF_FLAG}: not here; what this makes is always marked')
+    raise UserError(
+      f'--{OFF_FLAG}: not here; files of this command are always marked'
+    )
   check_flags()
   return _identity()
 
@@ -47,21 +52,20 @@ def _identity() -> identity.Identity:
   return identity.installation()
 
 
-def make_marks(facts: dict, model_sha256: str = '', label=False) -> Marks:
-  """The marks of a run, as the flags ask for them.
+def maker(label: bool = False) -> Callable[[str, dict], Marks]:
+  """Makes marks as the flags say; for `flaxheads.render_video`.
 
   Args:
-    facts: for the manifest.
-    model_sha256: of the model that draws, for the watermark.
     label: whether to burn in a visible label.
   """
   if _OFF.value:
-    return Marks(label=label)
-  return Marks(_identity(), new_payload(model_sha256), facts, label)
+    unmarked = Marks(label=label, turned_off_by=f'--{OFF_FLAG}')
+    return lambda model_sha256, facts: unmarked
+  return functools.partial(default_marks, signer=_identity(), label=label)
 
 
-def sign_drawn(facts: dict, source_type: str) -> Marks:
-  """A signature alone: for what no model drew, and for measured pictures.
+def sign_only(facts: dict, source_type: str) -> Marks:
+  """A signature without a watermark: for what no model made, and for metrics.
 
   Args:
     facts: for the manifest.
@@ -70,9 +74,3 @@ def sign_drawn(facts: dict, source_type: str) -> Marks:
   if _OFF.value:
     return UNMARKED
   return Marks(_identity(), None, facts, source_type=source_type)
-
-
-def describe(marks: Marks) -> dict:
-  """For the report: what the files carry, and why if nothing."""
-  said = marks.describe()
-  return {**said, 'turned_off_by': f'--{OFF_FLAG}'} if _OFF.value else said

@@ -1,4 +1,4 @@
-"""Looks at held-out frames: what is measured, and which look is kept."""
+"""Validation of a fine-tuning: what is measured, and which step is kept."""
 
 import dataclasses
 import json
@@ -10,11 +10,14 @@ import pytest
 from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError
-from flaxheads.fewshot import examiner as examining
 from flaxheads.fewshot import finetune_step, finetuning
-from flaxheads.fewshot.examiner import STAND_IN, assemble, make_examiner
-from flaxheads.fewshot.held_out import Curve, Examiner, HeldOut, Look, score
-from flaxheads.fewshot.person import embed_person
+from flaxheads.fewshot import validator as validators
+from flaxheads.fewshot.direct import embed_person
+from flaxheads.fewshot.validation import ValidationCurve as Curve
+from flaxheads.fewshot.validation import ValidationFrames as Frames
+from flaxheads.fewshot.validation import ValidationResult as Result
+from flaxheads.fewshot.validation import Validator, score
+from flaxheads.fewshot.validator import PROXY, assemble, make_validator
 from flaxheads.metrics import identity
 from flaxheads.metrics.networks import MetricNetwork
 from tests import tiny_game
@@ -61,17 +64,15 @@ def _detect(points):
 def test_landmark_error_is_against_what_is_found_in_the_true_frames():
   points = _points()
   # The detector sees frame 1 moved by two tenths, and nothing in frame 3.
-  held_out = HeldOut(
-    Examiner(_detect(points)), _plain([0, 12, 20, 203]), points
-  )
-  look = held_out.examine(7, 0.5, _plain([3, 13, 29, 30]))
+  frames = Frames(Validator(_detect(points)), _plain([0, 12, 20, 203]), points)
+  look = frames.measure(7, 0.5, _plain([3, 13, 29, 30]))
   # Frame 0: 0.3; 1: 0.3 - 0.2; 2: far away, counts 1; 3: as was asked for, 0.
   np.testing.assert_allclose(
     look.landmark_error, (0.3 + 0.1 + 1) / 4, rtol=1e-6
   )
   assert (look.step, look.loss, look.no_face) == (7, 0.5, 0)
   assert look.identity is None
-  look = held_out.examine(8, 0.5, _plain([200, 12, 200, 30]))
+  look = frames.measure(8, 0.5, _plain([200, 12, 200, 30]))
   assert (look.landmark_error, look.no_face) == (0.5, 0.5)
 
 
@@ -88,8 +89,8 @@ def _embed(frames, points):
 
 def test_identity_is_the_mean_cosine_with_the_true_frames():
   points = _points(2)
-  held_out = HeldOut(Examiner(None, _embed), _plain([0, 30]), points)
-  look = held_out.examine(1, 0.5, _plain([60, 30]))
+  frames = Frames(Validator(None, _embed), _plain([0, 30]), points)
+  look = frames.measure(1, 0.5, _plain([60, 30]))
   np.testing.assert_allclose(look.identity, (0.5 + 1) / 2, rtol=1e-6)
   assert look.landmark_error is None and look.no_face is None
 
@@ -97,91 +98,108 @@ def test_identity_is_the_mean_cosine_with_the_true_frames():
 @pytest.mark.parametrize('level', [254, 255])
 def test_what_cannot_be_embedded_is_like_nobody(level):
   points = _points(2)
-  held_out = HeldOut(Examiner(None, _embed), _plain([0, 30]), points)
-  look = held_out.examine(1, 0.5, _plain([0, level]))
+  frames = Frames(Validator(None, _embed), _plain([0, 30]), points)
+  look = frames.measure(1, 0.5, _plain([0, level]))
   assert look.identity == 0.5
   # Without an embedding of the true frame there is nothing to compare with.
-  held_out = HeldOut(Examiner(None, _embed), _plain([0, level]), points)
-  assert held_out.examine(1, 0.5, _plain([0, 30])).identity is None
+  frames = Frames(Validator(None, _embed), _plain([0, level]), points)
+  assert frames.measure(1, 0.5, _plain([0, 30])).identity is None
 
 
 def test_score_is_the_loss_and_what_the_face_has_lost():
-  start = Look(0, 4.0, 0.10, 0.0, 0.75)
+  start = Result(0, 4.0, 0.10, 0.0, 0.75)
   assert score(start, start, CONFIG) == 1
-  better = Look(9, 2.0, 0.04, 0.0, 0.90)
+  better = Result(9, 2.0, 0.04, 0.0, 0.90)
   np.testing.assert_allclose(score(better, start, CONFIG), 0.5, rtol=1e-6)
   # Within the slack of 0.03 and 0.05 the loss decides alone.
-  near = Look(9, 2.0, 0.12, 0.0, 0.71)
+  near = Result(9, 2.0, 0.12, 0.0, 0.71)
   np.testing.assert_allclose(score(near, start, CONFIG), 0.5, rtol=1e-6)
-  worse = Look(9, 2.0, 0.25, 0.0, 0.40)
+  worse = Result(9, 2.0, 0.25, 0.0, 0.40)
   wanted = 0.5 + 1 * (0.15 - 0.03) + 2 * (0.35 - 0.05)
   np.testing.assert_allclose(score(worse, start, CONFIG), wanted, rtol=1e-6)
   alone = FinetuneConfig(landmark_weight=0.0, identity_weight=0.0)
   np.testing.assert_allclose(score(worse, start, alone), 0.5, rtol=1e-6)
-  plain = [Look(*given) for given in ((0, 4.0), (9, 2.0))]
+  plain = [Result(*given) for given in ((0, 4.0), (9, 2.0))]
   np.testing.assert_allclose(score(plain[1], plain[0], CONFIG), 0.5, rtol=1e-6)
 
 
 def test_a_loss_of_nothing_divides():
-  start = Look(0, 0.0)
-  assert score(start, start, CONFIG) == 1 < score(Look(1, 0.1), start, CONFIG)
+  start = Result(0, 0.0)
+  assert score(start, start, CONFIG) == 1 < score(Result(1, 0.1), start, CONFIG)
 
 
-def _curve(looks, num_held_out=1, config=CONFIG):
-  curve = Curve(config, num_held_out, Examiner(detector='d', identity='i'))
+def _curve(looks, num_validation_frames=1, config=CONFIG):
+  curve = Curve(
+    config, num_validation_frames, Validator(detector='d', identity='i')
+  )
   return curve, [curve.add(look) for look in looks]
 
 
-def test_the_look_with_the_best_score_is_kept():
+def test_the_step_with_the_best_score_is_kept():
   looks = [
-    Look(0, 4.0, 0.10, 0.0, 0.75),
-    Look(10, 3.0, 0.10, 0.0, 0.75),
-    Look(20, 2.9, 0.04, 0.0, 0.90),
-    Look(30, 2.0, 0.52, 0.5, 0.90),  # the lowest loss, but half without a face
+    Result(0, 4.0, 0.10, 0.0, 0.75),
+    Result(10, 3.0, 0.10, 0.0, 0.75),
+    Result(20, 2.9, 0.04, 0.0, 0.90),
+    Result(
+      30, 2.0, 0.52, 0.5, 0.90
+    ),  # the lowest loss, but half without a face
   ]
   curve, kept = _curve(looks)
   assert kept == [True, True, True, False]
   assert curve.kept == looks[2]
   described = json.loads(json.dumps(curve.describe(), allow_nan=False))
-  assert described['kept'] == 20 and described['num_held_out'] == 1
+  assert described['kept'] == 20 and described['num_validation_frames'] == 1
   assert (described['detector'], described['identity']) == ('d', 'i')
-  assert [look['loss'] for look in described['looks']] == [4.0, 3.0, 2.9, 2.0]
-  assert [look['no_face'] for look in described['looks']] == [0, 0, 0, 0.5]
-  scores = [look['score'] for look in described['looks']]
+  assert [look['loss'] for look in described['results']] == [4.0, 3.0, 2.9, 2.0]
+  assert [look['no_face'] for look in described['results']] == [0, 0, 0, 0.5]
+  scores = [look['score'] for look in described['results']]
   assert scores == [score(look, looks[0], CONFIG) for look in looks]
 
 
 def test_another_face_is_not_kept_for_its_lower_loss():
   looks = [
-    Look(0, 4.0, identity=0.90),
-    Look(10, 3.0, identity=0.88),
-    Look(20, 2.0, identity=0.30),  # 0.5 + 2 * (0.6 - 0.05)
-    Look(30, 2.9, identity=0.87),
+    Result(0, 4.0, identity=0.90),
+    Result(10, 3.0, identity=0.88),
+    Result(20, 2.0, identity=0.30),  # 0.5 + 2 * (0.6 - 0.05)
+    Result(30, 2.9, identity=0.87),
   ]
   curve, kept = _curve(looks)
   assert kept == [True, True, False, True]
   np.testing.assert_allclose(
-    [look['score'] for look in curve.describe()['looks']],
+    [look['score'] for look in curve.describe()['results']],
     [1, 0.75, 1.6, 0.725],
     rtol=1e-6,
   )
 
 
-def test_equal_looks_keep_the_earlier():
-  _, kept = _curve([Look(0, 1.0), Look(10, 0.5), Look(20, 0.5)])
+def test_of_equal_scores_the_earlier_is_kept():
+  _, kept = _curve(
+    [
+      Result(0, 1.0),
+      Result(10, 0.5),
+      Result(20, 0.5),
+    ]
+  )
   assert kept == [True, True, False]
 
 
-def test_with_nothing_held_out_the_last_is_kept():
-  curve, kept = _curve([Look(0, 1.0), Look(10, 0.5), Look(20, 9.0)], 0)
+def test_without_validation_frames_the_last_is_kept():
+  curve, kept = _curve(
+    [
+      Result(0, 1.0),
+      Result(10, 0.5),
+      Result(20, 9.0),
+    ],
+    0,
+  )
   assert kept == [True, True, True]
   assert curve.describe()['kept'] == 20
 
 
 def test_a_long_curve_is_told_in_part():
   losses = [abs(i - 700) + 1.0 for i in range(3001)]
-  curve, _ = _curve([Look(i, loss) for i, loss in enumerate(losses)])
-  looks = curve.describe()['looks']
+  curve, _ = _curve([Result(i, loss) for i, loss in enumerate(losses)])
+  looks = curve.describe()['results']
   steps = [look['step'] for look in looks]
   assert len(steps) in (400, 401) and {0, 700, 3000} < set(steps)
   assert max(np.diff(steps)) <= 8 and min(np.diff(steps)) >= 1
@@ -195,14 +213,14 @@ class _Coded:
     self._losses = iter(enumerate(losses))
 
   def __call__(self, *_):
-    return finetune_step.Programs(self._step, self._look)
+    return finetune_step.Programs(self._step, self._validate)
 
   def _step(self, state, x, y):
     psi = state.generator['adain_params'] + 1
     moved = {**state.generator, 'adain_params': psi}
     return state.replace(average=moved, generator=moved), None
 
-  def _look(self, state, x, y):
+  def _validate(self, state, x, y):
     i, loss = next(self._losses)
     return loss, np.full((len(x), *x.shape[1:]), i, np.uint8)
 
@@ -232,7 +250,7 @@ def _finetune(monkeypatch, model, faces, errors, **settings):
     points,
     settings,
     on_progress=progress.append,
-    examiner=Examiner(detect, detector='fake'),
+    validator=Validator(detect, detector='fake'),
   )
   moved = fewshot.feed_forward(model, frames, points).adain_params
   moved = person.adain_params - moved
@@ -245,30 +263,18 @@ def test_the_landmark_error_decides_beside_the_loss(monkeypatch, model, faces):
     monkeypatch, model, faces, [0.5, 0.1, 0.05, None]
   )
   assert person.info['steps'] == 4 and moved == [4]
-  assert person.info['held_out_loss'] == 3
+  assert person.info['validation_loss'] == 3
   curve = person.info['curve']
   assert curve['kept'] == 4 and curve['detector'] == 'fake'
-  assert curve['identity'] is None and curve['num_held_out'] == 1
-  found = [look['landmark_error'] for look in curve['looks']]
+  assert curve['identity'] is None and curve['num_validation_frames'] == 1
+  found = [look['landmark_error'] for look in curve['results']]
   np.testing.assert_allclose(found, [0.5, 0.1, 0.05, 1.0], rtol=1e-5)
-  assert [look['no_face'] for look in curve['looks']] == [0, 0, 0, 1]
+  assert [look['no_face'] for look in curve['results']] == [0, 0, 0, 1]
   assert [look.best_step for look in progress] == [2, 4, 4]
-  np.testing.assert_allclose(progress[-1].look.landmark_error, 1)
+  np.testing.assert_allclose(progress[-1].result.landmark_error, 1)
   # Losses are 3/5 and 2/5 of the first; the last has lost 0.5.
-  scores = [look['score'] for look in curve['looks']]
+  scores = [look['score'] for look in curve['results']]
   np.testing.assert_allclose(scores[2:], [0.6, 0.4 + 0.5 - 0.03], rtol=1e-4)
-
-
-def test_a_weight_of_nothing_leaves_it_to_the_loss(monkeypatch, model, faces):
-  frames, points = faces
-  monkeypatch.setattr(finetuning, 'build_programs', _Coded([5, 4, 3, 2]))
-  settings = dataclasses.replace(
-    SETTINGS, min_steps=6, max_steps=6, landmark_weight=0.0
-  )
-  person = fewshot.finetune(
-    model, frames, points, settings, examiner=Examiner(lambda picture: [])
-  )
-  assert person.info['steps'] == 6
 
 
 def test_of_one_picture_the_last_is_kept_and_all_is_told(monkeypatch, model):
@@ -276,8 +282,8 @@ def test_of_one_picture_the_last_is_kept_and_all_is_told(monkeypatch, model):
   person, moved, _ = _finetune(monkeypatch, model, faces, [0.1, 0.2, None, 0.3])
   assert person.info['steps'] == 6 and moved == [6]
   curve = person.info['curve']
-  assert curve['num_held_out'] == 0 and curve['kept'] == 6
-  found = [look['landmark_error'] for look in curve['looks']]
+  assert curve['num_validation_frames'] == 0 and curve['kept'] == 6
+  found = [look['landmark_error'] for look in curve['results']]
   np.testing.assert_allclose(found, [0.1, 0.2, 1.0, 0.3], rtol=1e-5)
 
 
@@ -288,12 +294,12 @@ def test_it_ends_when_the_score_improves_no_more(monkeypatch, model, faces):
   assert progress[-1].step == 4 and moved == [2]
 
 
-def test_the_models_own_embeddings_stand_in(model, faces):
+def test_the_models_own_embeddings_are_the_proxy(model, faces):
   frames, points = faces
-  examiner = assemble(model)
-  assert examiner.identity == STAND_IN and 'CSIM' not in examiner.identity
-  assert examiner.detect is None and examiner.detector is None
-  found = examiner.embed(frames, points)
+  validator = assemble(model)
+  assert validator.identity == PROXY and 'CSIM' not in validator.identity
+  assert validator.detect is None and validator.detector is None
+  found = validator.embed(frames, points)
   for i in range(len(frames)):
     one = slice(i, i + 1)
     alone, _ = embed_person(model, frames[one], points[one])
@@ -310,14 +316,14 @@ def test_arcface_sees_faces_where_they_were_asked_for(model):
     'unverified weights',
     'a',
   )
-  examiner = assemble(model, ('d', lambda picture: []), network)
-  assert examiner.identity == 'CSIM (unverified weights)'
-  assert examiner.identify() == {
+  validator = assemble(model, ('d', lambda picture: []), network)
+  assert validator.identity == 'CSIM (unverified weights)'
+  assert validator.identify() == {
     'detector': 'd', 'identity': 'CSIM (unverified weights)', 'weights': 'a'
   }  # fmt: skip
   wanted = 2 * identity.align(frames, points) - 1
   np.testing.assert_allclose(
-    examiner.embed(frames, points), wanted.reshape(2, -1), rtol=1e-6
+    validator.embed(frames, points), wanted.reshape(2, -1), rtol=1e-6
   )
 
 
@@ -329,11 +335,11 @@ def test_the_usual_examiner_says_what_is_missing(
   def missing(name):
     raise UserError(f'detector: {name} is not installed')
 
-  monkeypatch.setattr(examining, 'make_detector', missing)
-  examiner = make_examiner(model)
-  assert examiner.identify() == {
-    'detector': None, 'identity': STAND_IN, 'weights': None
+  monkeypatch.setattr(validators, 'make_detector', missing)
+  validator = make_validator(model)
+  assert validator.identify() == {
+    'detector': None, 'identity': PROXY, 'weights': None
   }  # fmt: skip
-  assert 'goes without landmark errors' in caplog.text
-  monkeypatch.setattr(examining, 'make_detector', lambda name: name)
-  assert make_examiner(model).identify()['detector'] == 'mediapipe'
+  assert 'takes no landmark errors' in caplog.text
+  monkeypatch.setattr(validators, 'make_detector', lambda name: name)
+  assert make_validator(model).identify()['detector'] == 'mediapipe'

@@ -1,4 +1,4 @@
-"""Whether pictures are fit for making a person of them, in plain words."""
+"""Warnings about pictures that make a poor person."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ _ALIKE_POINTS = 0.02  # of the distance between the outer eye corners
 _ALIKE_PIXELS = 4.0  # of 255
 
 
-def remarks(support: Support, where: str) -> list[str]:
-  """Sentences on what is wrong with pictures; none where all is well.
+def support_warnings(support: Support, where: str) -> list[str]:
+  """One sentence for each thing that is wrong with the pictures.
 
   Args:
     support: T frames of one person.
-    where: what the pictures are called.
+    where: name of the pictures in the sentences.
   """
   found = [_too_small(support, where), _no_frontal_view(support, where)]
   return [text for text in (*found, _too_alike(support, where)) if text]
@@ -28,7 +28,7 @@ def _too_small(support, where):
     return ''
   return (
     f'{where}: the faces are too small, about {side / 2:.0f} pixels; the model'
-    f' draws them {size // 2} pixels large and will be blurred; give closer or'
+    f' generates faces of {size // 2}, which will be blurred; give closer or'
     ' larger pictures'
   )
 
@@ -39,8 +39,8 @@ def _no_frontal_view(support, where):
     return ''
   return (
     f'{where}: no frontal view, the nearest is turned by {np.nanmin(yaw):.0f}'
-    ' degrees; the hidden half of the face will be guessed; add a picture that'
-    ' looks at the camera'
+    ' degrees; the hidden half of the face will be guessed; add a picture with'
+    ' a view from the front'
   )
 
 
@@ -55,6 +55,6 @@ def _too_alike(support, where):
   if moved > _ALIKE_POINTS or changed > _ALIKE_PIXELS:
     return ''
   return (
-    f'{where}: the {count} pictures are too alike and teach no more than one;'
-    ' give other poses, expressions and light'
+    f'{where}: the {count} pictures are too alike to teach more than one;'
+    ' add other poses, expressions and light'
   )

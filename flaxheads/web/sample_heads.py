@@ -1,4 +1,4 @@
-"""Sample pictures and a sample driver: synthetic heads, drawn at first use."""
+"""Sample pictures and a sample driver: synthetic heads, rendered on demand."""
 
 import threading
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from flaxheads.provenance.marks import Marks
 
 _SEED, _SIZE, _FPS = 123, 128, 25.0
 _lock = threading.Lock()
-_drawn = {}  # Samples by folder and numbers
+_rendered = {}  # Samples by folder and numbers
 
 
 class Samples(NamedTuple):
-  """Files that anybody may try the page with.
+  """Files to try the page with.
 
   Attributes:
     pictures: of one head that does not exist.
@@ -36,15 +36,15 @@ def _marks() -> Marks:
   return Marks(installation(), None, facts, source_type=ALGORITHMIC)
 
 
-def _draw(folder, num_pictures, num_frames, tell) -> Samples:
+def _render(folder, num_pictures, num_frames, tell) -> Samples:
   marks = _marks()
-  tell('Drawing the pictures of a head that does not exist …')
+  tell('Rendering the pictures of a head that does not exist …')
   # Seconds apart, so that poses differ.
   frames, _ = synthetic_heads.make_clip(_SEED, 0, num_pictures, _SIZE, fps=1.0)
   pictures = [folder / f'head_{n}.png' for n in range(num_pictures)]
   for path, frame in zip(pictures, frames, strict=True):
     write_png(path, frame, marks.seal)
-  tell('Drawing the driver, another head that does not exist …')
+  tell('Rendering the driver, another head that does not exist …')
   frames, _ = synthetic_heads.make_clip(_SEED, 1, num_frames, _SIZE)
   driver = folder / 'driver.mp4'
   with VideoWriter(driver, _FPS, seal=marks.seal) as writer:
@@ -53,22 +53,22 @@ def _draw(folder, num_pictures, num_frames, tell) -> Samples:
   return Samples(pictures, driver)
 
 
-def draw_samples(
+def render_samples(
   folder: Path,
   tell: Callable[[str], None] = lambda text: None,
   num_pictures: int = 5,
   num_frames: int = 50,
 ) -> Samples:
-  """Draws them, or gives those that are there.
+  """Renders the samples, or returns those that are there.
 
   Args:
-    folder: exists, and stays for as long as they are used.
+    folder: exists for as long as they are used.
     tell: called with a sentence on what is being done.
     num_pictures: of the portrait.
     num_frames: of the driver, at 25 a second.
   """
-  with _lock:  # two visitors, one drawing
+  with _lock:  # two visitors, one rendering
     key = (folder, num_pictures, num_frames)
-    if key not in _drawn:
-      _drawn[key] = _draw(folder, num_pictures, num_frames, tell)
-    return _drawn[key]
+    if key not in _rendered:
+      _rendered[key] = _render(folder, num_pictures, num_frames, tell)
+    return _rendered[key]

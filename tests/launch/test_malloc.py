@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.skipif(
   platform.libc_ver()[0] != 'glibc', reason='needs glibc'
 )
-_MODULE = Path(__file__).parents[2] / 'launch/_memory.py'
+_MODULE = Path(__file__).parents[2] / 'launch/_malloc.py'
 _SIZE = 1 << 30  # bytes of what a step takes
 _KEEP = f"""
 import runpy

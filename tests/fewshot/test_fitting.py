@@ -8,7 +8,8 @@ import pytest
 from flaxheads.data.driver import Driver
 from flaxheads.data.support import Support
 from flaxheads.errors import UserError
-from flaxheads.fewshot import casting, suitability
+from flaxheads.fewshot import fitting, paste
+from flaxheads.fewshot.support_warnings import support_warnings
 from flaxheads.landmarks import face_shape
 from flaxheads.landmarks.retarget import keep_inside
 from tests.faces import face_points
@@ -34,9 +35,8 @@ def turned(yaw, gap=0.0):
 
 
 def person(points, info=None):
-  config = types.SimpleNamespace(image_size=SIZE)
   return types.SimpleNamespace(
-    config=config,
+    image_size=SIZE,
     support_points=points,
     points=points[0],
     info=info or {},
@@ -46,22 +46,22 @@ def person(points, info=None):
 
 def test_retargeting_is_for_others():
   me = person(turned(0)[None], {'source_sha256': 'abc'})
-  assert casting.wants_retargeting('auto', me, 'abd')
-  assert not casting.wants_retargeting('auto', me, 'abc')
-  assert casting.wants_retargeting('always', me, 'abc')
-  assert not casting.wants_retargeting('never', me, 'abd')
+  assert fitting.wants_retargeting('auto', me, 'abd')
+  assert not fitting.wants_retargeting('auto', me, 'abc')
+  assert fitting.wants_retargeting('always', me, 'abc')
+  assert not fitting.wants_retargeting('never', me, 'abd')
 
 
 def test_drivers_are_fitted_as_asked():
   points = np.stack([turned(yaw, 0.05 * yaw) for yaw in (0, 10, 20)])
   driver = Driver('d', points, None, 25.0, [])
   me = person(turned(10, 0.5)[None] + (3, -6))
-  plain = casting.fit_driver(me, driver, retargeted=False, pasted=False)
+  plain = fitting.fit_driver(me, driver, retargeted=False, pasted=False)
   assert plain.points is points
-  pasted = casting.fit_driver(me, driver, retargeted=False, pasted=True)
+  pasted = fitting.fit_driver(me, driver, retargeted=False, pasted=True)
   nearest = np.abs(pasted.points - me.points).mean((1, 2)).min()
   assert nearest < 0.01
-  moved = casting.fit_driver(me, driver, retargeted=True, pasted=False)
+  moved = fitting.fit_driver(me, driver, retargeted=True, pasted=False)
   assert moved.points.shape == points.shape
   assert moved._replace(points=points) == driver
 
@@ -79,7 +79,7 @@ def test_a_face_that_leaves_comes_back():
 
 def test_without_a_portrait_nothing_is_pasted():
   with pytest.raises(UserError, match='made without a portrait'):
-    casting.check_portrait(person(turned(0)[None]))
+    paste.check_portrait(person(turned(0)[None]))
 
 
 def support(yaws, side=200.0, noise=20, gap=1.0):
@@ -102,7 +102,7 @@ def support(yaws, side=200.0, noise=20, gap=1.0):
   ],
 )
 def test_unsuitable_pictures_are_told(given, words):
-  told = suitability.remarks(given, 'photos')
+  told = support_warnings(given, 'photos')
   assert len(told) == len(words)
   for text, word in zip(told, words, strict=True):
     assert text.startswith('photos: ') and word in text

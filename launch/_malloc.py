@@ -1,14 +1,15 @@
-"""Memory is kept for the next step instead of being given back after each.
+"""Settings of glibc's malloc that keep memory from one step to the next.
 
-XLA's CPU backend asks for the memory of a program at every run, gigabytes for a
-step of training, and glibc returns what is so large to the system, which fills
-each page with zeros before it hands it out again: a fifth of a step's time. One
-arena, because only the first one can grow to such sizes.
+XLA's CPU backend allocates a program's memory at every run: gigabytes for a
+training step. By default glibc returns such large blocks to the system, which
+fills each page with zeros before it hands it out again: a fifth of a step's
+time. There is one arena, because only the first can grow to such sizes.
 
-What a step leaves must not come to lie in the hole that its program's memory
-left: that would not fit in again, and the process would grow to twice its size.
-So commands that train make other holes for it, of address space alone until
-they are used. No other command does: a limit on memory would not see them.
+The results of a step must not be placed in the gap that its program's memory
+left: the memory would no longer fit, and the process would grow to twice its
+size. So commands that train make other gaps for them, which are only address
+space until they are used. No other command does, because a limit on memory
+would not allow for them.
 """
 
 import ctypes
@@ -20,7 +21,7 @@ _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 _HOLES, _HOLE, _WALL = 64, 64 << 20, 1 << 20  # how many, bytes, bytes between
 
 
-def keep() -> None:
+def keep_memory() -> None:
   """Tells glibc, before other threads have asked for memory."""
   if platform.libc_ver()[0] != 'glibc':
     return
@@ -32,7 +33,7 @@ def keep() -> None:
 
 @functools.cache
 def make_holes() -> None:
-  """Once in a process, after `keep` and before there is much in memory."""
+  """Makes the gaps, once; after `keep_memory`, before memory fills."""
   if platform.libc_ver()[0] != 'glibc':
     return
   libc = ctypes.CDLL(None)

@@ -1,0 +1,158 @@
+"""What is rendered: a person, drivers fitted to it, marks, and the report."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+
+from flaxheads.data.driver import Driver, load_driver
+from flaxheads.errors import check_choice, check_range
+from flaxheads.fewshot import fitting
+from flaxheads.fewshot.animation_folder import unique_names
+from flaxheads.fewshot.paste import check_portrait
+from flaxheads.fewshot.person import Person
+from flaxheads.fewshot.person_folder import load_person
+from flaxheads.provenance.examine import sha256_of
+from flaxheads.provenance.marks import Marks, default_marks
+
+# Makes the marks of a file from the model's SHA-256 and the manifest's facts.
+MakeMarks = Callable[[str, dict], Marks]
+_DEFAULT_SIZE = 256  # pixels, of videos; smaller frames are enlarged
+_ORIGIN = ('model', 'model_sha256', 'method', 'num_shots', 'rights_date')
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderOptions:
+  """How a person is animated.
+
+  Attributes:
+    retarget: whether the driver's motion is put on the person's own face
+      shape: 'auto' (unless the driver is the file that the person was made
+      from), 'always' or 'never'.
+    paste_back: whether the video is the whole portrait with the head in it.
+    sound: whether the driver's sound is kept.
+    size: side of the video in pixels; None: the person's image size, at least
+      256. A pasted video has the portrait's size.
+  """
+
+  retarget: str = 'auto'
+  paste_back: bool = False
+  sound: bool = True
+  size: int | None = None
+
+  def __post_init__(self):
+    check_choice('--retarget', self.retarget, fitting.RETARGET)
+    if self.size is not None:
+      check_range('--size', self.size, 64, 2048)
+
+
+def _digest(driver: Driver) -> str:
+  return sha256_of(driver.path) if driver.path else 'not recorded'
+
+
+def fit_driver(
+  person: Person, driver: Driver, options: RenderOptions
+) -> tuple[Driver, bool]:
+  """A driver with the points for this person, and whether it was retargeted."""
+  retargeted = fitting.wants_retargeting(
+    options.retarget, person, _digest(driver)
+  )
+  pasted = options.paste_back
+  return fitting.fit_driver(person, driver, retargeted, pasted), retargeted
+
+
+def marks_of(
+  person: Person,
+  drivers: Sequence[Driver] = (),
+  make_marks: MakeMarks = default_marks,
+) -> Marks:
+  """The marks of a file that shows a person.
+
+  Args:
+    person: Person.
+    drivers: what moved the person.
+    make_marks: as of `render_video`.
+  """
+  info = person.info
+  facts = {key: info[key] for key in _ORIGIN if key in info}
+  portrait = info.get('source_sha256', 'not recorded')
+  facts['rights'] = info.get('rights', 'not recorded')
+  facts['ingredients'] = [
+    {'role': 'portrait', 'sha256': portrait},
+    *({'role': 'driver', 'sha256': _digest(driver)} for driver in drivers),
+  ]
+  return make_marks(info.get('model_sha256', ''), facts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """What is rendered: a person, the drivers that fit, the marks, the report."""
+
+  person: Person
+  drivers: list[Driver]
+  options: RenderOptions
+  size: int
+  marks: Marks
+  report: dict
+
+
+def prepare(
+  person: Person | str | os.PathLike,
+  drivers: Sequence[Driver | str | os.PathLike],
+  options: RenderOptions,
+  make_marks: MakeMarks,
+  frames: bool,
+) -> Job:
+  """Reads what is given by name, fits the drivers, and writes the report.
+
+  Args:
+    person: Person, or its folder.
+    drivers: Driver, or files.
+    options: RenderOptions.
+    make_marks: who signs, and what is marked.
+    frames: whether drivers that are read here keep their frames.
+
+  Raises:
+    UserError: an input cannot be read, or the person has no portrait to paste.
+  """
+  folder = None
+  if not isinstance(person, Person):
+    folder, person = str(person), load_person(os.fspath(person))
+  if options.paste_back:
+    check_portrait(person)
+  drivers = [
+    driver
+    if isinstance(driver, Driver)
+    else load_driver(driver, person.image_size, frames=frames)
+    for driver in drivers
+  ]
+  if not options.sound:
+    drivers = [driver._replace(sound=None) for driver in drivers]
+  drivers = unique_names(drivers)
+  fitted = [fit_driver(person, driver, options) for driver in drivers]
+  marks = marks_of(person, drivers, make_marks)
+  # The curve of fine-tuning is long, and in the report of the person.
+  info = {key: value for key, value in person.info.items() if key != 'curve'}
+  report = {
+    'person': folder or info.get('source'),
+    **info,
+    'model_size': person.image_size,
+    'pasted_back': options.paste_back,
+    'drivers': [
+      {
+        'file': str(driver.path),
+        'name': driver.name,
+        'frames': len(driver.points),
+        'fps': driver.fps,
+        'retargeted': retargeted,
+      }
+      for driver, retargeted in fitted
+    ],
+    'marks': marks.describe(),
+    'remarks': [
+      *info.get('remarks', ()),
+      *(remark for driver in drivers for remark in driver.remarks),
+    ],
+  }
+  size = options.size or max(_DEFAULT_SIZE, person.image_size)
+  fitted = [driver for driver, _ in fitted]
+  return Job(person, fitted, options, size, marks, report)
