@@ -18,7 +18,7 @@ from flaxheads.weights import store
 BATCH_SIZE = 16
 # Marks of MetricNetwork.
 UNVERIFIED, RANDOM = 'unverified weights', 'random weights'
-STAND_IN = 'stand-in weights'
+STAND_IN = 'proxy weights'
 
 
 class MetricNetwork(NamedTuple):
@@ -31,7 +31,7 @@ class MetricNetwork(NamedTuple):
     apply: ([-1, 1] frames [BATCH_SIZE, H, W, 3], as many as the network
       takes) -> [BATCH_SIZE, ...].
     mark: what stands beside the name of every number made with it: '',
-      'unverified weights', 'stand-in weights' or 'random weights'.
+      'unverified weights', 'proxy weights' or 'random weights'.
     digest: stands for the weights where results are looked up.
   """
 

@@ -112,9 +112,9 @@ def test_all_methods_stand_in_one_table(house, things, tmp_path):
   assert 'trained on synthetic_heads in 2 steps' in warnings
   assert all('csim' not in row for row in drawn)
   assert all(-1 <= row['csim_stand-in_weights'] <= 1 for row in drawn)
-  assert 'CSIM (stand-in weights)' in done.out
+  assert 'CSIM (proxy weights)' in done.out
   page = (tmp_path / 'report.html').read_text()
-  assert 'CSIM (stand-in weights): no CSIM, but' in page
+  assert 'CSIM (proxy weights): no CSIM, but' in page
   assert 'cosine of ArcFace' not in page
   for title in ('Nearest frame', 'X2Face', 'Pix2pixHD', 'Ours-FF'):
     assert f'| {title} (1) |' in done.out
