@@ -8,10 +8,11 @@ from flaxheads.errors import UserError
 from flaxheads.fewshot import folders
 from flaxheads.fewshot.direct import DirectPerson
 from flaxheads.fewshot.person import Person
+from flaxheads.fewshot.photo_person import PhotoPerson
 from flaxheads.landmarks.crop import CropBox
 
 KIND = 'person'
-KINDS = {kind.kind: kind for kind in (DirectPerson,)}
+KINDS = {kind.kind: kind for kind in (DirectPerson, PhotoPerson)}
 _MAX_CROP = 8  # times the portrait; see data/face_clips.py
 
 

@@ -84,9 +84,29 @@ def border(image_size: float) -> np.ndarray:
   return ((1 + 2 * _BORDER_OUTSIDE) * square - _BORDER_OUTSIDE) * image_size
 
 
-def border_depth() -> np.ndarray:
-  """float64 [NUM_BORDER], cm: behind everything."""
-  return np.full(NUM_BORDER, _BORDER_DEPTH)
+def place_vertices(source, target, image_size: float, xp=np):
+  """Adds the border, and holds back vertices that follow the head in part.
+
+  Args:
+    source: float [..., V, 3], of `mesh_vertices`; its depth is not read.
+    target: float [..., V, 3], in an image of the same size.
+    image_size: of both, pixels.
+    xp: numpy or jax.numpy.
+
+  Returns:
+    Source [..., V + NUM_BORDER, 2] and target [..., V + NUM_BORDER, 3].
+  """
+  shares = SHARES[:, None].astype(np.float32)
+  anchors = np.full((NUM_BORDER, 3), _BORDER_DEPTH, np.float32)
+  anchors[:, :2] = border(image_size)
+  anchors = xp.broadcast_to(anchors, (*target.shape[:-2], *anchors.shape))
+  source = source[..., :2]
+  places = source + shares * (target[..., :2] - source)
+  target = xp.concatenate([places, target[..., 2:]], -1)
+  return (
+    xp.concatenate([source, anchors[..., :2]], -2),
+    xp.concatenate([target, anchors], -2),
+  )
 
 
 def _make_mirror():

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from flaxheads.landmarks import head_mesh
 
@@ -45,31 +44,6 @@ class WarpField(NamedTuple):
   seen: jax.Array
 
 
-def place_vertices(source, target, image_size):
-  """Completes the vertices by the border, and holds back those that half move.
-
-  Args:
-    source: float [..., V, 3], of `head_mesh.mesh_vertices`; or [..., V, 2].
-    target: float [..., V, 3].
-    image_size: of both, pixels.
-
-  Returns:
-    Source [..., V + NUM_BORDER, 2] and target [..., V + NUM_BORDER, 3].
-  """
-  shares = jnp.asarray(head_mesh.SHARES, jnp.float32)[:, None]
-  places = source[..., :2] + shares * (target[..., :2] - source[..., :2])
-  target = jnp.concatenate([places, target[..., 2:]], -1)
-  anchors = head_mesh.border(image_size)
-  anchors = np.concatenate([anchors, head_mesh.border_depth()[:, None]], -1)
-  anchors = jnp.broadcast_to(
-    anchors.astype(np.float32), (*target.shape[:-2], *anchors.shape)
-  )
-  return (
-    jnp.concatenate([source[..., :2], anchors[..., :2]], -2),
-    jnp.concatenate([target, anchors], -2),
-  )
-
-
 def warp_field(
   source: jax.Array,
   target: jax.Array,
@@ -100,7 +74,7 @@ def warp_field(
   source, target = jax.lax.stop_gradient((source, target))
   if origin is None:
     origin = jnp.zeros((source.shape[0], 2), jnp.float32)
-  source, target = place_vertices(source, target, image_size)
+  source, target = head_mesh.place_vertices(source, target, image_size, jnp)
 
   def one(source, target, origin):
     centres = (jnp.arange(size, dtype=jnp.float32) + 0.5) * step

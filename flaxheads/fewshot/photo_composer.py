@@ -1,0 +1,177 @@
+"""Frames of a person from their photographs: each part from the best of them.
+
+The rest of the picture comes from one photograph; mouth and eyes are blended
+in from those that show them as they are wanted, with feathered edges and
+matched colours.
+"""
+
+import concurrent.futures
+import functools
+import os
+
+import cv2
+import numpy as np
+
+from flaxheads.fewshot.composition import Target, compose
+from flaxheads.fewshot.photo_parts import PARTS, PartChooser, part_costs
+from flaxheads.landmarks import head_mesh, layout
+
+# Regions that are blended in, and how far about their points, in distances of
+# the outer eye corners.
+_REGIONS = {
+  'mouth': (((*layout.OUTER_LIPS, *layout.INNER_LIPS), 0.16),),
+  'eyes': ((layout.LEFT_EYE, 0.14), (layout.RIGHT_EYE, 0.14)),
+}
+_SCENE_SIDE = 64  # pixels
+_SCENE_MARGIN = 4  # about heads, in those pixels
+_SAME_SCENE = 16.0  # levels of 255 that backgrounds of one scene differ by
+_MAX_SHIFT = 24.0  # levels, of the colours of a part
+
+
+class PhotoComposer:
+  """Composes frames of one person."""
+
+  def __init__(self, photographs: np.ndarray, support_points: np.ndarray):
+    """Fits the head in all photographs.
+
+    Args:
+      photographs: uint8 [T, S, S, 3].
+      support_points: float [T, 68, 2], pixels.
+    """
+    self._photographs = photographs
+    self._points = np.asarray(support_points, np.float64)
+    track = head_mesh.fit_head(self._points)
+    self._rest = track.rest
+    self._source = head_mesh.mesh_vertices(track)
+    self._other_scene = ~_same_scenes(photographs, self._source)
+
+  def start(self) -> dict[str, PartChooser]:
+    """The choices at the start of a clip, to hand on from call to call."""
+    return {part: PartChooser() for part in PARTS}
+
+  def __call__(self, points, choosers: dict[str, PartChooser]) -> np.ndarray:
+    """Composes the next frames of a clip.
+
+    Args:
+      points: float [F, 68, 2], pixels.
+      choosers: of `start`; advanced by F frames.
+
+    Returns:
+      uint8 [F, S, S, 3].
+    """
+    points = np.asarray(points, np.float64)
+    target = head_mesh.fit_head(points, self._rest)
+    costs = part_costs(self._points, points)
+    # Another background in the middle of a clip would be a cut.
+    costs['rest'][:, self._other_scene] = np.inf
+    weights = [
+      {part: choosers[part](costs[part][f]) for part in PARTS}
+      for f in range(len(points))
+    ]
+    vertices = head_mesh.mesh_vertices(target)
+    return np.stack(list(_pool().map(self._compose, vertices, weights)))
+
+  def _compose(self, vertices, weights):
+    """One frame: float32 [V, 3], and the photographs' weights for each part."""
+    size, rest = self._photographs.shape[1], weights['rest']
+    layers = []
+    for t in np.flatnonzero(rest):
+      source, placed = head_mesh.place_vertices(self._source[t], vertices, size)
+      target = Target(placed, (0, 0, size, size))
+      whole = compose(self._photographs[t], source, target)
+      layers.append((rest[t], whole, target))
+    frame = _mix([layer[:2] for layer in layers])
+    target = max(layers, key=lambda layer: layer[0])[2]
+    for part, regions in _REGIONS.items():
+      if not np.array_equal(weights[part], rest):
+        for members, reach in regions:
+          self._blend_in(frame, target, weights[part], vertices, members, reach)
+    return frame
+
+  def _blend_in(self, frame, target, weights, vertices, members, reach):
+    """Replaces a region of the frame."""
+    size = len(frame)
+    mask, box = _feathered(vertices[:68, :2], members, reach, size)
+    if mask is None:
+      return
+    left, top, right, bottom = box
+    patch = _mix(
+      [
+        (
+          weights[t],
+          compose(
+            self._photographs[t],
+            head_mesh.place_vertices(self._source[t], vertices, size)[0],
+            target,
+            box,
+          ),
+        )
+        for t in np.flatnonzero(weights)
+      ]
+    ).astype(np.float32)
+    place = frame[top:bottom, left:right]
+    apart = place - patch
+    ring = mask * (1 - mask)
+    shift = (ring * apart).sum((0, 1)) / max(float(ring.sum()), 1e-6)
+    apart = apart - np.clip(shift, -_MAX_SHIFT, _MAX_SHIFT)
+    mixed = np.round(place - mask * apart)
+    place[:] = np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+@functools.cache
+def _pool():
+  """Frames are composed side by side: OpenCV and numpy leave the GIL."""
+  return concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+
+
+def _mix(layers):
+  """The weighted mean of uint8 images."""
+  if len(layers) == 1:
+    return layers[0][1]
+  mean = sum(np.float32(weight) * image for weight, image in layers)
+  return np.round(mean).astype(np.uint8)
+
+
+def _feathered(points, members, reach, size):
+  """A soft mask about points, float32 [h, w, 1], and its box in the frame."""
+  radius = max(1, round(reach * np.linalg.norm(points[36] - points[45])))
+  places = points[list(members)]
+  low = np.floor(places.min(0)).astype(int) - 3 * radius
+  high = np.ceil(places.max(0)).astype(int) + 3 * radius
+  left, top = np.maximum(low, 0)
+  right, bottom = np.minimum(high, size)
+  if left >= right or top >= bottom:
+    return None, None
+  mask = np.zeros((bottom - top, right - left), np.uint8)
+  hull = cv2.convexHull(np.round(places - (left, top)).astype(np.int32))
+  cv2.fillConvexPoly(mask, hull, 1)
+  disc = cv2.getStructuringElement(
+    cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)
+  )
+  mask = cv2.dilate(mask, disc).astype(np.float32)
+  mask = cv2.GaussianBlur(mask, (0, 0), max(1.0, radius / 2))
+  return mask[..., None], (left, top, right, bottom)
+
+
+def _same_scenes(photographs, vertices):
+  """Whether a background is that of the first photograph, bool [T]."""
+  scale = _SCENE_SIDE / photographs.shape[1]
+  outline = list(head_mesh.topology().outlines[0])
+  kernel = np.ones((2 * _SCENE_MARGIN + 1,) * 2, np.uint8)
+  images, heads = [], []
+  for photograph, places in zip(photographs, vertices, strict=True):
+    image = cv2.resize(
+      photograph, (_SCENE_SIDE, _SCENE_SIDE), interpolation=cv2.INTER_AREA
+    )
+    head = np.zeros((_SCENE_SIDE, _SCENE_SIDE), np.uint8)
+    loop = np.round(places[outline, :2] * scale).astype(np.int32)
+    cv2.fillPoly(head, [loop], 1)
+    head[loop[:, 1].max() - _SCENE_MARGIN :] = 1  # neck and clothes
+    images.append(image.astype(np.float32))
+    heads.append(cv2.dilate(head, kernel))
+  same = []
+  for image, head in zip(images, heads, strict=True):
+    background = (head == 0) & (heads[0] == 0)
+    apart = np.abs(image - images[0]).mean(-1)
+    same.append(not background.any() or apart[background].mean() < _SAME_SCENE)
+  return np.array(same)

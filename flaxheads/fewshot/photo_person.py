@@ -1,0 +1,126 @@
+"""A person made of their photographs: pixels moved by the head mesh.
+
+Nothing is trained. What no photograph shows, such as the teeth behind lips that
+are closed in all of them, is filled plausibly at best.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+import cv2
+import jax
+import numpy as np
+
+from flaxheads.data.support import Support
+from flaxheads.errors import UserError
+from flaxheads.fewshot.person import Batch, Person, padded_batches
+from flaxheads.fewshot.photo_composer import PhotoComposer
+from flaxheads.landmarks.crop import crop_image
+
+# Sides of photographs and of frames, pixels.
+MIN_SIZE, MAX_SIZE = 128, 1024
+_MULTIPLE = 16  # what video encoders like
+_MAX_PHOTOGRAPHS = 64
+_BATCH = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PhotoPerson(Person):
+  """Photographs, to be moved by the head mesh.
+
+  Attributes:
+    photographs: uint8 [T, S, S, 3]; the first is `frame`.
+  """
+
+  kind: ClassVar[str] = 'photo'
+  photographs: np.ndarray
+
+  @functools.cached_property
+  def _composer(self) -> PhotoComposer:
+    return PhotoComposer(self.photographs, self.support_points)
+
+  def generate_batches(
+    self, points, batch_size: int | None = None
+  ) -> Iterator[Batch]:
+    """See Person."""
+    choosers = self._composer.start()
+    for part, count in padded_batches(points, batch_size or _BATCH):
+      frames = self._composer(part[:count], choosers)
+      padding = frames[-1:].repeat(len(part) - count, 0)
+      yield Batch(np.concatenate([frames, padding]), count)
+
+  def describe(self) -> dict[str, Any]:
+    """See Person."""
+    count, size = self.photographs.shape[:2]
+    return {'num_photographs': count, 'image_size': size}
+
+  def tensors(self) -> dict[str, Any]:
+    """See Person."""
+    return {'photographs': self.photographs}
+
+  @classmethod
+  def expected(cls, description: dict) -> tuple[int, dict[str, Any]]:
+    """See Person."""
+    count, size = (
+      description.get(name) for name in ('num_photographs', 'image_size')
+    )
+    if not (
+      isinstance(count, int)
+      and isinstance(size, int)
+      and 1 <= count <= _MAX_PHOTOGRAPHS
+      and 1 <= size <= MAX_SIZE
+    ):
+      raise UserError(
+        f'a person of {count!r} photographs of {size!r} pixels: expected 1 to '
+        f'{_MAX_PHOTOGRAPHS} of at most {MAX_SIZE}; make the person again'
+      )
+    shape = (count, size, size, 3)
+    return size, {'photographs': jax.ShapeDtypeStruct(shape, np.uint8)}
+
+  @classmethod
+  def restore(
+    cls, description: dict, tensors: dict, common: Mapping[str, Any]
+  ) -> Self:
+    """See Person."""
+    if len(common['support_points']) != len(tensors['photographs']):
+      raise UserError(
+        'a person needs the landmarks of every photograph; make the person '
+        'again'
+      )
+    return cls(**tensors, **common)
+
+
+def native_size(side: float) -> int:
+  """The side of frames for a face whose crop has `side` pixels."""
+  size = _MULTIPLE * round(side / _MULTIPLE)
+  return int(np.clip(size, MIN_SIZE, MAX_SIZE))
+
+
+def photo_person(support: Support) -> PhotoPerson:
+  """A person from photographs whose faces are known.
+
+  Args:
+    support: T frames of MAX_SIZE, so that no pixel of them is lost.
+
+  Returns:
+    PhotoPerson at the first photograph's own resolution.
+  """
+  size = native_size(support.sides[0])
+  frames = np.stack(
+    [
+      cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
+      for frame in support.frames
+    ]
+  )
+  # Without the detour over MAX_SIZE.
+  frames[0] = crop_image(support.portrait.image, support.portrait.box, size)
+  scale = np.float32(size / support.frames.shape[1])
+  return PhotoPerson(
+    frame=frames[0],
+    support_points=np.asarray(support.points, np.float32) * scale,
+    info={'method': 'photographs', 'num_shots': len(frames)},
+    portrait=support.portrait,
+    photographs=frames,
+  )
