@@ -1,9 +1,10 @@
 """Which of several faces, and the same one in frame after frame."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from flaxheads.errors import UserError
-from flaxheads.landmarks.crop import window
 from flaxheads.landmarks.detect import Detector, Face
 
 # Faces less than this part of the largest are bystanders.
@@ -38,42 +39,61 @@ class Follower:
   """Finds the same face in frame after frame of a video."""
 
   def __init__(self, detector: Detector, face: int | None, where: str):
+    """Starts before the first frame.
+
+    Args:
+      detector: of faces.
+      face: which of several, see pick_face; None: the largest.
+      where: names the video in messages.
+    """
     self._detector = detector
     self._choice = face
     self._where = where
     self._last = None
     self._alone = True
 
-  def __call__(self, image: np.ndarray) -> Face | None:
-    """The face in the next frame, or None."""
-    if self._last is None:
-      faces = self._detector(image)
-      if faces:
-        choice = self._choice
-        self._last = (
-          faces[0] if choice is None else pick_face(faces, choice, self._where)
-        )
-        self._alone = len(faces) == 1
-      return self._last
-    found = self._nearest(self._near(image))
-    if found is None:
-      faces = self._detector(image)
-      self._alone = self._alone and len(faces) <= 1
-      found = self._nearest(faces)
-      if found is None and self._alone and faces:
-        found = faces[0]  # after a cut, but nobody else was ever seen
-    self._last = found or self._last
+  def __call__(self, images: Sequence[np.ndarray]) -> list[Face | None]:
+    """The face, or None, in each of the next frames, uint8 [H, W, 3]."""
+    found = []
+    while len(found) < len(images):
+      found += self._follow(images[len(found) :])
     return found
 
-  def _near(self, image: np.ndarray) -> list[Face]:
-    """Faces around the last one: quicker, and small ones look large."""
-    half = round(1.25 * self._last.size)
-    x, y = (int(c) for c in self._last.centre)
-    corner = (x - half, y - half)
-    part = window(image, *corner, x + half, y + half)
-    faces = self._detector(np.ascontiguousarray(part))
-    shift = np.array(corner, np.float32)
-    return [Face.from_points(f.points + shift) for f in faces]
+  def _follow(self, images) -> list[Face | None]:
+    """As __call__, but ends after a face that had to be searched."""
+    if self._last is None:
+      return [self._first(images[0])]
+    found = []
+    for image, face in zip(
+      images, self._detector.track(images, self._last), strict=True
+    ):
+      if face is not None and self._nearest([face]):
+        found.append(face)
+        self._last = face
+        continue
+      found.append(self._search(image))
+      if found[-1] is not None:
+        self._last = found[-1]
+        break
+    return found
+
+  def _first(self, image) -> Face | None:
+    faces = self._detector(image)
+    if faces:
+      choice = self._choice
+      self._last = (
+        faces[0] if choice is None else pick_face(faces, choice, self._where)
+      )
+      self._alone = len(faces) == 1
+    return self._last
+
+  def _search(self, image) -> Face | None:
+    faces = self._detector(image)
+    self._alone = self._alone and len(faces) <= 1
+    found = self._nearest(faces)
+    if found is None and self._alone and faces:
+      found = faces[0]  # after a cut, but nobody else was ever seen
+    return found
 
   def _nearest(self, faces: list[Face]) -> Face | None:
     """The one that the last face can have moved to."""
