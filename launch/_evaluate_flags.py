@@ -32,8 +32,8 @@ flags.DEFINE_integer('num_test_frames', 32, 'Held-out frames, at most.')
 flags.DEFINE_integer(
   'image_size', None, "Pixels; the models', or 256 where none is needed."
 )
-flags.DEFINE_string(
-  'detector', 'mediapipe', 'Measures the landmark error; none: leave it out.'
+flags.DEFINE_bool(
+  'detect', True, 'Detect faces in the results, for the landmark errors.'
 )
 for _kind, (_names, _measures) in instruments.KINDS.items():
   flags.DEFINE_string(

@@ -23,12 +23,11 @@ def load_model():
 
 
 def _make_detection():
-  if FLAGS.detector == 'none':
-    return None, 'No NME, AKD and frames without a face: --detector=none.'
-  from flaxheads.landmarks.detect import make_detector
+  if not FLAGS.detect:
+    return None, 'No NME, AKD and frames without a face: --nodetect.'
+  from flaxheads.landmarks.detect import DETECTOR, make_detector
 
-  detector = make_detector(FLAGS.detector)
-  return instruments.Detection(FLAGS.detector, detector), ''
+  return instruments.Detection(DETECTOR, make_detector()), ''
 
 
 def make_instruments(model, digest) -> instruments.Instruments:

@@ -10,7 +10,7 @@ from absl import logging
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
-from flaxheads.data.video_frames import ahead
+from flaxheads.data.video_frames import ahead, grouped
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import (
   CropBox,
@@ -19,6 +19,7 @@ from flaxheads.landmarks.crop import (
   points_to_crop,
 )
 from flaxheads.landmarks.detect import Detector, make_detector
+from flaxheads.landmarks.face_finder import BATCH_SIZE
 from flaxheads.landmarks.follow import Follower, pick_face
 from flaxheads.landmarks.landmark_files import load_landmarks
 from flaxheads.landmarks.smooth import smooth_points
@@ -137,16 +138,15 @@ def _load_video(
   points, times, shape = [], [], None
   follow = Follower(detector, face, source) if given is None else None
   with contextlib.closing(ahead(reader, _AHEAD)) as frames:
-    for index, (image, time) in enumerate(frames):
-      times.append(time)
-      shape = shape or image.shape
+    for group in grouped(frames, BATCH_SIZE):
+      times += [frame.time for frame in group]
+      shape = shape or group[0].image.shape
       if follow:
-        found = follow(image)
-        points.append(None if found is None else found.points)
-      elif index < len(given.points):
-        points.append(given.points[index])
+        found = follow([frame.image for frame in group])
+        points += [None if face is None else face.points for face in found]
   if given is not None:
     _check_count(given, len(times), source, whole)
+    points = given.points[: len(times)]
     points = [None if np.isnan(p).any() else p for p in points]
     times = times if given.times is None else given.times[: len(times)]
   kept = np.array([i for i, p in enumerate(points) if p is not None], np.int64)

@@ -44,6 +44,30 @@ def ahead(items: Iterable, count: int) -> Iterator:
     executor.shutdown(cancel_futures=True)
 
 
+def grouped(
+  frames: Iterable[VideoFrame], count: int, max_bytes: int = 64 << 20
+) -> Iterator[list[VideoFrame]]:
+  """Lists of `count` consecutive frames; fewer last, or where they are large.
+
+  Args:
+    frames: of one size.
+    count: at least 1.
+    max_bytes: of a list; a frame that is larger comes alone.
+
+  Yields:
+    Lists of at least one frame.
+  """
+  group = []
+  for frame in frames:
+    group.append(frame)
+    most = min(count, max_bytes // frame.image.nbytes)
+    if len(group) >= most:
+      yield group
+      group = []
+  if group:
+    yield group
+
+
 def apply_display_matrix(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
   """Rotates and flips a frame by the display matrix of its video.
 

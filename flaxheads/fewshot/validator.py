@@ -14,16 +14,14 @@ from absl import logging
 
 from flaxheads import networks as nets
 from flaxheads.data.pixels import to_float
-from flaxheads.errors import UserError
 from flaxheads.fewshot.direct import check_frames
 from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.validation import Validator
-from flaxheads.landmarks.detect import make_detector
+from flaxheads.landmarks.detect import DETECTOR, make_detector
 from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.metrics import identity
 from flaxheads.weights import store
 
-_DETECTOR = 'mediapipe'
 _ARCFACE = ('arcface_r50', 'arcface_r100')  # the usual one first
 PROXY = "cosine of the model's own embeddings"
 
@@ -108,9 +106,8 @@ def assemble(model: Model, detector=None, arcface=None) -> Validator:
 def make_validator(model: Model) -> Validator:
   """The usual validator of a model's people.
 
-  It has MediaPipe, and ArcFace if launch.weights has installed it, else the
-  model's own E. Without MediaPipe landmark errors are left out, and a warning
-  says so.
+  It measures identity with ArcFace if launch.weights has installed it, else
+  with the model's own E.
 
   Args:
     model: Model.
@@ -118,9 +115,4 @@ def make_validator(model: Model) -> Validator:
   Raises:
     UserError: damaged weights of ArcFace.
   """
-  try:
-    detector = _DETECTOR, make_detector(_DETECTOR)
-  except UserError as error:
-    logging.warning('%s; fine-tuning takes no landmark errors', error)
-    detector = None
-  return assemble(model, detector, find_arcface())
+  return assemble(model, (DETECTOR, make_detector()), find_arcface())

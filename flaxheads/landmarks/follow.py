@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from flaxheads.errors import UserError
-from flaxheads.landmarks.detect import Detector, Face
+from flaxheads.landmarks.detect import Detector, Face, find_faces
 
 # Faces less than this part of the largest are bystanders.
 SIMILAR = 1 / 3
@@ -88,7 +88,7 @@ class Follower:
     return self._last
 
   def _search(self, image) -> Face | None:
-    faces = self._detector(image)
+    (faces,) = find_faces(self._detector, [image])
     self._alone = self._alone and len(faces) <= 1
     found = self._nearest(faces)
     if found is None and self._alone and faces:

@@ -8,6 +8,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from flaxheads.errors import UserError
 from flaxheads.landmarks import layout
+from flaxheads.landmarks.detect import find_faces
 from flaxheads.metrics.checks import check_frames
 
 # Detectors are trained on larger faces than a 64x64 picture holds.
@@ -72,8 +73,8 @@ def detect_points(frames, detector) -> np.ndarray:
 
   Args:
     frames: uint8 [F, S, S, 3].
-    detector: takes uint8 [H, W, 3], returns faces with `.points` [68, 2],
-      largest first; see flaxheads.landmarks.detect.
+    detector: a function of uint8 [H, W, 3] that returns faces, the largest
+      first; see flaxheads.landmarks.detect.
 
   Returns:
     float64 [F, 68, 2] in pixels of the frames; NaN for a frame without a face.
@@ -84,8 +85,8 @@ def detect_points(frames, detector) -> np.ndarray:
   frames = check_frames(frames)
   points = np.full((len(frames), layout.NUM_POINTS, 2), np.nan)
   scale = max(1.0, DETECTION_SIZE / min(frames.shape[1:3]))
-  for i, frame in enumerate(frames):
-    faces = detector(_enlarge(frame, scale))
+  enlarged = [_enlarge(frame, scale) for frame in frames]
+  for i, faces in enumerate(find_faces(detector, enlarged)):
     if faces:
       points[i] = np.asarray(faces[0].points, np.float64) / scale
   return points

@@ -5,7 +5,7 @@ import numpy as np
 from flaxheads.fewshot.person import Person, animate_batches
 from flaxheads.fewshot.rendering import resize
 from flaxheads.landmarks.crop import crop_box, points_to_crop
-from flaxheads.landmarks.detect import Detector
+from flaxheads.landmarks.follow import Follower
 from flaxheads.landmarks.retarget import Transfer, keep_inside
 from flaxheads.provenance.marks import Marks, Stamp
 
@@ -21,17 +21,17 @@ class LivePerson:
   """
 
   def __init__(
-    self, person: Person, detector: Detector, marks: Marks, size: int
+    self, person: Person, follow: Follower, marks: Marks, size: int
   ):
     """Starts without having seen a face.
 
     Args:
       person: Person.
-      detector: for the frames of one camera, see make_detector(tracking=True).
+      follow: finds the face in the frames of the camera.
       marks: with a label.
       size: side of the pictures, pixels.
     """
-    self._person, self._detect, self._size = person, detector, size
+    self._person, self._follow, self._size = person, follow, size
     self._stamp = Stamp(marks)
     self._seen, self._transfer, self._box = [], None, None
 
@@ -49,10 +49,10 @@ class LivePerson:
     Returns:
       uint8 [size, size, 3]; None without a face, and for the first frames.
     """
-    faces = self._detect(image)
-    if not faces:
+    (face,) = self._follow([image])
+    if face is None:
       return None
-    points = faces[0].points[None]
+    points = face.points[None]
     if self._transfer is None:
       self._seen.append(points[0])
       if not self.waiting_for:

@@ -21,6 +21,7 @@ from flaxheads.fewshot.person import Person, animate_batches
 from flaxheads.fewshot.rendering import resize, write_marked_png
 from flaxheads.fewshot.support_warnings import support_warnings
 from flaxheads.landmarks.detect import make_detector
+from flaxheads.landmarks.follow import Follower
 from flaxheads.provenance import rights
 from flaxheads.provenance.examine import sha256_of, sha256_of_all
 from flaxheads.provenance.marks import Marks, Stamp, default_marks
@@ -301,7 +302,7 @@ class Session:
       person = self._find(name)
       live = LivePerson(
         person,
-        make_detector(tracking=True),
+        Follower(make_detector(), None, 'the camera'),
         self._marks(person),
         found_faces.SHOWN,
       )

@@ -241,7 +241,6 @@ def test_each_factor_alone_changes_the_picture():
 
 def test_a_detector_of_real_faces_agrees():
   detect = pytest.importorskip('flaxheads.landmarks.detect')
-  pytest.importorskip('mediapipe')
   detector = detect.make_detector()
   errors = []
   for n in range(6):

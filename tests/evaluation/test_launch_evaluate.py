@@ -60,7 +60,7 @@ def _command(data_dir, output):
     '--methods=nearest,warp',
     '--num_shots=4,1',
     f'--image_size={SIZE}',
-    '--detector=none',
+    '--nodetect',
     f'--output={output}',
   )
 
@@ -202,12 +202,12 @@ def test_random_weights_are_marked_in_every_file(data_dir, tmp_path):
     (('--output=OUT', '--source=x', '--methods=gan'), "'gan' is not one of"),
     (('--output=OUT', '--source=x', '--num_shots=1,b'), '--num_shots=1,b'),
     (
-      ('--output=OUT', '--source=x.mp4', '--methods=warp', '--detector=none'),
+      ('--output=OUT', '--source=x.mp4', '--methods=warp', '--nodetect'),
       'x.mp4: no such file or folder',
     ),
     (
       ('--output=OUT', '--source=x', '--methods=warp', '--arcface=x.st',
-       '--detector=none'),
+       '--nodetect'),
       '--arcface=x.st: no such file; python -m launch.weights --fetch=arcface',
     ),
     (

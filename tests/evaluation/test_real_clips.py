@@ -10,14 +10,12 @@ from flaxheads.evaluation import protocol, results
 from flaxheads.evaluation.instruments import Detection, Instruments
 from flaxheads.evaluation.protocol import Method
 from flaxheads.evaluation.trials import Person, make_trials
-from flaxheads.landmarks.detect import make_detector
-
-pytest.importorskip('mediapipe')
+from flaxheads.landmarks.detect import DETECTOR, make_detector
 
 
 @pytest.fixture(scope='module')
 def rows(real_clips, tmp_path_factory):
-  detector = make_detector('mediapipe')
+  detector = make_detector()
   path = min((real_clips / 'clips').glob('grid_*.mp4'))
   clip = load_face_clip(path, 64, detector=detector, max_frames=75)
   person = Person(path.stem, clip.frames, clip.points)
@@ -27,7 +25,7 @@ def rows(real_clips, tmp_path_factory):
     [Method('nearest', nearest), Method('warp', warp)],
     (1, 8),
     results.Store(tmp_path_factory.mktemp('real')),
-    Instruments(Detection('mediapipe', detector)),
+    Instruments(Detection(DETECTOR, detector)),
   )
   return {(row['method'], row['num_shots']): row for row in made}
 

@@ -1,17 +1,11 @@
 """Detection on a public-domain portrait, and on real footage where given."""
 
-import sys
-import types
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from flaxheads.data.image import read_image
-from flaxheads.errors import UserError
 from flaxheads.landmarks import detect, layout
-
-pytest.importorskip('mediapipe')
 
 
 @pytest.fixture(scope='module', name='detector')
@@ -99,67 +93,47 @@ def test_no_face(detector, shape):
   assert detector(noise) == []
 
 
+@pytest.mark.parametrize('turns', [1, 2, 3])
+def test_a_turned_face_is_found_and_told(detector, portrait, turns):
+  (face,) = detector(portrait)
+  assert face.quarter_turns == 0
+  turned = np.ascontiguousarray(np.rot90(portrait, -turns))
+  (other,) = detector(turned)
+  assert other.quarter_turns == turns
+  (again,) = detector(np.ascontiguousarray(np.rot90(turned, turns)))
+  np.testing.assert_array_equal(again.points, face.points)
+  # Turned about the image's centre, the points are the upright face's.
+  x, y = (other.points - 256).T
+  for _ in range(turns):
+    x, y = y, -x
+  back = np.stack([x, y], -1) + 256
+  distance = np.linalg.norm(back - face.points, axis=-1)
+  assert distance.mean() < 0.03 * layout.inter_ocular_distance(face.points)
+
+
+def test_several_images_at_once_are_as_one_by_one(detector, portrait):
+  images = [portrait, portrait[:9, :9], portrait[::2, ::2], 0 * portrait]
+  images = [np.ascontiguousarray(image) for image in images]
+  together = detector.many(images)
+  assert [len(faces) for faces in together] == [1, 0, 1, 0]
+  for image, faces in zip(images, together, strict=True):
+    for face, alone in zip(faces, detector(image), strict=True):
+      np.testing.assert_array_equal(face.points, alone.points)
+  assert detector.many([]) == []
+
+
 def test_tracking_agrees_with_detection(detector, portrait):
-  tracker = detect.make_detector(tracking=True)
-  for x in range(0, 60, 5):
-    image = np.roll(portrait, x, axis=1)
-    (tracked,), (detected,) = tracker(image), detector(image)
-    eyes = layout.inter_ocular_distance(detected.points)
-    distance = np.linalg.norm(tracked.points - detected.points, axis=-1)
-    assert distance.mean() < 0.06 * eyes
-  assert tracker(np.full_like(portrait, 90)) == []
-  assert len(tracker(portrait)) == 1
-
-
-def test_start_is_silent(capfd, portrait):
-  detect.make_detector()(portrait)
-  detect.make_detector(tracking=True)(portrait)
-  assert capfd.readouterr().err == ''
-
-
-def test_unknown_messages_pass(capfd):
-  import os
-
-  from flaxheads.landmarks.quiet import quiet
-
-  with quiet():
-    os.write(2, b'W0000 00:00 inference_feedback_manager.cc:114] chatter\n')
-    os.write(2, b'something else\n')
-  assert capfd.readouterr().err == 'something else\n'
-
-
-def test_unknown_detector():
-  with pytest.raises(UserError, match="'dlib'.*mediapipe, face_alignment"):
-    detect.make_detector('dlib')
-
-
-@pytest.mark.parametrize('name', detect.DETECTORS)
-def test_missing_package_names_the_command(monkeypatch, name):
-  for module in [m for m in sys.modules if m.split('.')[0] == name]:
-    monkeypatch.delitem(sys.modules, module)
-  monkeypatch.setitem(sys.modules, name, None)  # makes the import fail
-  with pytest.raises(UserError, match='not installed; run: pip install'):
-    detect.make_detector(name)
-
-
-def test_face_alignment_is_sorted_and_centred(monkeypatch):
-  small = np.random.default_rng(0).uniform(0, 10, (68, 2))
-  found = [small, 20 + 3 * small]
-  package = types.SimpleNamespace(
-    LandmarksType=types.SimpleNamespace(TWO_D=1),
-    FaceAlignment=lambda kind, device: types.SimpleNamespace(
-      get_landmarks_from_image=lambda image: found if image.any() else None
-    ),
-  )
-  cuda = types.SimpleNamespace(is_available=lambda: False)
-  monkeypatch.setitem(sys.modules, 'face_alignment', package)
-  monkeypatch.setitem(sys.modules, 'torch', types.SimpleNamespace(cuda=cuda))
-  detector = detect.make_detector('face_alignment')
-  faces = detector(np.ones((60, 60, 3), np.uint8))
-  # Whole pixels mean their centres.
-  np.testing.assert_allclose(faces[0].points, 20.5 + 3 * small, rtol=1e-6)
-  np.testing.assert_allclose(faces[1].points, 0.5 + small, rtol=1e-5)
-  assert detector(np.zeros((60, 60, 3), np.uint8)) == []
+  (face,) = detector(portrait)
+  eyes = layout.inter_ocular_distance(face.points)
+  moved = [np.roll(portrait, x, axis=1) for x in range(0, 30, 5)]
+  moved.append(np.full_like(portrait, 90))
+  *tracked, lost = detector.track(moved, face)
+  assert lost is None
+  for number, each in enumerate(tracked):
+    distance = np.linalg.norm(
+      each.points - face.points - (5 * number, 0), axis=-1
+    )
+    assert distance.mean() < 0.02 * eyes
 
 
 def test_overlap():

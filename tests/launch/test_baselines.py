@@ -66,7 +66,7 @@ def _evaluate(house, *arguments, output):
     '--dataset=synthetic_heads',
     f'--data_dir={root / "data"}',
     '--num_shots=1,2',
-    '--detector=none',
+    '--nodetect',
     f'--output={output}',
     *arguments,
   )

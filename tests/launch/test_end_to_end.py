@@ -150,7 +150,7 @@ def test_people_come_from_every_kind_of_source(house, source, num_shots):
   curve = person.info['curve']
   assert report['curve'] == curve and curve['kept'] == report['steps']
   assert curve['num_validation_frames'] == (num_shots > 1)
-  assert curve['detector'] == 'mediapipe' and curve['identity']
+  assert curve['detector'] == 'attention mesh' and curve['identity']
   assert [look['step'] for look in curve['results']] == [0, 2]
   for look in curve['results']:
     assert 0 <= look['landmark_error'] <= 1 and -1 <= look['identity'] <= 1
@@ -288,7 +288,7 @@ def test_evaluation_measures_the_model(house, tmp_path):
     '--num_shots=1,2',
     '--methods=nearest,ff,ft',
     '--num_test_frames=3',
-    '--detector=none',
+    '--nodetect',
     '--finetune.min_steps=2',
     '--finetune.max_steps=2',
     f'--output={output}',
@@ -329,7 +329,7 @@ def test_evaluation_does_not_depend_on_the_number_of_devices(house, tmp_path):
       '--methods=ff',
       '--lpips=random',
       '--num_test_frames=3',
-      '--detector=none',
+      '--nodetect',
       f'--output={output}',
     )
 

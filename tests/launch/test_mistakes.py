@@ -87,7 +87,7 @@ FINETUNE = (
 )
 ANIMATE = 'animate --person={good}/person --output={out}'
 FORWARD = 'animate --model={good}/model --output={out} --confirm_rights'
-EVALUATE = 'evaluate --detector=none --output={out}'
+EVALUATE = 'evaluate --nodetect --output={out}'
 # The processes of tests have eight devices.
 TRAIN = (
   'train --config=configs/tiny.py --workdir={out}'

@@ -44,7 +44,6 @@ def test_a_place_that_cannot_hold_a_data_set(tmp_path, place, dataset):
 
 
 def test_prepare_survives_broken_files(tmp_path):
-  pytest.importorskip('mediapipe')
   videos = tmp_path / 'videos'
   videos.mkdir()
   (videos / 'text.mp4').write_text('I am no video.\n' * 99)

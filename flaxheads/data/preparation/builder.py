@@ -20,7 +20,6 @@ from flaxheads.data.output_files import locked
 from flaxheads.data.preparation import report, shards
 from flaxheads.data.preparation.guard import Worker
 from flaxheads.data.preparation.job import Job, Options
-from flaxheads.landmarks.detect import make_detector
 
 _WORK = 'unfinished'
 
@@ -95,7 +94,6 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   def _split_generators(self, dl_manager):
     del dl_manager
-    make_detector()  # if it is not installed, fail here and not in a worker
     self._shards = shards.plan(self.jobs, self.options)
     self._announce_done()
     self._run()

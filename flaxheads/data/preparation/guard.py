@@ -62,12 +62,14 @@ def _serve(channel, options):
 
   from flaxheads.data import records
   from flaxheads.data.preparation.process import process
+  from flaxheads.landmarks import face_finder
   from flaxheads.landmarks.detect import make_detector
 
   parent = multiprocessing.parent_process()
   threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
   cv2.setNumThreads(1)
   detector = make_detector()
+  face_finder.warm_up()  # compilation takes memory of its own
   features = records.features()
   if os.path.exists('/proc/self/statm'):
     _limit_memory()

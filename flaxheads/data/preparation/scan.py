@@ -8,7 +8,9 @@ import numpy as np
 from flaxheads.data.preparation.quality import sharpness
 from flaxheads.data.preparation.shots import Cuts, Look
 from flaxheads.data.video import VideoReader
-from flaxheads.landmarks.detect import Detector
+from flaxheads.data.video_frames import grouped
+from flaxheads.landmarks.detect import Detector, find_faces
+from flaxheads.landmarks.face_finder import BATCH_SIZE
 
 _MAX_HELD = 256 << 20  # bytes of frames kept for the crop
 
@@ -34,6 +36,12 @@ class Scan(NamedTuple):
   images: dict[int, np.ndarray] | None
 
 
+class _Numbered(NamedTuple):
+  image: np.ndarray
+  time: float
+  index: int
+
+
 def scan(path: str, stride: int, max_looks: int, detector: Detector) -> Scan:
   """Reads a file from beginning to end.
 
@@ -51,27 +59,31 @@ def scan(path: str, stride: int, max_looks: int, detector: Detector) -> Scan:
     UserError: not a video, or without a frame that can be decoded.
   """
   cuts, looks, images = Cuts(), [], {}
-  held = num_looked = count = 0
-  for count, (image, time) in enumerate(VideoReader(path), 1):
-    cuts.add(image)
-    index = count - 1
-    if index % stride:
-      continue
-    faces = detector(image)
-    num_looked += 1
-    sharp = [sharpness(image, face) for face in faces]
-    looks.append(Look(index, time, faces, sharp, image.shape[:2]))
-    if images is not None:
-      images[index] = image
-      held += image.nbytes
-    if len(looks) > max_looks:
+  counts = {'decoded': 0, 'looked': 0}
+
+  def chosen():
+    """Frames whose number is a multiple of the stride as it is by then."""
+    for index, frame in enumerate(VideoReader(path)):
+      cuts.add(frame.image)
+      counts['decoded'] += 1
+      if index % stride == 0:
+        yield _Numbered(frame.image, frame.time, index)
+
+  for group in grouped(chosen(), BATCH_SIZE):
+    counts['looked'] += len(group)
+    found = find_faces(detector, [frame.image for frame in group])
+    for (image, time, index), faces in zip(group, found, strict=True):
+      sharp = [sharpness(image, face) for face in faces]
+      looks.append(Look(index, time, faces, sharp, image.shape[:2]))
+      if images is not None:
+        images[index] = image
+    while len(looks) > max_looks:
       looks, stride = looks[::2], 2 * stride
       if images is not None:
         images = {look.index: images[look.index] for look in looks}
-        held = sum(each.nbytes for each in images.values())
-    if held > _MAX_HELD:
-      images, held = None, 0
-  return Scan(path, looks, cuts.found(), count, num_looked, images)
+    if images and sum(each.nbytes for each in images.values()) > _MAX_HELD:
+      images = None
+  return Scan(path, looks, cuts.found(), *counts.values(), images)
 
 
 def read_frames(

@@ -65,7 +65,6 @@ class FakeWorker:
 @pytest.fixture
 def fake(monkeypatch):
   """No detector is needed, and no real video."""
-  monkeypatch.setattr(builder, 'make_detector', lambda: None)
   monkeypatch.setattr(builder, 'Worker', FakeWorker)
   monkeypatch.setattr(FakeWorker, 'done', [])
   return FakeWorker
@@ -245,18 +244,6 @@ def test_nothing_usable_says_why_and_leaves_no_data_set(videos, tmp_path, fake):
   with pytest.raises(UserError, match="nothing usable.*'test'.*1 x N frames"):
     _build(options, tmp_path / 'data')
   assert pipeline.find_dataset('video_folder', tmp_path / 'data') is None
-
-
-def test_a_missing_detector_is_told_before_the_pipeline_runs(
-  videos, tmp_path, fake, monkeypatch
-):
-  def missing():
-    raise UserError('mediapipe is not installed; pip install it')
-
-  monkeypatch.setattr(builder, 'make_detector', missing)
-  with pytest.raises(UserError, match='mediapipe is not installed'):
-    _build(_options(videos), tmp_path / 'data')
-  assert not fake.done
 
 
 def test_the_report_is_json(tmp_path):

@@ -15,8 +15,6 @@ from flaxheads.data.preparation import guard
 from flaxheads.data.preparation.job import Job, Options, Outcome, Picture
 from tests.data.preparation.conftest import draw
 
-pytest.importorskip('mediapipe')
-
 
 def _job(*paths):
   return Job(tuple(map(str, paths)), 'v', 'anna', 'train')
