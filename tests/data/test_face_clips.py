@@ -10,55 +10,15 @@ from flaxheads.data.image import write_png
 from flaxheads.data.video import VideoWriter, read_video
 from flaxheads.errors import UserError
 from flaxheads.landmarks.crop import crop_box, points_from_crop
-from flaxheads.landmarks.detect import Face, make_detector
-from flaxheads.landmarks.follow import Follower
+from flaxheads.landmarks.detect import make_detector
 from flaxheads.landmarks.landmark_files import save_landmarks
-
-_SHAPE = np.random.default_rng(0).uniform(0, 1, (68, 2))
-
-
-class ColourDetector:
-  """Finds squares of saturated colour: exact, and quick.
-
-  A 'face' is a rectangle of one colour; its points fill its bounding box.
-  """
-
-  COLOURS = {'red': (220, 30, 30), 'green': (30, 220, 30)}
-
-  def __call__(self, image):
-    faces = []
-    for colour in self.COLOURS.values():
-      near = np.abs(image.astype(int) - colour).max(-1) < 60
-      if near.sum() < 30:
-        continue
-      y, x = np.nonzero(near)
-      low = np.array([x.min(), y.min()])
-      extent = np.array([x.max() + 1, y.max() + 1]) - low
-      shape = (_SHAPE - _SHAPE.min(0)) / np.ptp(_SHAPE, axis=0)
-      faces.append(Face.from_points(low + shape * extent))
-    return sorted(faces, key=lambda face: -face.size)
-
-  def track(self, images, face):
-    """The square nearest to the face, however far."""
-
-    def distance(other):
-      return np.linalg.norm(other.centre - face.centre)
-
-    return [min(self(im), key=distance, default=None) for im in images]
-
-
-def _picture(places, height=120, width=200):
-  """Grey with coloured squares: {'red': (x, y, side), ...}."""
-  image = np.full((height, width, 3), 128, np.uint8)
-  for name, (x, y, side) in places.items():
-    image[y : y + side, x : x + side] = ColourDetector.COLOURS[name]
-  return image
+from tests.data.coloured_faces import ColourDetector, picture
 
 
 def _video(path, scenes, fps=25):
   with VideoWriter(path, fps, crf=4) as writer:
     for places in scenes:
-      writer.write(_picture(places))
+      writer.write(picture(places))
   return path
 
 
@@ -84,8 +44,8 @@ def test_points_alone_are_read_once_and_are_the_same(tmp_path, monkeypatch):
   assert points.boxes == whole.boxes
 
 
-def test_picture(tmp_path):
-  write_png(tmp_path / 'a.png', _picture({'red': (60, 40, 30)}))
+def testpicture(tmp_path):
+  write_png(tmp_path / 'a.png', picture({'red': (60, 40, 30)}))
   clip = _load(tmp_path / 'a.png')
   assert clip.frames.shape == (1, 64, 64, 3) and clip.frames.dtype == np.uint8
   assert clip.points.shape == (1, 68, 2) and clip.points.dtype == np.float32
@@ -146,7 +106,7 @@ def test_words_for_missing_frames(missing, text):
 
 
 def test_no_face_at_all(tmp_path):
-  write_png(tmp_path / 'a.png', _picture({}))
+  write_png(tmp_path / 'a.png', picture({}))
   with pytest.raises(UserError, match='a.png: no face found in the image'):
     _load(tmp_path / 'a.png')
   with pytest.raises(UserError, match='no face found in any of 3 frames'):
@@ -155,7 +115,7 @@ def test_no_face_at_all(tmp_path):
 
 def test_two_faces_in_a_picture_need_a_choice(tmp_path):
   write_png(
-    tmp_path / 'a.png', _picture({'green': (20, 40, 40), 'red': (120, 40, 30)})
+    tmp_path / 'a.png', picture({'green': (20, 40, 40), 'red': (120, 40, 30)})
   )
   with pytest.raises(UserError, match='2 faces.*--face=0 to --face=1.*left'):
     _load(tmp_path / 'a.png')
@@ -172,7 +132,7 @@ def test_two_faces_in_a_picture_need_a_choice(tmp_path):
 
 def test_bystanders_do_not_count(tmp_path):
   write_png(
-    tmp_path / 'a.png', _picture({'green': (10, 40, 15), 'red': (90, 30, 60)})
+    tmp_path / 'a.png', picture({'green': (10, 40, 15), 'red': (90, 30, 60)})
   )
   clip = _load(tmp_path / 'a.png')
   assert clip.frames[0, 38, 32].tolist() == [220, 30, 30]
@@ -199,33 +159,10 @@ def test_the_same_face_is_followed_past_another(tmp_path, face, start):
   np.testing.assert_allclose(points[..., 0].min(1), expected, atol=1.5)
 
 
-def test_nobody_else_takes_over():
-  follow = Follower(ColourDetector(), None, 'x')
-  both = _picture({'green': (10, 40, 38), 'red': (120, 40, 40)})
-  only_green = _picture({'green': (10, 40, 38)})
-  first, second, third = follow([both, only_green, both])
-  assert first.centre[0] == pytest.approx(140)
-  assert second is None
-  assert third.centre[0] == pytest.approx(140)
-
-
-def test_a_person_alone_is_found_after_a_cut():
-  follow = Follower(ColourDetector(), None, 'x')
-  _, nothing, found = follow(
-    [
-      _picture({'red': (10, 40, 30)}),
-      _picture({}),
-      _picture({'red': (150, 30, 45)}),
-    ]
-  )
-  assert nothing is None
-  assert found.centre[0] == pytest.approx(172.5)
-
-
 def test_folder(tmp_path):
-  write_png(tmp_path / 'b.png', _picture({'red': (60, 40, 30)}))
-  write_png(tmp_path / 'a.png', _picture({'red': (100, 40, 50)}))
-  write_png(tmp_path / 'c.png', _picture({}))
+  write_png(tmp_path / 'b.png', picture({'red': (60, 40, 30)}))
+  write_png(tmp_path / 'a.png', picture({'red': (100, 40, 50)}))
+  write_png(tmp_path / 'c.png', picture({}))
   (tmp_path / 'notes.txt').write_text('not a picture')
   clip = _load(tmp_path)
   assert clip.kept.tolist() == [0, 1] and clip.missing == [2]
@@ -355,7 +292,7 @@ def test_real_pair_is_told_apart(real_clips, real_detector):
 
 
 def test_pictures_keep_their_colours(tmp_path):
-  image = _picture({'red': (60, 40, 30)})
+  image = picture({'red': (60, 40, 30)})
   Image.fromarray(image).convert('CMYK').save(tmp_path / 'a.jpg', quality=95)
   clip = _load(tmp_path / 'a.jpg')
   assert np.abs(clip.frames[0, 38, 32].astype(int) - [220, 30, 30]).max() < 12
