@@ -10,7 +10,6 @@ import functools
 
 import jax
 import numpy as np
-from absl import logging
 
 from flaxheads import networks as nets
 from flaxheads.data.pixels import to_float

@@ -20,9 +20,7 @@ class LivePerson:
   and a visible label, because a stream cannot be signed.
   """
 
-  def __init__(
-    self, person: Person, follow: Follower, marks: Marks, size: int
-  ):
+  def __init__(self, person: Person, follow: Follower, marks: Marks, size: int):
     """Starts without having seen a face.
 
     Args:

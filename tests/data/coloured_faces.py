@@ -4,7 +4,7 @@ import numpy as np
 
 from flaxheads.landmarks.detect import Face
 
-_SHAPE = np.random.default_rng(0).uniform(0, 1, (68, 2))
+SHAPE = np.random.default_rng(0).uniform(0, 1, (68, 2))
 
 
 class ColourDetector:
@@ -24,7 +24,7 @@ class ColourDetector:
       y, x = np.nonzero(near)
       low = np.array([x.min(), y.min()])
       extent = np.array([x.max() + 1, y.max() + 1]) - low
-      shape = (_SHAPE - _SHAPE.min(0)) / np.ptp(_SHAPE, axis=0)
+      shape = (SHAPE - SHAPE.min(0)) / np.ptp(SHAPE, axis=0)
       faces.append(Face.from_points(low + shape * extent))
     return sorted(faces, key=lambda face: -face.size)
 

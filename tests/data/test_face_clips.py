@@ -12,7 +12,7 @@ from flaxheads.errors import UserError
 from flaxheads.landmarks.crop import crop_box, points_from_crop
 from flaxheads.landmarks.detect import make_detector
 from flaxheads.landmarks.landmark_files import save_landmarks
-from tests.data.coloured_faces import ColourDetector, picture
+from tests.data.coloured_faces import SHAPE, ColourDetector, picture
 
 
 def _video(path, scenes, fps=25):
@@ -177,7 +177,7 @@ def test_folder(tmp_path):
 
 def test_precomputed_landmarks(tmp_path):
   path = _video(tmp_path / 'a.mp4', [{'red': (60, 40, 30)}] * 4)
-  points = np.array([60, 40]) + 30 * np.repeat(_SHAPE[None], 4, 0)
+  points = np.array([60, 40]) + 30 * np.repeat(SHAPE[None], 4, 0)
   points += np.random.default_rng(0).normal(0, 1, points.shape)
   points[2] = np.nan
   save_landmarks(tmp_path / 'a.npz', points, [0.0, 0.1, 0.2, 0.3])
@@ -199,7 +199,7 @@ def test_precomputed_landmarks(tmp_path):
 
 def test_landmarks_of_something_else(tmp_path):
   path = _video(tmp_path / 'a.mp4', [{'red': (60, 40, 30)}] * 4)
-  points = np.array([60, 40]) + 30 * np.repeat(_SHAPE[None], 5, 0)
+  points = np.array([60, 40]) + 30 * np.repeat(SHAPE[None], 5, 0)
   for name, part, message in [
     ('few', points[:3], '4 frames, but landmarks for 3'),
     ('many', points, '4 frames, but landmarks for 5'),

@@ -9,9 +9,7 @@ import pytest
 
 from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
-from flaxheads.errors import UserError
 from flaxheads.fewshot import finetune_step, finetuning
-from flaxheads.fewshot import validator as validators
 from flaxheads.fewshot.direct import embed_person
 from flaxheads.fewshot.validation import ValidationCurve as Curve
 from flaxheads.fewshot.validation import ValidationFrames as Frames
