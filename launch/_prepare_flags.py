@@ -10,10 +10,16 @@ from flaxheads.data.output_files import check_writable
 from flaxheads.errors import UserError
 
 FLAGS = flags.FLAGS
-DATASETS = ('voxceleb2', 'voxceleb1', 'video_folder', 'synthetic_heads')
-_VIDEOS = '(all but synthetic_heads) '
+DATASETS = (
+  'voxceleb2',
+  'voxceleb1',
+  'video_folder',
+  'synthetic_heads',
+  'scanned_heads',
+)
+_VIDEOS = '(videos only) '
 _FOLDER = '(video_folder) '
-_HEADS = '(synthetic_heads) '
+_HEADS = '(synthetic_heads, scanned_heads) '
 
 flags.DEFINE_enum('dataset', 'video_folder', DATASETS, 'What to make.')
 flags.DEFINE_string('data_dir', '', 'Folder that will hold the data set.')
@@ -66,6 +72,11 @@ flags.DEFINE_integer('clips_per_identity', 2, _HEADS + 'Clips of each.')
 flags.DEFINE_integer('num_frames', 64, _HEADS + 'Frames of a clip.')
 flags.DEFINE_integer('num_test_frames', 64, _HEADS + "Of a clip of 'test'.")
 flags.DEFINE_float('fps', 25.0, _HEADS + 'Frames a second.')
+flags.DEFINE_string(
+  'mirror',
+  '',
+  '(scanned_heads) Folder that holds the published meshes and textures.',
+)
 flags.DEFINE_integer('seed', 0, _HEADS + 'Other seeds are other people.')
 
 

@@ -60,6 +60,26 @@ def _synthetic_heads():
   return made, options.num_clips
 
 
+def _scanned_heads():
+  from flaxheads.data.scanned_heads import assets, builder, render
+
+  options = _prepare_flags.make_options(builder.ScannedHeadsOptions)
+  made = builder.ScannedHeads(
+    options=options, mirror=FLAGS.mirror, data_dir=FLAGS.data_dir
+  )
+  if pipeline.find_dataset(FLAGS.dataset, FLAGS.data_dir) is None:
+    assets.open_assets(FLAGS.mirror).check()
+    render.context()
+    print('\n'.join(assets.LICENCES))
+  return made, options.num_clips
+
+
+_RENDERED = {
+  'synthetic_heads': _synthetic_heads,
+  'scanned_heads': _scanned_heads,
+}
+
+
 def _build(builder, count):
   tfds.disable_progress_bar()  # ours counts videos
   with tqdm.tqdm(total=count(), unit='video', desc=FLAGS.dataset) as bar:
@@ -115,8 +135,7 @@ def main():
   if FLAGS.inspect:
     _inspect()
     return
-  heads = FLAGS.dataset == 'synthetic_heads'
-  builder, count = _synthetic_heads() if heads else _videos()
+  builder, count = _RENDERED.get(FLAGS.dataset, _videos)()
   folder = pipeline.find_dataset(FLAGS.dataset, FLAGS.data_dir)
   if folder is None:
     folder = _build(builder, count)

@@ -1,0 +1,124 @@
+"""Rendered people of published meshes and textures as a dataset."""
+
+import dataclasses
+import os
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from flaxheads.data import records
+from flaxheads.data.preparation import report
+from flaxheads.data.preparation.job import Outcome
+from flaxheads.data.scanned_heads import assets as assets_lib
+from flaxheads.errors import check_choice, check_range
+
+# People of the split 'test' are counted from here, so that a larger training
+# set never contains them.
+FIRST_TEST_IDENTITY = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class ScannedHeadsOptions:
+  """How many people, clips and frames; people of 'test' are others."""
+
+  num_identities: int = 500  # in the split 'train'
+  num_test_identities: int = 20  # 0: no such split
+  clips_per_identity: int = 2
+  num_frames: int = 64  # of a clip
+  num_test_frames: int = 64  # of a clip of the split 'test'
+  fps: float = 25.0  # fewer show more poses in as many frames
+  image_size: int = 256
+  seed: int = 0
+
+  def __post_init__(self):
+    check_range('num_identities', self.num_identities, 1, FIRST_TEST_IDENTITY)
+    check_range('num_test_identities', self.num_test_identities, 0)
+    check_range('clips_per_identity', self.clips_per_identity, 1)
+    for name in ('num_frames', 'num_test_frames'):
+      check_range(name, getattr(self, name), 2, records.MAX_FRAMES)
+    check_range('fps', self.fps, 0.5, 100)
+    check_choice('image_size', self.image_size, (64, 128, 256, 512))
+    check_range('seed', self.seed, 0)
+
+  def num_clips(self) -> int:
+    people = self.num_identities + self.num_test_identities
+    return people * self.clips_per_identity
+
+
+class ScannedHeads(tfds.core.GeneratorBasedBuilder):
+  """Builds `scanned_heads`, one record a clip."""
+
+  VERSION = tfds.core.Version('1.0.0')
+  # Nothing is downloaded by tensorflow-datasets itself; looking for checksums
+  # takes a package that it does not require.
+  code_path = None
+
+  def __init__(
+    self,
+    *,
+    options: ScannedHeadsOptions | None = None,
+    mirror: str = '',
+    **kwargs,
+  ):
+    """Args: options; mirror: folder of the assets; kwargs as for tfds."""
+    self.options = options or ScannedHeadsOptions()
+    self._mirror = mirror
+    self._tally = report.new_tally()
+    super().__init__(file_format='array_record', **kwargs)
+
+  def _info(self):
+    return tfds.core.DatasetInfo(
+      builder=self,
+      description='Frames and exact 68 landmarks of rendered people. '
+      + '; '.join(assets_lib.LICENCES),
+      features=records.features(),
+    )
+
+  def _split_generators(self, dl_manager):
+    del dl_manager
+    people = {'train': range(self.options.num_identities)}
+    if self.options.num_test_identities:
+      people['test'] = range(
+        FIRST_TEST_IDENTITY,
+        FIRST_TEST_IDENTITY + self.options.num_test_identities,
+      )
+    return {
+      split: self._generate_examples(split, identities)
+      for split, identities in people.items()
+    }
+
+  def _generate_examples(self, split, identities):
+    # Late: reading the dataset needs no OpenGL.
+    from flaxheads.data.scanned_heads import clip as clip_lib
+
+    assets = assets_lib.open_assets(self._mirror)
+    test = split == 'test'
+    options = self.options
+    num_frames = options.num_test_frames if test else options.num_frames
+    times = np.arange(num_frames) / options.fps  # [F] seconds
+    for identity in identities:
+      for clip in range(options.clips_per_identity):
+        identity_id = f'scanned_{identity:07d}'
+        video_id = f'{identity_id}/{clip:02d}'
+        frames, points = clip_lib.make_clip(
+          assets,
+          options.seed,
+          identity,
+          num_frames,
+          options.image_size,
+          motion_index=clip,
+          fps=options.fps,
+        )
+        record = records.make_record(
+          frames, points, times, video_id=video_id, identity_id=identity_id
+        )
+        outcome = Outcome(video_id, identity_id, split, record['num_frames'])
+        report.add(self._tally, outcome)
+        report.announce(outcome)
+        yield video_id, record
+
+  def _download_and_prepare(self, dl_manager, download_config):
+    super()._download_and_prepare(dl_manager, download_config)
+    options = dataclasses.asdict(self.options)
+    summary = report.summary(self._tally, self.name, options)
+    report.write_report(os.fspath(self.data_path), summary)
