@@ -7,9 +7,16 @@ are the defaults; what is not from the paper says so.
 
 import dataclasses
 
+from flaxheads.config_parts import (
+  DTYPES,
+  AdamConfig,
+  AugmentConfig,
+  Checked,
+  DataConfig,
+  RhythmConfig,
+  default,
+)
 from flaxheads.errors import UserError, check_choice, check_range
-
-DTYPES = ('float32', 'bfloat16')
 
 
 @dataclasses.dataclass
@@ -22,11 +29,13 @@ class ModelConfig:
   embedding_size: int = 512  # N
   num_residual_blocks: int = 5
   bottleneck_size: int = 16  # resolution of the generator's residual blocks
+  pooling: str = 'sum_relu'  # the paper's order; 'relu_sum': the lab's
   dtype: str = 'bfloat16'  # of activations; parameters are always float32
 
   def __post_init__(self):
     check_choice('model.image_size', self.image_size, (64, 128, 256, 512))
     check_choice('model.bottleneck_size', self.bottleneck_size, (8, 16, 32))
+    check_choice('model.pooling', self.pooling, ('sum_relu', 'relu_sum'))
     check_choice('model.dtype', self.dtype, DTYPES)
     check_range('model.base_channels', self.base_channels, 8, 1024)
     check_range(
@@ -86,74 +95,8 @@ class PerceptualConfig:
 
 
 @dataclasses.dataclass
-class DataConfig:
-  """Where the records are and what a sample is.
-
-  `dataset` is a name below `data_dir`, or several with their shares of the
-  samples: 'voxceleb2:0.8,synthetic_heads:0.2'.
-  """
-
-  dataset: str = 'voxceleb2'
-  data_dir: str = ''
-  split: str = 'train'
-  num_support: int = 8  # K
-  num_workers: int = 0  # decoding processes; 0: threads of this process
-
-  def __post_init__(self):
-    check_range('data.num_support', self.num_support, 1, 63)
-    check_range('data.num_workers', self.num_workers, 0, 256)
-
-
-@dataclasses.dataclass
-class AugmentConfig:
-  """Augmentation on the device, the same for all frames of a sample (ours)."""
-
-  flip: bool = True
-  scale: float = 0.05  # zoom by up to this fraction
-  shift: float = 0.05  # of the image size
-  rotation: float = 5.0  # degrees
-  colour: float = 0.1  # brightness, contrast and saturation
-
-  def __post_init__(self):
-    check_range('augment.scale', self.scale, 0, 0.5)
-    check_range('augment.shift', self.shift, 0, 0.5)
-    check_range('augment.rotation', self.rotation, 0, 45)
-    check_range('augment.colour', self.colour, 0, 0.9)
-
-
-@dataclasses.dataclass
-class ScheduleConfig:
-  """A linear rise and fall of the learning rate (ours)."""
-
-  warmup_steps: int = 0
-  decay_steps: int = 0  # the last steps of a run fall linearly to zero
-
-  def __post_init__(self):
-    for name in ('warmup_steps', 'decay_steps'):
-      check_range(f'optimizer.{name}', getattr(self, name), 0)
-
-
-@dataclasses.dataclass
-class AdamConfig(ScheduleConfig):
-  """Adam without its rate; betas and epsilon of the authors' lab code."""
-
-  b1: float = 0.0
-  b2: float = 0.999
-  epsilon: float = 1e-5
-
-  def __post_init__(self):
-    super().__post_init__()
-    check_range('optimizer.epsilon', self.epsilon, 1e-12, 1)
-    for name in ('b1', 'b2'):
-      check_range(f'optimizer.{name}', getattr(self, name), 0, 0.999999)
-
-
-@dataclasses.dataclass
 class OptimizerConfig(AdamConfig):
-  """Adam for E and G, for D, and row by row for W.
-
-  Learning rates are recalled from the paper.
-  """
+  """Adam for E and G and for D; rates of the paper and of the lab code."""
 
   generator_learning_rate: float = 5e-5
   discriminator_learning_rate: float = 2e-4
@@ -165,19 +108,20 @@ class OptimizerConfig(AdamConfig):
 
 
 @dataclasses.dataclass
-class RhythmConfig:
-  """Length and rhythm of a training run."""
+class IdentityTableConfig:
+  """W; its Adam has beta1 = 0, and b2 and epsilon of `optimizer`.
 
-  num_steps: int = 1_000_000
-  batch_size: int = 48  # over all devices
-  log_every: int = 50
-  sample_every: int = 1000
-  checkpoint_every: int = 1000
-  keep_checkpoints: int = 3
+  The defaults are those of the authors' lab code, whose rate is D's. The paper
+  does not say which of D's two scores trains W.
+  """
+
+  initial_size: float = 0.1  # rows start uniform in ± this
+  learning_rate: float = 2e-4
+  real_score_only: bool = True  # no gradient from D(x̂, y, i) into W_i
 
   def __post_init__(self):
-    for field in dataclasses.fields(RhythmConfig):
-      check_range(f'training.{field.name}', getattr(self, field.name), 1)
+    check_range('identity_table.initial_size', self.initial_size, 0, 10)
+    check_range('identity_table.learning_rate', self.learning_rate, 0)
 
 
 @dataclasses.dataclass
@@ -240,30 +184,6 @@ class FinetuneConfig:
     check_range('finetune.identity_weight', self.identity_weight, 0, 100)
 
 
-def default(cls):
-  """A field that is a part with all its defaults."""
-  return dataclasses.field(default_factory=cls)
-
-
-class Checked:
-  """An experiment, a dataclass of parts that check themselves."""
-
-  def validate(self):
-    """Checks every field again, after flags have changed some.
-
-    Returns:
-      The config itself.
-
-    Raises:
-      UserError: names the field, its value and the choices.
-    """
-    parts = [getattr(self, field.name) for field in dataclasses.fields(self)]
-    for part in (self, *parts):
-      if dataclasses.is_dataclass(part) and hasattr(part, '__post_init__'):
-        part.__post_init__()
-    return self
-
-
 @dataclasses.dataclass
 class Config(Checked):
   """One experiment."""
@@ -275,6 +195,7 @@ class Config(Checked):
   data: DataConfig = default(DataConfig)
   augment: AugmentConfig = default(AugmentConfig)
   optimizer: OptimizerConfig = default(OptimizerConfig)
+  identity_table: IdentityTableConfig = default(IdentityTableConfig)
   training: TrainingConfig = default(TrainingConfig)
   finetune: FinetuneConfig = default(FinetuneConfig)
 

@@ -35,13 +35,17 @@ def build_networks(config: ModelConfig) -> Networks:
     'dtype': dtype,
   }
   return Networks(
-    Embedder(embedding_size=config.embedding_size, **common),
+    Embedder(
+      embedding_size=config.embedding_size, pooling=config.pooling, **common
+    ),
     Generator(
       num_residual_blocks=config.num_residual_blocks,
       bottleneck_size=config.bottleneck_size,
       **common,
     ),
-    Discriminator(embedding_size=config.embedding_size, **common),
+    Discriminator(
+      embedding_size=config.embedding_size, pooling=config.pooling, **common
+    ),
   )
 
 

@@ -31,6 +31,7 @@ LEVELS = (
   (
     'flaxheads',
     'flaxheads.config',
+    'flaxheads.config_parts',
     'flaxheads.errors',
     'flaxheads.lazy_exports',
   ),

@@ -7,7 +7,9 @@ tests/training/test_checkpoints.py.
 """
 
 import ast
+import copy
 import functools
+import importlib
 import pathlib
 from types import SimpleNamespace
 
@@ -20,6 +22,7 @@ from flaxheads import config as c
 from flaxheads.data import pixels
 from flaxheads.data.batch import Batch
 from flaxheads.fewshot import finetuning
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.models import embedder, perceptual
 from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput
 from flaxheads.models.generator import Generator
@@ -30,6 +33,7 @@ from flaxheads.training import (
   model_inputs,
   objectives,
   parallel,
+  passes,
 )
 from flaxheads.training.state import STATE_SPECS
 from tests import tiny_game
@@ -76,8 +80,8 @@ def test_mistake_04_vgg_sees_bgr_bytes_less_the_mean(network, mean):
   np.testing.assert_allclose(positive - negative, wanted, atol=1e-3)
 
 
-def _toy_players():
-  """Two players small enough to differentiate by hand, with all couplings."""
+def _toy_networks():
+  """Two networks small enough to differentiate by hand, with all couplings."""
   rng = np.random.default_rng(0)
   inputs = rng.normal(size=(4, 5)).astype(np.float32)
   real = rng.normal(size=(4, 6)).astype(np.float32)
@@ -94,7 +98,8 @@ def _toy_players():
     embedding = jnp.tanh(inputs @ params['e'])
     return jnp.tanh(embedding @ params['g']), embedding
 
-  def discriminate(params, frames):
+  def discriminate(params, frames, is_real):
+    del is_real
     hidden = jnp.tanh(frames @ params['v'])
     features = [hidden[:, None, None]]
     return DiscriminatorOutput((hidden * params['rows']).sum(-1), features)
@@ -103,7 +108,7 @@ def _toy_players():
 
 
 def _play(weights, content_weight=0.0):
-  generator, discriminator, real, generate, discriminate = _toy_players()
+  generator, discriminator, real, generate, discriminate = _toy_networks()
   return objectives.gradients(
     generator,
     discriminator,
@@ -111,8 +116,8 @@ def _play(weights, content_weight=0.0):
     generate=generate,
     discriminate=discriminate,
     content=lambda fake, real: content_weight * jnp.abs(fake - real).mean(),
-    match=lambda e: losses.match_loss(e, discriminator['rows']),
     weights=weights,
+    rows=discriminator['rows'],
   )
 
 
@@ -128,11 +133,11 @@ def _norm(tree):
 @pytest.mark.parametrize(
   'term', ['content', 'adversarial', 'feature_matching', 'match']
 )
-def test_mistake_05_every_term_of_the_game_has_a_gradient(term):
+def test_mistake_05_every_term_has_a_gradient(term):
   given = {} if term == 'content' else {term: 1.0}
-  game = _play(_weights(**given), content_weight=float(term == 'content'))
-  assert _norm(game.generator['e']) > 1e-3
-  assert (_norm(game.generator['g']) > 1e-3) == (term != 'match')
+  found = _play(_weights(**given), content_weight=float(term == 'content'))
+  assert _norm(found.generator['e']) > 1e-3
+  assert (_norm(found.generator['g']) > 1e-3) == (term != 'match')
 
 
 def test_mistake_05_both_content_losses_have_a_gradient():
@@ -150,27 +155,27 @@ def test_mistake_05_both_content_losses_have_a_gradient():
     assert not np.any(to_real)
 
 
-def test_mistake_06_the_game_does_not_cancel():
-  _, discriminator, real, generate, discriminate = _toy_players()
+def test_mistake_06_the_two_steps_do_not_cancel():
+  _, discriminator, real, generate, discriminate = _toy_networks()
 
   def generator_loss(params):
     fake, _ = generate(params)
-    return -discriminate(discriminator, fake).score.mean()
+    return -discriminate(discriminator, fake, False).score.mean()
 
   def hinge(params, fake):
-    low, high = (discriminate(params, x).score for x in (fake, real))
+    low, high = (discriminate(params, x, x is real).score for x in (fake, real))
     return jnp.maximum(0, 1 + low).mean() + jnp.maximum(0, 1 - high).mean()
 
-  params = _toy_players()[0]
-  game = _play(_weights(adversarial=1.0))
+  params = _toy_networks()[0]
+  found = _play(_weights(adversarial=1.0))
   jax.tree.map(
     functools.partial(np.testing.assert_allclose, atol=1e-6),
-    game.generator,
+    found.generator,
     jax.grad(generator_loss)(params),
   )
   jax.tree.map(
     functools.partial(np.testing.assert_allclose, atol=1e-6),
-    game.discriminator,
+    found.discriminator,
     jax.grad(hinge)(discriminator, generate(params)[0]),
   )
 
@@ -197,7 +202,7 @@ def test_mistake_07_scores_are_not_squashed(experiment, model):
   assert losses.adversarial_loss(jnp.array([7.0, 5.0])) == -6
   # The score is affine in W_i, whatever its size.
   rng = np.random.default_rng(0)
-  rows = 100 * rng.normal(size=(2, tiny_game.EMBEDDING_SIZE))
+  rows = 1000 * rng.normal(size=(2, tiny_game.EMBEDDING_SIZE))
   zero, one, two = (_score(experiment, model, rows * i) for i in range(3))
   assert np.abs(one - zero).min() > 10
   np.testing.assert_allclose(two - zero, 2 * (one - zero), rtol=1e-3)
@@ -241,52 +246,39 @@ def test_mistake_08_every_adain_layer_reads_its_own_slice(experiment, model):
   assert (np.asarray(to_psi) != 0).all()
 
 
-def _numpy_adam(
-  row, moments, gradient, count, *, learning_rate, b1, b2, epsilon
-):
-  first = b1 * moments[0] + (1 - b1) * gradient
-  second = b2 * moments[1] + (1 - b2) * gradient**2
-  step = first / (1 - b1**count)
-  step = step / (np.sqrt(second / (1 - b2**count)) + epsilon)
-  return row - learning_rate * step, (first, second)
-
-
 def test_mistake_09_rows_of_other_videos_and_their_moments_rest():
-  settings = {'learning_rate': 0.1, 'b1': 0.9, 'b2': 0.99, 'epsilon': 1e-5}
-  table = identity_table.init_table(jax.random.key(0), 64, 4)
+  settings = {'learning_rate': 0.1, 'b2': 0.99, 'epsilon': 1e-5}
+  table = identity_table.init_table(jax.random.key(0), 64, 4, 0.1)
   mesh = parallel.make_mesh(1)
   update = parallel.pmap(
     functools.partial(identity_table.update, **settings),
     mesh,
-    in_specs=(STATE_SPECS.table, parallel.SHARDED, parallel.SHARDED),
+    in_specs=(
+      STATE_SPECS.table,
+      parallel.SHARDED,
+      parallel.SHARDED,
+      parallel.REPLICATED,
+    ),
     out_specs=STATE_SPECS.table,
   )
   rng = np.random.default_rng(0)
   gradients = rng.normal(size=(2, 2, 4)).astype(np.float32)
   start = np.array(table.rows)
-  once = update(table, np.array([0, 1], np.int32), gradients[0])
-  twice = update(once, np.array([1, 2], np.int32), gradients[1])
+  once = update(table, np.array([0, 1], np.int32), gradients[0], np.int32(1))
+  twice = update(once, np.array([1, 2], np.int32), gradients[1], np.int32(2))
   for leaf, after in zip(
     jax.tree.leaves(once), jax.tree.leaves(twice), strict=True
   ):
     np.testing.assert_array_equal(leaf[0], after[0])
     np.testing.assert_array_equal(leaf[3:], after[3:])
   np.testing.assert_array_equal(twice.rows[3:], start[3:])
-  assert twice.updates[:4].tolist() == [1, 2, 1, 0]
-  # Each row has the history of its own gradients.
-  adam_ = functools.partial(_numpy_adam, **settings)
-  fresh = (np.zeros(4), np.zeros(4))
-  row, moments = adam_(start[1], fresh, gradients[0, 1], 1)
-  row, _ = adam_(row, moments, gradients[1, 0], 2)
-  np.testing.assert_allclose(twice.rows[1], row, atol=1e-6)
-  row, _ = adam_(start[2], fresh, gradients[1, 1], 1)
-  np.testing.assert_allclose(twice.rows[2], row, atol=1e-6)
+  assert twice.last_visit[:4].tolist() == [1, 2, 2, 0]
 
 
 def test_mistake_11_space_is_summed(experiment, model):
   x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
-  wanted = np.maximum(x, 0).sum((1, 2))
-  np.testing.assert_allclose(embedder.sum_pool(x), wanted, rtol=1e-5)
+  wanted = np.maximum(x.sum((1, 2)), 0)
+  np.testing.assert_allclose(embedder.pool(x, 'sum_relu'), wanted, rtol=1e-5)
   # E of a frame is that sum over the last block of its trunk.
   sizes = experiment.model
   given = (sizes.image_size, sizes.base_channels, sizes.max_channels)
@@ -303,7 +295,7 @@ def test_mistake_11_space_is_summed(experiment, model):
 
   whole, last = both()
   assert last.shape == (1, 4, 4, tiny_game.EMBEDDING_SIZE)
-  wanted = np.maximum(last, 0).sum((1, 2))
+  wanted = np.maximum(np.sum(last, (1, 2)), 0)
   np.testing.assert_allclose(whole, wanted, rtol=1e-4)
 
 
@@ -334,3 +326,63 @@ def test_mistake_13_the_step_draws_on_the_device(experiment):
         assert not name.startswith(
           ('matplotlib', 'cv2', 'PIL', 'flaxheads.landmarks.detect')
         ), f'{path.name} imports {name}'
+
+
+@pytest.mark.parametrize('real_score_only', [True, False])
+def test_mistake_16_w_learns_from_the_score_that_the_config_names(
+  experiment, model, real_score_only
+):
+  config = copy.deepcopy(experiment)
+  config.identity_table.real_score_only = real_score_only
+  batch = tiny_game.make_batch(config, 2)
+  frames = pixels.to_float(batch.frames)
+  y = rasterise_landmarks(batch.points, tiny_game.SIZE)
+  inputs = model_inputs.ModelInputs(
+    frames[:, :-1], y[:, :-1], frames[:, -1], y[:, -1], batch.video_index
+  )
+  vectors = {'discriminator': model.spectral['discriminator']}
+  _, discriminate = passes.forward_passes(
+    config, model.networks, vectors, inputs
+  )
+  trained = {
+    'params': model.params['discriminator'],
+    'rows': np.ones((2, tiny_game.EMBEDDING_SIZE), np.float32),
+  }
+
+  @functools.partial(jax.jit, static_argnums=1)
+  def slope(rows, is_real):
+    def score(rows):
+      given = {**trained, 'rows': rows}
+      return discriminate(given, inputs.target_frame, is_real).score.sum()
+
+    return jax.grad(score)(rows)
+
+  assert np.abs(slope(trained['rows'], True)).max() > 1e-3
+  learns = np.abs(slope(trained['rows'], False)).max() > 1e-3
+  assert learns == (not real_score_only)
+
+
+def test_mistake_16_a_rare_row_moves_as_in_dense_adam():
+  # The whole history, row by row, is in tests/training/test_identity_table.py.
+  settings = {'learning_rate': 2e-4, 'b2': 0.999, 'epsilon': 1e-5}
+  table = identity_table.init_table(jax.random.key(0), 64, 4, 0.1)
+  split, whole = parallel.SHARDED, parallel.REPLICATED
+  update = parallel.pmap(
+    functools.partial(identity_table.update, **settings),
+    parallel.make_mesh(1),
+    in_specs=(STATE_SPECS.table, split, split, whole),
+    out_specs=STATE_SPECS.table,
+  )
+  start = np.array(table.rows[7])
+  gradient, visits = np.ones((1, 4), np.float32), range(5000, 30_000, 5000)
+  for count in visits:
+    index = np.array([7], np.int32)
+    table = update(table, index, gradient, np.int32(count))
+  moved = (start - np.asarray(table.rows[7])) / len(visits)
+  np.testing.assert_allclose(moved, 2e-4 / np.sqrt(1e-3), rtol=0.02)
+
+
+@pytest.mark.parametrize('name', ['voxceleb2_256', 'voxceleb2_256_ff', 'gpu_8'])
+def test_mistake_19_paper_configs_keep_a_video_as_its_row_knows_it(name):
+  augment = importlib.import_module(f'configs.{name}').get_config().augment
+  assert not augment.flip and augment.colour == 0

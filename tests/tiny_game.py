@@ -21,10 +21,10 @@ from flaxheads.fewshot import Model
 from flaxheads.training import meta_training, parallel
 from flaxheads.training.content_loss import pyramid_content
 from flaxheads.training.identity_table import IdentityTable
+from flaxheads.training.optimizers import adam
 from flaxheads.training.state import (
   STATE_SPECS,
   TrainState,
-  adam,
   embedder_and_generator,
 )
 from flaxheads.training.step import make_train_step
@@ -109,7 +109,6 @@ def make_state(config, num_rows=64, seed=0):
     ema=jax.tree.map(lambda leaf: leaf + 0.5, embedder_and_generator(params)),
     table=IdentityTable(
       rng.normal(size=shape).astype(np.float32),
-      np.zeros(shape, np.float32),
       np.zeros(shape, np.float32),
       np.zeros(num_rows, np.int32),
     ),

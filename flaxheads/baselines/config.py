@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from flaxheads.config import Config, DataConfig, RhythmConfig
+from flaxheads.config import Config
+from flaxheads.config_parts import DataConfig, RhythmConfig
 
 SIZES = (64, 128, 256, 512)
 

@@ -6,7 +6,7 @@ Where ArcFace can not be had it stands in for it; everything here is ours.
 import dataclasses
 
 from flaxheads.baselines.config import SIZES, PairDataConfig
-from flaxheads.config import (
+from flaxheads.config_parts import (
   AdamConfig,
   AugmentConfig,
   Checked,

@@ -24,10 +24,13 @@ from flaxheads.models import pretrained
 from flaxheads.models.grid_sample import grid_sample
 from flaxheads.training import parallel
 from flaxheads.training.model_inputs import sample_keys
+from flaxheads.training.optimizers import (
+  adam,
+  apply_gradient,
+  learning_rate_scale,
+)
 from flaxheads.training.preview import Preview, preview_batch
 from flaxheads.training.recipe import Recipe, replicate_step
-from flaxheads.training.state import adam
-from flaxheads.training.step import descend, learning_rate_scale
 from flaxheads.weights import store
 
 _TINY = 1e-12
@@ -165,7 +168,7 @@ def _step(state, batch: Batch, constants, *, config, network):
   scale = learning_rate_scale(
     state.step, config.optimizer, config.training.num_steps
   )
-  params, optimizer = descend(
+  params, optimizer = apply_gradient(
     state.params,
     state.optimizer,
     gradient,

@@ -24,8 +24,7 @@ from flaxheads.landmarks.rasterise import face_mask
 from flaxheads.models import spectral
 from flaxheads.training import objectives
 from flaxheads.training.content_loss import build_content
-from flaxheads.training.state import adam
-from flaxheads.training.step import descend
+from flaxheads.training.optimizers import adam, apply_gradient
 
 
 @flax.struct.dataclass
@@ -163,7 +162,8 @@ def finetune_step(
   rates, optimizer = experiment.finetune, adam(experiment.optimizer)
   vectors = state.vectors  # for all passes; the next step has the advanced
 
-  def discriminate(trained, frames):
+  def discriminate(trained, frames, is_real):
+    del is_real  # w' is trained by both scores
     normal = spectral.normalize(trained['params'], vectors['discriminator'])
     rows = trained['rows'][None].repeat(frames.shape[0], 0)
     return nets.discriminate(
@@ -174,15 +174,14 @@ def finetune_step(
     state.generator,
     state.discriminator,
     frames,
-    generate=lambda p: (_generate(networks, vectors, p, landmark_images), 0.0),
+    generate=lambda p: (_generate(networks, vectors, p, landmark_images), None),
     discriminate=discriminate,
     content=_content(
       content, content_params, landmark_images, rates.face_weight
     ),
-    match=lambda _: 0.0,  # no L_MCH: the embedding is fixed
-    weights=experiment.loss,
+    weights=experiment.loss,  # no rows, no L_MCH: the embedding is fixed
   )
-  generator, generator_optimizer = descend(
+  generator, generator_optimizer = apply_gradient(
     state.generator,
     state.generator_optimizer,
     game.generator,
@@ -199,7 +198,7 @@ def finetune_step(
       gradient = objectives.discriminator_gradients(
         discriminator, frames, game.fake, discriminate=discriminate
       )
-    discriminator, discriminator_optimizer = descend(
+    discriminator, discriminator_optimizer = apply_gradient(
       discriminator,
       discriminator_optimizer,
       gradient,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
-from flaxheads.models.embedder import Trunk, sum_pool
+from flaxheads.models.embedder import Trunk, pool
 from flaxheads.models.layers import ResidualBlock
 
 
@@ -16,10 +16,12 @@ class DiscriminatorOutput(NamedTuple):
     score: float32 [B], realism, unbounded: there is no sigmoid, the loss is a
       hinge.
     features: outputs of the residual blocks, finest first, for L_FM.
+    vector: V(x, y), float32 [B, N].
   """
 
   score: jnp.ndarray
   features: list
+  vector: jnp.ndarray | None = None
 
 
 class Discriminator(nn.Module):
@@ -36,6 +38,7 @@ class Discriminator(nn.Module):
   base_channels: int = 64
   max_channels: int = 512
   embedding_size: int = 512
+  pooling: str = 'sum_relu'
   dtype: jnp.dtype = jnp.float32
 
   @nn.compact
@@ -64,8 +67,8 @@ class Discriminator(nn.Module):
     last = ResidualBlock(
       self.embedding_size, learned_skip=True, dtype=self.dtype
     )(outputs[-1])
-    v = sum_pool(last)  # [B, N]
+    v = pool(last, self.pooling)  # [B, N]
     w0 = self.param('w0', nn.initializers.normal(0.02), (self.embedding_size,))
     b = self.param('b', nn.initializers.zeros, ())
     w = rows + w0 if add_w0 else rows
-    return DiscriminatorOutput((v * w).sum(-1) + b, [*outputs, last])
+    return DiscriminatorOutput((v * w).sum(-1) + b, [*outputs, last], v)

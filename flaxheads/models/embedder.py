@@ -44,13 +44,21 @@ class Trunk(nn.Module):
     return outputs
 
 
-def sum_pool(x):
-  """ReLU, then the sum over space, in float32: [B, H, W, C] -> [B, C].
+def pool(x, order: str):
+  """Sum over space and ReLU, in float32: [B, H, W, C] -> [B, C].
 
-  The paper's second version and the authors' lab code; a mean or a maximum
-  would change the scale of the embedding, and with it L_MCH and P.
+  A mean or a maximum would change the scale of the embedding, and with it
+  L_MCH and P.
+
+  Args:
+    x: [B, H, W, C].
+    order: 'sum_relu', as the paper says ("global sum pooling over spatial
+      dimensions followed by ReLU"), or 'relu_sum', as in the authors' lab
+      code.
   """
-  return nn.relu(x).sum((1, 2), dtype=wide(x.dtype))
+  if order == 'relu_sum':
+    return nn.relu(x).sum((1, 2), dtype=wide(x.dtype))
+  return nn.relu(x.sum((1, 2), dtype=wide(x.dtype)))
 
 
 class Embedder(nn.Module):
@@ -61,6 +69,7 @@ class Embedder(nn.Module):
     base_channels: channels after the first block.
     max_channels: upper limit of channels.
     embedding_size: N.
+    pooling: order of sum and ReLU; see `pool`.
     dtype: of activations.
   """
 
@@ -68,6 +77,7 @@ class Embedder(nn.Module):
   base_channels: int = 64
   max_channels: int = 512
   embedding_size: int = 512
+  pooling: str = 'sum_relu'
   dtype: jnp.dtype = jnp.float32
 
   @nn.compact
@@ -89,4 +99,4 @@ class Embedder(nn.Module):
       self.dtype,
       name='trunk',
     )(frames, landmark_images)
-    return sum_pool(outputs[-1])
+    return pool(outputs[-1], self.pooling)

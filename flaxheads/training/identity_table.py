@@ -1,9 +1,11 @@
 """W: one row for every training video, sharded over devices.
 
 Row i lives on device i // rows_per_device. A step gathers the rows of its
-batch and updates those rows alone, with moments of their own (row-wise, lazy
-Adam): the rows of videos that are not in the batch do not move, and the cost
-of a step does not depend on the number of videos.
+batch and updates those rows alone, so that its cost does not depend on the
+number of videos. The update is that of dense Adam with beta1 = 0 over all of
+W: there a row without a gradient does not move, but its second moment decays
+at every update, and the bias correction follows the count of all updates. A
+visit after a long absence moves a row by up to lr / sqrt(1 - beta2).
 """
 
 import flax.struct
@@ -13,7 +15,7 @@ import jax.numpy as jnp
 from flaxheads.training import parallel
 
 # The table is padded so that it splits over any power of two of devices up to
-# these, on which a run may go on; of small tables that costs little, too.
+# these, on which a run may resume; of small tables that costs little, too.
 _FEW, _MANY = 64, 4096
 
 
@@ -23,15 +25,14 @@ class IdentityTable:
 
   Attributes:
     rows: float32 [R, N].
-    first_moment: float32 [R, N].
-    second_moment: float32 [R, N].
-    updates: int32 [R], how often each row was updated.
+    second_moment: float32 [R, N], as of each row's last visit.
+    last_visit: int32 [R], the update of W that touched the row last, counted
+      from 1; 0 before the first.
   """
 
   rows: jax.Array
-  first_moment: jax.Array
   second_moment: jax.Array
-  updates: jax.Array
+  last_visit: jax.Array
 
 
 def num_rows(num_videos: int) -> int:
@@ -41,18 +42,20 @@ def num_rows(num_videos: int) -> int:
 
 
 def init_table(
-  key: jax.Array, num_videos: int, embedding_size: int
+  key: jax.Array, num_videos: int, embedding_size: int, initial_size: float
 ) -> IdentityTable:
-  """A table of `num_videos` rows, padded to `num_rows(num_videos)`."""
+  """A table of `num_videos` rows, padded to `num_rows(num_videos)`.
+
+  Args:
+    key: of the rows.
+    num_videos: videos of the training split.
+    embedding_size: N.
+    initial_size: rows are uniform in ± this.
+  """
   count = num_rows(num_videos)
   shape = (count, embedding_size)
-  rows = 0.02 * jax.random.normal(key, shape)
-  return IdentityTable(
-    rows,
-    jnp.zeros(shape),
-    jnp.zeros(shape),
-    jnp.zeros((count,), jnp.int32),
-  )
+  rows = initial_size * jax.random.uniform(key, shape, minval=-1.0)
+  return IdentityTable(rows, jnp.zeros(shape), jnp.zeros((count,), jnp.int32))
 
 
 def _local_indices(table, global_indices):
@@ -77,25 +80,25 @@ def update(
   table: IdentityTable,
   video_index: jax.Array,
   gradients: jax.Array,
+  count: jax.Array,
   *,
   learning_rate,
-  b1: float,
   b2: float,
   epsilon: float,
 ) -> IdentityTable:
-  """One Adam update of the rows in the global batch.
+  """One update of the rows in the global batch.
 
   Args:
     table: this device's part.
     video_index: int32 [b], this device's videos; duplicates are summed.
     gradients: float32 [b, N], of this device's mean loss.
+    count: int32 scalar, which update of W this is, from 1.
     learning_rate: scalar.
-    b1: decay of the first moment.
     b2: decay of the second moment.
     epsilon: added to the root of the second moment.
 
   Returns:
-    The table with the touched rows, their moments and counts changed.
+    The table with the touched rows changed.
   """
   indices = parallel.all_gather(video_index)  # [B]
   # The loss of the whole batch is the mean of the devices' losses.
@@ -114,12 +117,13 @@ def update(
   def take(leaf):
     return leaf.at[local].get(mode='fill', fill_value=0)
 
-  updates = take(table.updates) + 1
-  first_moment = b1 * take(table.first_moment) + (1 - b1) * gradients
-  second_moment = b2 * take(table.second_moment) + (1 - b2) * gradients**2
-  exponent = updates[:, None].astype(jnp.float32)
-  step = first_moment / (1 - b1**exponent)
-  step /= jnp.sqrt(second_moment / (1 - b2**exponent)) + epsilon
+  dtype = table.rows.dtype
+  last_visit = take(table.last_visit)
+  absence = (count - last_visit).astype(dtype)[:, None]
+  second_moment = b2**absence * take(table.second_moment)
+  second_moment += (1 - b2) * gradients**2
+  unbiased = second_moment / (1 - b2 ** count.astype(dtype))
+  step = gradients / (jnp.sqrt(unbiased) + epsilon)
   rows = take(table.rows) - learning_rate * step
 
   def put(leaf, new):
@@ -127,7 +131,7 @@ def update(
 
   return IdentityTable(
     put(table.rows, rows),
-    put(table.first_moment, first_moment),
     put(table.second_moment, second_moment),
-    put(table.updates, updates),
+    # Of a constant XLA would make a copy of the table instead of a scatter.
+    put(table.last_visit, jnp.maximum(last_visit, count)),
   )

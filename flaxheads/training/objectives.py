@@ -1,22 +1,21 @@
-"""The adversarial game, shared by meta-training and fine-tuning.
+"""What the networks minimise, and its gradients from one shared pass.
 
-One forward pass of G and one of D on x and on x̂ serve both updates: the
-gradients of G and those of D are two pullbacks of the same pass, so that
-neither leaks into the other (x̂ is a constant to D's update, D's parameters
-are constants to G's).
+`objectives` is the training loss as Zakharov et al. 2019, section 3, state it.
+`gradients` differentiates it. It is shared by meta-training and fine-tuning.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from flaxheads.config import LossConfig
 from flaxheads.training import losses
 
 
 class GeneratorTerms(NamedTuple):
-  """Weighted terms of the loss of E, G and P; their sum is minimised."""
+  """Weighted terms; E, G and P minimise their sum."""
 
   content: jax.Array
   adversarial: jax.Array
@@ -25,22 +24,76 @@ class GeneratorTerms(NamedTuple):
 
 
 class DiscriminatorTerms(NamedTuple):
-  """The hinge loss and the mean scores it came from."""
+  """The hinge loss, which D and W minimise, and the mean scores."""
 
   hinge: jax.Array
   real_score: jax.Array
   fake_score: jax.Array
 
 
+def objectives(
+  real,
+  fake,
+  real_output,
+  fake_output,
+  *,
+  content: Callable,
+  weights: LossConfig,
+  embedding=None,
+  rows=None,
+) -> tuple[GeneratorTerms, DiscriminatorTerms]:
+  """What E, G and P minimise, and what D and W minimise.
+
+  E, G, P (φ, ψ, P):    L_CNT + L_ADV + L_MCH
+    L_CNT = Σ |VGG(x̂) - VGG(x)|, over layers of VGG19 and VGGFace
+    L_ADV = -D(x̂, y, i) + L_FM
+    L_FM  = Σ |D_k(x̂, y, i) - D_k(x, y, i)|, over the blocks of D
+    L_MCH = |ê_i - W_i|
+  D, W (θ, W, w0, b):   L_DSC = max(0, 1 + D(x̂, y, i)) + max(0, 1 - D(x, y, i))
+
+  Args:
+    real: x, [B, H, W, 3] in [-1, 1].
+    fake: x̂ = G(y, ê_i), the same.
+    real_output: D(x, y, i), a DiscriminatorOutput.
+    fake_output: D(x̂, y, i).
+    content: (x̂, x) -> weighted L_CNT.
+    weights: weights of the other terms.
+    embedding: ê_i, [B, N].
+    rows: W_i, [B, N]; None: no L_MCH, as in fine-tuning.
+
+  Returns:
+    GeneratorTerms and DiscriminatorTerms.
+  """
+  match = jnp.zeros(())
+  if rows is not None:
+    match = weights.match * losses.match_loss(embedding, rows)
+  generator = GeneratorTerms(
+    content=content(fake, real),
+    adversarial=weights.adversarial
+    * losses.adversarial_loss(fake_output.score),
+    feature_matching=weights.feature_matching
+    * losses.features_loss(fake_output.features, real_output.features),
+    match=match,
+  )
+  discriminator = DiscriminatorTerms(
+    hinge=losses.discriminator_loss(fake_output.score, real_output.score),
+    real_score=real_output.score.mean(),
+    fake_score=fake_output.score.mean(),
+  )
+  return generator, discriminator
+
+
 class Gradients(NamedTuple):
   """What one pass yields.
 
   Attributes:
-    generator: gradient of the generator's parameters.
-    discriminator: gradient of the discriminator's parameters.
+    generator: gradient of the generator step's parameters.
+    discriminator: gradient of the discriminator step's parameters.
     fake: x̂, [B, H, W, 3], for further updates of D.
     generator_terms: GeneratorTerms.
     discriminator_terms: DiscriminatorTerms.
+    embedding: what `generate` returned beside x̂.
+    real_output: D(x, y, i).
   """
 
   generator: dict
@@ -48,10 +101,8 @@ class Gradients(NamedTuple):
   fake: jax.Array
   generator_terms: GeneratorTerms
   discriminator_terms: DiscriminatorTerms
-
-
-def _hinge(real_score, fake_score):
-  return losses.discriminator_loss(fake_score, real_score)
+  embedding: jax.Array | None
+  real_output: NamedTuple
 
 
 def gradients(
@@ -62,69 +113,77 @@ def gradients(
   generate: Callable,
   discriminate: Callable,
   content: Callable,
-  match: Callable,
   weights: LossConfig,
+  rows=None,
 ) -> Gradients:
-  """Gradients of both players from one pass.
+  """Gradients of both steps from one forward pass of G and one of D.
+
+  The gradients are pullbacks of the same pass, and neither leaks into the
+  other: D's parameters are constants to the generator step, x̂ is a constant
+  to the discriminator step.
 
   Args:
-    generator_params: what G's side trains.
-    discriminator_params: what D's side trains.
+    generator_params: what the generator step trains.
+    discriminator_params: what the discriminator step trains.
     real: x, [B, H, W, 3] in [-1, 1].
-    generate: generator_params -> (x̂, embedding).
-    discriminate: (discriminator_params, frames) -> DiscriminatorOutput.
+    generate: generator_params -> (x̂, ê).
+    discriminate: (discriminator_params, frames, is_real) ->
+      DiscriminatorOutput.
     content: (x̂, x) -> weighted L_CNT.
-    match: embedding -> L_MCH, unweighted.
     weights: weights of the other terms.
+    rows: W_i, [B, N], for L_MCH; None: none.
 
   Returns:
     Gradients.
   """
   (fake, embedding), pull_generator = jax.vjp(generate, generator_params)
-  fake_output, pull_fake = jax.vjp(discriminate, discriminator_params, fake)
+  fake_output, pull_fake = jax.vjp(
+    lambda params, x: discriminate(params, x, False), discriminator_params, fake
+  )
   real_output, pull_real = jax.vjp(
-    lambda params: discriminate(params, real), discriminator_params
+    lambda params: discriminate(params, real, True), discriminator_params
   )
 
-  # E, G and P: L_CNT + L_ADV + L_MCH, with L_ADV = -r̂ + L_FM.
-  def adversarial(output):
-    score = weights.adversarial * losses.adversarial_loss(output.score)
-    features = weights.feature_matching * losses.features_loss(
-      output.features, real_output.features
+  def terms_of(fake, embedding, fake_output, real_output):
+    return objectives(
+      real,
+      fake,
+      real_output,
+      fake_output,
+      content=content,
+      weights=weights,
+      embedding=embedding,
+      rows=rows,
     )
-    return score + features, (score, features)
 
-  content_loss, fake_cotangent = jax.value_and_grad(lambda x: content(x, real))(
-    fake
-  )
-  cotangent, (score_loss, feature_loss) = jax.grad(adversarial, has_aux=True)(
-    fake_output
-  )
-  fake_cotangent += pull_fake(cotangent)[1]
-  match_loss, embedding_cotangent = jax.value_and_grad(
-    lambda e: weights.match * match(e)
-  )(embedding)
-  (generator_gradient,) = pull_generator((fake_cotangent, embedding_cotangent))
+  def generator_loss(fake, embedding, fake_output):
+    terms, _ = terms_of(fake, embedding, fake_output, real_output)
+    return sum(terms), terms
 
-  # D, w0, b and the rows: L_DSC.
-  hinge, (real_cotangent, fake_cotangent) = jax.value_and_grad(
-    _hinge, argnums=(0, 1)
-  )(real_output.score, fake_output.score)
-  zero = jax.tree.map(jax.numpy.zeros_like, real_output.features)
-  output_type = type(real_output)
+  to_generator, generator_terms = jax.grad(
+    generator_loss, argnums=(0, 1, 2), has_aux=True
+  )(fake, embedding, fake_output)
+  to_fake = to_generator[0] + pull_fake(to_generator[2])[1]
+  (generator_gradient,) = pull_generator((to_fake, to_generator[1]))
+
+  def discriminator_loss(fake_output, real_output):
+    _, terms = terms_of(fake, embedding, fake_output, real_output)
+    return terms.hinge, terms
+
+  (from_fake, from_real), discriminator_terms = jax.grad(
+    discriminator_loss, argnums=(0, 1), has_aux=True
+  )(fake_output, real_output)
   discriminator_gradient = jax.tree.map(
-    jax.numpy.add,
-    pull_real(output_type(real_cotangent, zero))[0],
-    pull_fake(output_type(fake_cotangent, zero))[0],
+    jnp.add, pull_fake(from_fake)[0], pull_real(from_real)[0]
   )
   return Gradients(
     generator_gradient,
     discriminator_gradient,
     fake,
-    GeneratorTerms(content_loss, score_loss, feature_loss, match_loss),
-    DiscriminatorTerms(
-      hinge, real_output.score.mean(), fake_output.score.mean()
-    ),
+    generator_terms,
+    discriminator_terms,
+    embedding,
+    real_output,
   )
 
 
@@ -134,9 +193,9 @@ def discriminator_gradients(
   """Gradient of L_DSC alone, for D's further updates on the same x̂."""
 
   def loss(params):
-    return _hinge(
-      discriminate(params, real).score,
-      discriminate(params, jax.lax.stop_gradient(fake)).score,
+    return losses.discriminator_loss(
+      discriminate(params, jax.lax.stop_gradient(fake), False).score,
+      discriminate(params, real, True).score,
     )
 
   return jax.grad(loss)(discriminator_params)

@@ -12,6 +12,7 @@ from flaxheads.data.batch import Batch
 from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.models import spectral
+from flaxheads.training import separation
 
 MAX_PEOPLE = 8
 
@@ -52,7 +53,8 @@ def make_preview(generate: Callable, batch: Batch) -> Callable:
 
   Args:
     generate: pure, (trained, frames [B, K+1, H, W, 3] in [-1, 1], landmark
-      images alike) -> x̂ of the last frame of each, [B, H, W, 3].
+      images alike) -> x̂ of the last frame of each, [B, H, W, 3], and further
+      scalars by name.
     batch: its first eight people are taken; the same on every process.
 
   Returns:
@@ -70,7 +72,8 @@ def make_preview(generate: Callable, batch: Batch) -> Callable:
   def compute(trained, batch):
     frames = to_float(batch.frames)
     pictures = rasterise_landmarks(batch.points, frames.shape[2])
-    fake, real = generate(trained, frames, pictures), frames[:, -1]
+    fake, more = generate(trained, frames, pictures)
+    real = frames[:, -1]
     row = [frames[:, 0], pictures[:, -1], fake, real]
     sheet = to_uint8(jnp.concatenate(row, axis=2))  # [B, H, 4W, 3]
     tiny = 1e-6
@@ -81,20 +84,22 @@ def make_preview(generate: Callable, batch: Batch) -> Callable:
       'people/variety': (_variety(fake) + tiny) / (_variety(real) + tiny),
       'people/clipped': _clipped(fake) - _clipped(real),
     }
-    return Preview(sheet.reshape(-1, *sheet.shape[2:]), l1, scalars)
+    return Preview(sheet.reshape(-1, *sheet.shape[2:]), l1, scalars | more)
 
   return lambda trained: jax.device_get(compute(trained, batch))
 
 
 def make_model_preview(networks: nets.Networks, batch: Batch) -> Callable:
-  """What E and G make of one batch.
+  """What E and G make of one batch, and whether D knows who it looks at.
 
   Args:
     networks: Networks.
     batch: see `make_preview`.
 
   Returns:
-    TrainState -> Preview. All processes must call it.
+    TrainState -> Preview. All processes must call it. One more scalar,
+    people/embedding_margin: mean of D(x, y, ê_i) - D(x, y, ê_j) over real
+    frames x of person i and the other people j.
   """
 
   def generate(trained, frames, pictures):
@@ -103,14 +108,32 @@ def make_model_preview(networks: nets.Networks, batch: Batch) -> Callable:
       name: spectral.normalize(
         params[name], spectral.power_iteration(params[name], vectors[name], 3)
       )
-      for name in ('embedder', 'generator')
+      for name in nets.NETWORKS
     }
     embedding = nets.embed_people(
       networks, normal['embedder'], frames[:, :-1], pictures[:, :-1]
     )
-    return nets.generate(
+    fake = nets.generate(
       networks, normal['generator'], pictures[:, -1], embedding=embedding
     )
+    output = nets.discriminate(
+      networks,
+      normal['discriminator'],
+      frames[:, -1],
+      pictures[:, -1],
+      embedding,
+    )
+    different = ~jnp.eye(len(embedding), dtype=bool)
+    total, count = separation.margins(
+      output.vector, embedding, embedding, different
+    )
+    margin = total / jnp.maximum(count, 1)
+    return fake, {'people/embedding_margin': margin}
 
   preview = make_preview(generate, batch)
-  return lambda state: preview((state.ema, state.spectral))
+
+  def of_state(state):
+    params = {**state.ema, 'discriminator': state.params['discriminator']}
+    return preview((params, state.spectral))
+
+  return of_state

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from flaxheads.config import AdamConfig, Config
+from flaxheads.config import Config
 from flaxheads.errors import UserError
 from flaxheads.models import spectral
 from flaxheads.networks import Networks, init_params
 from flaxheads.training import identity_table, parallel
 from flaxheads.training.identity_table import IdentityTable
+from flaxheads.training.optimizers import adam
 
 
 @flax.struct.dataclass
@@ -56,19 +57,6 @@ def embedder_and_generator(params: dict) -> dict:
   return {name: params[name] for name in ('embedder', 'generator')}
 
 
-def adam(config: AdamConfig) -> optax.GradientTransformation:
-  """Adam without its learning rate, which the step multiplies in.
-
-  Where b1 is 0 the first moment is the gradient, and none is kept: a quarter
-  less state in memory, to be written in every step and in every checkpoint.
-  """
-  if config.b1 == 0:
-    return optax.scale_by_rms(
-      config.b2, config.epsilon, eps_in_sqrt=False, bias_correction=True
-    )
-  return optax.scale_by_adam(config.b1, config.b2, config.epsilon)
-
-
 class RandomParts(NamedTuple):
   """What is random in a fresh state; fields as in TrainState."""
 
@@ -103,7 +91,10 @@ def init_random_parts(
     for i, (name, tree) in enumerate(sorted(params.items()))
   }
   table = identity_table.init_table(
-    keys[2], num_videos, config.model.embedding_size
+    keys[2],
+    num_videos,
+    config.model.embedding_size,
+    config.identity_table.initial_size,
   )
   return RandomParts(params, vectors, table)
 

@@ -1,6 +1,7 @@
 """The update of W alone, for tables of several sizes."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.training import identity_table, parallel
@@ -21,7 +22,9 @@ def ours(size: Size, num_videos: int) -> clock.Program:
   config, mesh = size.experiment, parallel.make_mesh(1)
   width, batch = config.model.embedding_size, config.training.batch_size
   table = parallel.build(
-    lambda: identity_table.init_table(jax.random.key(0), num_videos, width),
+    lambda: identity_table.init_table(
+      jax.random.key(0), num_videos, width, 0.1
+    ),
     mesh,
     STATE_SPECS.table,
   )
@@ -35,8 +38,8 @@ def ours(size: Size, num_videos: int) -> clock.Program:
       table,
       index,
       gradient,
+      jnp.int32(1),
       learning_rate=1e-4,
-      b1=config.optimizer.b1,
       b2=config.optimizer.b2,
       epsilon=config.optimizer.epsilon,
     )

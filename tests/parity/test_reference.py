@@ -221,15 +221,13 @@ def _check_meta_training(
     'W and its moments',
     {
       'rows': new.table.rows,
-      'first': new.table.first_moment,
       'second': new.table.second_moment,
-      'updates': new.table.updates[:, None],
+      'visits': new.table.last_visit[:, None],
     },
     {
       'rows': reference.table.rows.numpy(),
-      'first': reference.table.moments[0].numpy(),
-      'second': reference.table.moments[1].numpy(),
-      'updates': reference.table.updates.numpy(),
+      'second': reference.table.second.numpy(),
+      'visits': reference.table.visits.numpy(),
     },
     KINKS[dtype],
   )

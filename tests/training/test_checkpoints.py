@@ -9,7 +9,8 @@ from flaxheads import config as c
 from flaxheads import networks as nets
 from flaxheads.errors import UserError
 from flaxheads.training import checkpoints, identity_table, parallel, workdir
-from flaxheads.training.state import STATE_SPECS, TrainState, adam
+from flaxheads.training.optimizers import adam
+from flaxheads.training.state import STATE_SPECS, TrainState
 from tests import tiny_game
 
 FACTS = {'num_videos': 5}
@@ -26,7 +27,7 @@ def _small_state(seed):
     generator_optimizer=optimizer.init(params),
     discriminator_optimizer=optimizer.init(params),
     ema=params,
-    table=identity_table.init_table(jax.random.key(0), 64, 4),
+    table=identity_table.init_table(jax.random.key(0), 64, 4, 0.1),
   )
   return jax.tree.map(
     lambda leaf: jnp.asarray(rng.integers(1, 99, leaf.shape), leaf.dtype),

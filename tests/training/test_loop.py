@@ -20,6 +20,7 @@ from flaxheads.training.checkpoints import Checkpoints
 from flaxheads.training.monitor import DivergenceError
 from flaxheads.training.objectives import DiscriminatorTerms, GeneratorTerms
 from flaxheads.training.preview import Preview
+from flaxheads.training.separation import Separation
 from flaxheads.training.step import Norms, StepMetrics
 from flaxheads.training.workdir import claim_workdir
 from tests import tiny_game
@@ -142,6 +143,7 @@ def _fake_step(broken_step, player, term, value):
     GeneratorTerms(*np.ones(4)),
     DiscriminatorTerms(*np.ones(3)),
     Norms(*np.ones(4)),
+    Separation(*np.ones(2)),
     np.ones(()),
   )
   terms = getattr(good, player)._replace(**{term: value})

@@ -10,8 +10,7 @@ import pytest
 from flaxheads import networks as nets
 from flaxheads.data import pixels
 from flaxheads.landmarks.rasterise import rasterise_landmarks
-from flaxheads.training import losses, objectives
-from flaxheads.training import step as training_step
+from flaxheads.training import losses, objectives, passes
 from flaxheads.training.model_inputs import ModelInputs
 from tests import tiny_game
 
@@ -27,8 +26,9 @@ def play():
   vectors = tiny_game.make_vectors(params)
   frames, points = tiny_game.make_faces(6)
   rng = np.random.default_rng(0)
-  # Scores near b = 1.5: the hinge of x is at rest and that of x̂ is not, or
-  # the two gradients of b would cancel.
+  # Scores near b = -1.5: the hinge of x̂ is at rest and that of x, which trains
+  # W, is not; else the two gradients of b would cancel.
+  params['discriminator']['b'] = np.float32(-1.5)
   rows = 1e-3 * rng.normal(size=(2, tiny_game.EMBEDDING_SIZE))
   rows = rows.astype(np.float32)
   params['discriminator']['w0'] *= np.float32(1e-2)
@@ -38,8 +38,8 @@ def play():
     x = pixels.to_float(frames).reshape(2, 3, *frames.shape[1:])
     y = rasterise_landmarks(points, tiny_game.SIZE).reshape(x.shape)
     sample = ModelInputs(x[:, :2], y[:, :2], x[:, 2], y[:, 2], None)
-    generate, discriminate = training_step._players(
-      networks, vectors, sample, remat=False
+    generate, discriminate = passes.forward_passes(
+      config, networks, vectors, sample
     )
     return objectives.gradients(
       {name: params[name] for name in ('embedder', 'generator')},
@@ -50,8 +50,8 @@ def play():
       content=lambda fake, real: (
         weights['content'] * losses.pyramid_loss(fake, real)
       ),
-      match=lambda e: losses.match_loss(e, rows),
       weights=SimpleNamespace(**weights),
+      rows=rows,
     )
 
   @functools.cache
@@ -66,11 +66,11 @@ def _size(tree):
   return max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(tree))
 
 
-def _groups(game):
-  generator = dict(game.generator['generator'])
+def _groups(found):
+  generator = dict(found.generator['generator'])
   projection = generator.pop('projection')
   return {
-    'E': game.generator['embedder'],
+    'E': found.generator['embedder'],
     'G': generator,
     'P': projection,
   }
@@ -138,10 +138,10 @@ def test_terms_are_reported_with_their_weights(play):
 
 
 def test_scores_make_the_reported_loss(play):
-  game = play()
-  hinge = game.discriminator_terms.hinge
+  found = play()
+  hinge = found.discriminator_terms.hinge
   assert hinge > 0
   # Jensen: the hinge of the means is never more than the mean of hinges.
-  low = max(0, 1 + game.discriminator_terms.fake_score)
-  high = max(0, 1 - game.discriminator_terms.real_score)
+  low = max(0, 1 + found.discriminator_terms.fake_score)
+  high = max(0, 1 - found.discriminator_terms.real_score)
   assert low + high <= hinge + 1e-5

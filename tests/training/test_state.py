@@ -5,7 +5,7 @@ import numpy as np
 import optax
 
 from flaxheads.config import AdamConfig
-from flaxheads.training.state import adam
+from flaxheads.training.optimizers import adam
 
 
 def _num_floats(state) -> int:

@@ -14,8 +14,7 @@ import pytest
 from flaxheads import networks as nets
 from flaxheads.config import OptimizerConfig
 from flaxheads.data import pixels
-from flaxheads.training import parallel
-from flaxheads.training import step as training_step
+from flaxheads.training import optimizers, parallel
 from tests import tiny_game
 
 BATCH = 8
@@ -30,6 +29,7 @@ def config():
   config.optimizer = OptimizerConfig(
     generator_learning_rate=RATE, discriminator_learning_rate=RATE, epsilon=1.0
   )
+  config.identity_table.learning_rate = RATE
   return config
 
 
@@ -86,7 +86,7 @@ def test_saving_memory_changes_nothing(config, after_one, start):
     np.testing.assert_allclose(term, same, rtol=2e-4, atol=1e-6)
   assert _difference(one.params, other.params, start.params) < 5e-3
   assert _difference(one.table.rows, other.table.rows, start.table.rows) < 5e-3
-  np.testing.assert_array_equal(one.table.updates, other.table.updates)
+  np.testing.assert_array_equal(one.table.last_visit, other.table.last_visit)
 
 
 def test_a_step_is_deterministic(one_device, after_one, start):
@@ -99,9 +99,9 @@ def test_generator_moves_once_and_discriminator_twice(after_one, config):
   assert state.generator_optimizer.count == 1
   assert config.training.discriminator_updates == 2
   assert state.discriminator_optimizer.count == 2
-  updates = np.asarray(state.table.updates)
-  assert (updates[list(VIDEOS)] == 2).all()
-  assert updates.sum() == 2 * len(set(VIDEOS))
+  visits = np.asarray(state.table.last_visit)  # both updates touch the row
+  assert (visits[list(VIDEOS)] == 2).all()
+  assert visits.sum() == 2 * len(set(VIDEOS))
 
 
 def test_rows_of_other_videos_do_not_move(after_one, start):
@@ -147,7 +147,7 @@ def test_every_network_moves(after_one, start):
 def test_learning_rate_rises_and_falls(warmup, decay, wanted):
   settings = OptimizerConfig(warmup_steps=warmup, decay_steps=decay)
   scales = [
-    training_step.learning_rate_scale(np.array(step), settings, 10)
+    optimizers.learning_rate_scale(np.array(step), settings, 10)
     for step in range(10)
   ]
   np.testing.assert_allclose(scales, wanted, rtol=1e-6)

@@ -7,12 +7,12 @@ what is ours says so.
 import dataclasses
 
 from flaxheads.baselines.config import SIZES, PairDataConfig
-from flaxheads.config import (
+from flaxheads.config import OptimizerConfig
+from flaxheads.config_parts import (
   DTYPES,
   AugmentConfig,
   Checked,
   DataConfig,
-  OptimizerConfig,
   RhythmConfig,
   default,
 )

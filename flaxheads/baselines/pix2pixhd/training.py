@@ -28,9 +28,12 @@ from flaxheads.data.batch import Batch
 from flaxheads.training import parallel, preview
 from flaxheads.training.content_loss import ContentLoss
 from flaxheads.training.model_inputs import prepare_inputs
+from flaxheads.training.optimizers import (
+  adam,
+  apply_gradient,
+  learning_rate_scale,
+)
 from flaxheads.training.recipe import Recipe, replicate_step
-from flaxheads.training.state import adam
-from flaxheads.training.step import descend, learning_rate_scale
 
 
 @flax.struct.dataclass
@@ -81,7 +84,7 @@ def update(
   """One update of G and D at `scale` times the configured rates."""
   optimizer, rates = adam(config.optimizer), config.optimizer
   new = {
-    name: descend(
+    name: apply_gradient(
       state.variables[name],
       state.optimizers[name],
       gradient[name],
@@ -132,7 +135,8 @@ def _make_step(config, networks, content: ContentLoss, mesh: parallel.Mesh):
 def _make_preview(networks: Networks, batch: Batch):
   def generate(params, frames, pictures):
     del frames  # it does not know who is to be drawn
-    return networks.generator.apply({'params': params}, pictures[:, -1])
+    fake = networks.generator.apply({'params': params}, pictures[:, -1])
+    return fake, {}
 
   make = preview.make_preview(generate, batch)
   return lambda state: make(state.variables['generator'])

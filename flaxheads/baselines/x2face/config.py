@@ -7,7 +7,7 @@ The published code or paper is the default (Wiles, Koepke and Zisserman, ECCV
 import dataclasses
 
 from flaxheads.baselines.config import SIZES, PairDataConfig
-from flaxheads.config import (
+from flaxheads.config_parts import (
   DTYPES,
   AugmentConfig,
   Checked,

@@ -24,8 +24,8 @@ from flaxheads.errors import UserError
 from flaxheads.training import parallel, preview
 from flaxheads.training.content_loss import load_networks
 from flaxheads.training.model_inputs import ModelInputs, prepare_inputs
+from flaxheads.training.optimizers import apply_gradient, learning_rate_scale
 from flaxheads.training.recipe import Recipe, replicate_step
-from flaxheads.training.step import descend, learning_rate_scale
 
 _TINY = 1e-8
 
@@ -190,7 +190,7 @@ def _step(state, batch: Batch, vgg_params, *, config, network, vgg):
   else:
     gradient, (terms, stats) = gradients(params, stats, None)
   gradient = parallel.mean(gradient)
-  params, optimizer = descend(
+  params, optimizer = apply_gradient(
     params,
     state.optimizer,
     gradient,
@@ -218,7 +218,7 @@ def _make_preview(config: X2FaceConfig, batch: Batch):
 
   def generate(variables, frames, pictures):
     del pictures  # it is driven by frames
-    return network.apply(variables, frames[:, :-1], frames[:, -1])
+    return network.apply(variables, frames[:, :-1], frames[:, -1]), {}
 
   make = preview.make_preview(generate, batch)
   return lambda state: make(state.variables)

@@ -181,8 +181,10 @@ def full(x):
   return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _sum_pool(x):
-  return full(F.relu(x)).sum((2, 3))
+def _pool(x, order):
+  if order == 'relu_sum':
+    return full(F.relu(x)).sum((2, 3))
+  return F.relu(full(x).sum((2, 3)))
 
 
 class Embedder(nn.Module):
@@ -190,10 +192,10 @@ class Embedder(nn.Module):
 
   def __init__(self, config: ModelConfig):
     super().__init__()
-    self.trunk = Trunk(config)
+    self.trunk, self.pooling = Trunk(config), config.pooling
 
   def forward(self, frames, landmark_images):
-    return _sum_pool(self.trunk(frames, landmark_images)[-1])
+    return _pool(self.trunk(frames, landmark_images)[-1], self.pooling)
 
 
 class Discriminator(nn.Module):
@@ -202,7 +204,7 @@ class Discriminator(nn.Module):
   def __init__(self, config: ModelConfig):
     super().__init__()
     n = config.embedding_size
-    self.trunk = Trunk(config)
+    self.trunk, self.pooling = Trunk(config), config.pooling
     self.last = ResidualBlock(n, n, learned_skip=True)
     self.w0 = nn.Parameter(0.02 * torch.randn(n))
     self.b = nn.Parameter(torch.zeros(()))
@@ -211,7 +213,8 @@ class Discriminator(nn.Module):
     outputs = self.trunk(frames, landmark_images)
     outputs.append(self.last(outputs[-1]))
     w = rows + self.w0 if add_w0 else rows
-    return (_sum_pool(outputs[-1]) * w).sum(-1) + self.b, outputs
+    vector = _pool(outputs[-1], self.pooling)
+    return (vector * w).sum(-1) + self.b, outputs
 
 
 class Generator(nn.Module):

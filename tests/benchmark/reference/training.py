@@ -1,9 +1,8 @@
-"""Meta-training and fine-tuning of the reference.
+"""Meta-training and fine-tuning of the reference, as flaxheads does them.
 
-The same updates as flaxheads/training/step.py and fewshot/finetune_step.py,
-in PyTorch's way. One pass of D on x̂ serves both players where `shared` is on,
-by `backward(inputs=...)` with each player's parameters; otherwise D runs on x̂
-once for G, its own parameters frozen, and once more for itself.
+One pass of D on x̂ serves both steps where `shared` is on, by
+`backward(inputs=...)` with the parameters of each; otherwise D runs on x̂ once
+for the generator step, its parameters frozen, and once more for its own.
 """
 
 from collections.abc import Callable
@@ -27,13 +26,14 @@ class Batch(NamedTuple):
 
 
 class Rows:
-  """W with lazy row-wise Adam."""
+  """W and the lazy form of a dense Adam with beta1 = 0."""
 
   def __init__(self, rows, config):
     self.rows = rows.clone()
-    self.moments = torch.zeros_like(rows), torch.zeros_like(rows)
-    self.updates = torch.zeros(len(rows), 1, device=rows.device)
-    self.b1, self.b2, self.epsilon = config.b1, config.b2, config.epsilon
+    self.second = torch.zeros_like(rows)
+    self.visits = torch.zeros(len(rows), 1, dtype=torch.int32).to(rows.device)
+    self.count = 0
+    self.b2, self.epsilon = config.b2, config.epsilon
 
   @torch.no_grad()
   def update(self, index, gradient, rate):
@@ -41,14 +41,13 @@ class Rows:
     index, inverse = index.unique(return_inverse=True)
     summed = gradient.new_zeros(len(index), gradient.shape[1])
     gradient = summed.index_add_(0, inverse, gradient)
-    self.updates[index] += 1
-    count = self.updates[index]
-    first = self.b1 * self.moments[0][index] + (1 - self.b1) * gradient
-    second = self.b2 * self.moments[1][index] + (1 - self.b2) * gradient**2
-    self.moments[0][index], self.moments[1][index] = first, second
-    step = first / (1 - self.b1**count)
-    step /= (second / (1 - self.b2**count)).sqrt() + self.epsilon
-    self.rows[index] -= rate * step
+    self.count += 1
+    absence = (self.count - self.visits[index]).to(gradient.dtype)
+    second = self.b2**absence * self.second[index]
+    second = second + (1 - self.b2) * gradient**2
+    self.second[index], self.visits[index] = second, self.count
+    unbiased = second / (1 - self.b2**self.count)
+    self.rows[index] -= rate * gradient / (unbiased.sqrt() + self.epsilon)
 
 
 def make_content(config: LossConfig, vggs: dict) -> Callable:
@@ -61,8 +60,8 @@ def make_content(config: LossConfig, vggs: dict) -> Callable:
     for name, network in vggs.items():
       with torch.no_grad():
         wanted = network(real)
-      weight = getattr(config, name)
-      total = total + weight * losses.features_loss(network(fake), wanted)
+      term = losses.features_loss(network(fake), wanted)
+      total = total + getattr(config, name) * term
     return total
 
   return content
@@ -85,17 +84,15 @@ class Options(NamedTuple):
 
   def place(self, network):
     """A network in the wanted memory format."""
-    if self.channels_last:
-      network = network.to(memory_format=torch.channels_last)
-    return network
+    last, keep = torch.channels_last, torch.preserve_format
+    return network.to(memory_format=last if self.channels_last else keep)
 
   def compile(self, function):
-    """`function`, compiled where that is wanted."""
     return torch.compile(function) if self.compiled else function
 
 
 class _Game:
-  """Both players' gradients; see flaxheads/training/adversarial.py."""
+  """Gradients of both steps; see flaxheads/training/objectives.py."""
 
   def __init__(self, config: Config, content, options: Options):
     self.weights, self.options = config.loss, options
@@ -118,25 +115,25 @@ class _Game:
       fake: x̂, with its graph.
       real: x.
       match: weighted L_MCH.
-      discriminate: frames -> (scores, features).
+      discriminate: (frames, is_real) -> (scores, features).
       generator: the tensors that G's side trains.
       discriminator: those of D's side.
 
     Returns:
       The terms of both losses, detached.
     """
-    real_output = discriminate(real)
+    real_output = discriminate(real, True)
     shared = self.options.shared
     for tensor in discriminator:
       tensor.requires_grad_(shared)
-    output = discriminate(fake)
+    output = discriminate(fake, False)
     terms = self._generator_terms(fake, real, output, real_output[1], match)
     total = sum(terms.values())
     _set_gradients(total, generator, retain_graph=shared)
     if not shared:
       for tensor in discriminator:
         tensor.requires_grad_(True)
-      output = discriminate(fake.detach())
+      output = discriminate(fake.detach(), False)
     terms['hinge'] = losses.hinge(real_output[0], output[0])
     _set_gradients(terms['hinge'], discriminator)
     return {
@@ -145,7 +142,9 @@ class _Game:
 
   def play_again(self, fake, real, discriminate, discriminator):
     """Sets `.grad` of D's side alone, on the same x̂."""
-    loss = losses.hinge(discriminate(real)[0], discriminate(fake)[0])
+    loss = losses.hinge(
+      discriminate(real, True)[0], discriminate(fake, False)[0]
+    )
     _set_gradients(loss, discriminator)
 
 
@@ -168,7 +167,7 @@ def _adam(tensors, config, rate):
 
 
 class MetaTraining:
-  """A run, and its step.
+  """A run.
 
   Args:
     config: the experiment.
@@ -212,8 +211,11 @@ class MetaTraining:
     return generator(batch.target_landmarks, embedding=embedding), embedding
 
   def _discriminate_with(self, batch, rows):
-    return lambda frames: self._run_discriminator(
-      frames, batch.target_landmarks, rows
+    real_only = self.config.identity_table.real_score_only
+    return lambda frames, is_real: self._run_discriminator(
+      frames,
+      batch.target_landmarks,
+      rows if is_real or not real_only else rows.detach(),
     )
 
   def first_pass(self, batch: Batch):
@@ -247,7 +249,7 @@ class MetaTraining:
 
   def step(self, batch: Batch) -> dict:
     """One update of E, G and P, and those of D, w0, b and the rows."""
-    rate = self.config.optimizer.discriminator_learning_rate
+    rate = self.config.identity_table.learning_rate
     with self._autocast(batch):
       terms, fake, rows = self.first_pass(batch)
     self._optimizers[0].step()
@@ -267,12 +269,11 @@ class MetaTraining:
 
 
 class Finetuning:
-  """Fine-tuning of one person, and its step.
+  """Fine-tuning of one person.
 
   Args:
     config: the experiment.
-    generator: G, whose P is left alone.
-    discriminator: D.
+    generator, discriminator: G, whose P stays, and D.
     adain_params: psi' = P ê, [M].
     rows: w' = w0 + ê, [N].
     vggs: content networks by name; {} for the pyramid.
@@ -318,7 +319,8 @@ class Finetuning:
     """
     count = len(frames)
 
-    def discriminate(frames):
+    def discriminate(frames, is_real):
+      del is_real
       rows = self.rows.expand(count, -1)
       return self._run_discriminator(frames, pictures, rows, add_w0=False)
 

@@ -1,0 +1,132 @@
+"""Forward and backward passes of a training step on one device."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+from flaxheads import networks as nets
+from flaxheads.config import Config
+from flaxheads.models import spectral
+from flaxheads.networks import Networks
+from flaxheads.training import objectives
+from flaxheads.training.gradient_accumulation import accumulate
+from flaxheads.training.model_inputs import ModelInputs
+from flaxheads.training.state import embedder_and_generator
+
+
+def forward_passes(
+  config: Config, networks: Networks, vectors: dict, inputs: ModelInputs
+) -> tuple[Callable, Callable]:
+  """`generate` and `discriminate` as `objectives.gradients` takes them."""
+  remat = config.training.remat
+  keep_blocks = nets.recompute_blocks if remat else lambda function: function
+
+  @keep_blocks
+  def generate(params):
+    normal = {k: spectral.normalize(params[k], vectors[k]) for k in params}
+    embedding = nets.embed_people(
+      networks,
+      normal['embedder'],
+      inputs.support_frames,
+      inputs.support_landmarks,
+    )
+    fake = nets.generate(
+      networks,
+      normal['generator'],
+      inputs.target_landmarks,
+      embedding=embedding,
+    )
+    return fake, embedding
+
+  def discriminate(trained, frames, is_real):
+    rows = trained['rows']
+    if config.identity_table.real_score_only and not is_real:
+      rows = jax.lax.stop_gradient(rows)
+
+    @keep_blocks
+    def score(params, rows, frames):
+      normal = spectral.normalize(params, vectors['discriminator'])
+      return nets.discriminate(
+        networks, normal, frames, inputs.target_landmarks, rows
+      )
+
+    return score(trained['params'], rows, frames)
+
+  return generate, discriminate
+
+
+class SharedPass(NamedTuple):
+  """What one pass of both networks over this device's samples yields."""
+
+  generator: dict  # gradients
+  discriminator: dict
+  terms: tuple[objectives.GeneratorTerms, objectives.DiscriminatorTerms]
+  rows: jax.Array  # [b, N], gradient of the rows of W
+  fake: jax.Array  # x̂, [b, H, W, 3]
+  embedding: jax.Array  # ê, [b, N]
+  vectors: jax.Array  # V(x, y) of the real frames, [b, N]
+
+
+def shared_pass(
+  config, networks, vectors, params, inputs, rows, content
+) -> SharedPass:
+  """Gradients of both steps, from one pass over this device's samples.
+
+  Args:
+    config: Config.
+    networks: Networks.
+    vectors: of spectral normalisation.
+    params: of all networks.
+    inputs: ModelInputs.
+    rows: W_i, [b, N].
+    content: (x̂, x) -> weighted L_CNT.
+  """
+  num_parts = config.training.accumulation_steps
+
+  def run(part):
+    inputs, rows = part
+    generate, discriminate = forward_passes(config, networks, vectors, inputs)
+    found = objectives.gradients(
+      embedder_and_generator(params),
+      {'params': params['discriminator'], 'rows': rows},
+      inputs.target_frame,
+      generate=generate,
+      discriminate=discriminate,
+      content=content,
+      weights=config.loss,
+      rows=rows,
+    )
+    averaged = (
+      found.generator,
+      found.discriminator['params'],
+      (found.generator_terms, found.discriminator_terms),
+    )
+    # A row belongs to one sample: its share of the mean over all parts.
+    return averaged, (
+      found.discriminator['rows'] / num_parts,
+      found.fake,
+      found.embedding,
+      found.real_output.vector,
+    )
+
+  averaged, stacked = accumulate(run, (inputs, rows), num_parts)
+  return SharedPass(*averaged, *stacked)
+
+
+def later_pass(config, networks, vectors, params, inputs, rows, fake):
+  """Gradients of D alone and of the rows, on the same x̂."""
+  num_parts = config.training.accumulation_steps
+
+  def run(part):
+    inputs, rows, fake = part
+    _, discriminate = forward_passes(config, networks, vectors, inputs)
+    gradient = objectives.discriminator_gradients(
+      {'params': params, 'rows': rows},
+      inputs.target_frame,
+      fake,
+      discriminate=discriminate,
+    )
+    return gradient['params'], gradient['rows'] / num_parts
+
+  return accumulate(run, (inputs, rows, fake), num_parts)
