@@ -32,7 +32,7 @@ flags.DEFINE_bool(
 flags.DEFINE_string(
   'output',
   '',
-  '(--inspect) PNG for a page of samples; default: inspection.png beside the'
+  '(--inspect) HTML page of samples; default: inspection.html beside the'
   ' records.',
 )
 flags.DEFINE_string('source', '', _VIDEOS + 'Folder of videos.')

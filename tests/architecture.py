@@ -34,6 +34,7 @@ LEVELS = (
     'flaxheads.config_parts',
     'flaxheads.errors',
     'flaxheads.lazy_exports',
+    'flaxheads.pages',
   ),
 )
 HEIGHT = {

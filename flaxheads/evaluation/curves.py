@@ -1,25 +1,23 @@
-"""How fine-tuning went: its looks at held-out support frames, as charts.
+"""Validation curves of fine-tuning, as numbers and as charts.
 
-A support frame that fine-tuning holds out is not one of the evaluation's own
-held-out frames: those it never sees.
+Validation frames are support frames that a fine-tuning run keeps aside. Test
+frames, on which evaluation measures, are never among them.
 """
 
-import html
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
-_WIDTH, _HEIGHT = 270, 150  # of a panel, pixels
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 24, 24
-_LINE, _KEPT = '#b9bec8', '#c2410c'
+_PANEL = (2.7, 1.9)  # inches
 
 
 class Panel(NamedTuple):
-  """One quantity of the looks.
+  """One quantity of the validation results.
 
   Attributes:
-    key: of a look.
+    key: of a result.
     title: above the panel; None: what the curve calls it.
     scale: the shown number over the stored one.
   """
@@ -29,22 +27,29 @@ class Panel(NamedTuple):
   scale: float
 
 
+class Chart(NamedTuple):
+  """The curves of all people at one T."""
+
+  caption: str
+  figure: Figure
+
+
 PANELS = (
-  Panel('score', 'what decides', 1),
+  Panel('score', 'stopping criterion', 1),
   Panel('loss', 'content loss', 1),
   Panel('landmark_error', 'landmark error %', 100),
   Panel('identity', None, 1),
 )
 MEANING = (
-  'Looks of fine-tuning at the support frames that it holds out, over its'
-  ' steps: a grey line for each person, their mean in black, and a dot where'
-  ' the parameters were kept. What decides is the content loss as a share of'
-  ' that before the first step, plus what landmark error and identity have lost'
-  ' since then beyond their slack.'
+  'Validation of fine-tuning over its steps: a grey line for each person, their'
+  ' mean in black, and a dot where the parameters were kept. The first panel is'
+  ' the criterion of early stopping: the content loss relative to its value'
+  ' before the first step, plus the loss of landmark accuracy and identity'
+  ' beyond their tolerance.'
 )
 ALONE = (
-  'Nothing is held out of a single picture: the looks are at the picture'
-  ' itself, and the last parameters are kept.'
+  'With a single support image nothing is kept aside: the curves are those of'
+  ' the image itself, and the last parameters are kept.'
 )
 
 
@@ -57,7 +62,7 @@ def gather(rows: Sequence[dict]) -> list[dict]:
   Returns:
     For each T with curves, in rising order: num_shots; num_validation_frames;
     detector and identity, the names of the metrics; kept, the step by person;
-    looks,
+    results,
     the mean over people at each step with their number, None where nobody has
     a value. People whose fine-tuning had ended are not in later means.
   """
@@ -76,134 +81,89 @@ def gather(rows: Sequence[dict]) -> list[dict]:
           k: first[k] for k in ('num_validation_frames', 'detector', 'identity')
         },
         'kept': {name: curve['kept'] for name, curve in curves.items()},
-        'looks': _mean_looks(list(curves.values())),
+        'results': _mean_results(list(curves.values())),
       }
     )
   return gathered
 
 
-def _mean_looks(curves) -> list[dict]:
-  looks = [look for curve in curves for look in curve['results']]
+def _mean_results(curves) -> list[dict]:
+  results = [result for curve in curves for result in curve['results']]
   means = []
-  for step in sorted({look['step'] for look in looks}):
-    here = [look for look in looks if look['step'] == step]
+  for step in sorted({result['step'] for result in results}):
+    here = [result for result in results if result['step'] == step]
     mean = {'step': step, 'num_people': len(here)}
     for panel in PANELS:
-      values = [look[panel.key] for look in here]
+      values = [result[panel.key] for result in here]
       values = [value for value in values if value is not None]
       mean[panel.key] = float(np.mean(values)) if values else None
     means.append(mean)
   return means
 
 
-def make_charts(rows: Sequence[dict]) -> str:
-  """The curves of rows as HTML: for each T a row of panels.
+def explain(gathered: Sequence[dict]) -> list[str]:
+  """Sentences about the charts of `make_charts`, given those of `gather`."""
+  alone = any(not mean['num_validation_frames'] for mean in gathered)
+  return [MEANING, ALONE] if alone else [MEANING]
+
+
+def make_charts(rows: Sequence[dict]) -> list[Chart]:
+  """A chart for each T: one panel for each quantity that was measured.
 
   Args:
     rows: from protocol.evaluate, of people's own motion.
 
   Returns:
-    A section with a drawing (SVG) for each T, which loads nothing; '' where
-    nobody was fine-tuned.
+    Charts in rising order of T; none where nobody was fine-tuned.
   """
-  gathered = gather(rows)
-  if not gathered:
-    return ''
-  parts = ['<h2>Fine-tuning</h2>\n', f'<ul><li>{MEANING}</li>']
-  if any(not mean['num_validation_frames'] for mean in gathered):
-    parts.append(f'<li>{ALONE}</li>')
-  parts.append('</ul>\n')
-  for mean in gathered:
+  charts = []
+  for mean in gather(rows):
     curves = [
       row['curve']
       for row in rows
       if row['num_shots'] == mean['num_shots'] and row.get('curve')
     ]
-    caption = _caption(mean)
     panels = [
-      (panel._replace(title=panel.title or mean['identity']))
+      panel._replace(title=panel.title or mean['identity'])
       for panel in PANELS
-      if any(look[panel.key] is not None for look in mean['looks'])
+      if any(result[panel.key] is not None for result in mean['results'])
     ]
-    drawing = ''.join(
-      _draw_panel(panel, i * _WIDTH, curves, mean['looks'])
-      for i, panel in enumerate(panels)
-    )
-    width = _WIDTH * len(panels)
-    parts.append(
-      f'<figure><svg width="{width}" height="{_HEIGHT}" role="img"'
-      f' viewBox="0 0 {width} {_HEIGHT}" font-size="11"'
-      f' font-family="system-ui, sans-serif"><title>{caption}</title>'
-      f'{drawing}</svg><figcaption>{caption}</figcaption></figure>\n'
-    )
-  return ''.join(parts)
+    width, height = _PANEL
+    figure = Figure((width * len(panels), height), layout='constrained')
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for panel, ax in zip(panels, axes, strict=True):
+      _plot(ax, panel, curves, mean['results'])
+    charts.append(Chart(_caption(mean), figure))
+  return charts
 
 
 def _caption(mean) -> str:
   kept = list(mean['kept'].values())
-  held_out = mean['num_validation_frames'] or 'nothing'
+  count = mean['num_validation_frames'] or 'no'
   return (
-    f'T = {mean["num_shots"]}, {held_out} held out; steps kept: {min(kept)} to'
-    f' {max(kept)}, median {np.median(kept):g}, of {len(kept)}'
+    f'T = {mean["num_shots"]}, {count} validation frames; steps kept:'
+    f' {min(kept)} to {max(kept)}, median {np.median(kept):g}, of {len(kept)}'
     f' {"person" if len(kept) == 1 else "people"}.'
   )
 
 
-def _draw_panel(panel: Panel, left, curves, mean) -> str:
-  """One panel; `left` is its place in the drawing, in pixels."""
+def _plot(ax, panel: Panel, curves, mean) -> None:
+  """A line for each person, their mean, and dots where parameters were kept."""
 
-  def points(looks):
-    known = [look for look in looks if look[panel.key] is not None]
-    steps = np.array([look['step'] for look in known], float)
-    values = np.array([look[panel.key] for look in known], float)
-    return steps, values * panel.scale
+  def points(results):
+    known = [result for result in results if result[panel.key] is not None]
+    steps = [result['step'] for result in known]
+    return steps, [result[panel.key] * panel.scale for result in known]
 
-  series = [points(curve['results']) for curve in curves]
-  values = np.concatenate([values for _, values in series])
-  low, high = float(values.min()), float(values.max())
-  margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-  bottom, top = low - margin, high + margin
-  last = max(look['step'] for look in mean) or 1
-
-  def place(steps, values):
-    width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
-    x = left + _LEFT + np.asarray(steps) / last * width
-    y = _TOP + (top - np.asarray(values)) / (top - bottom) * height
-    return x, y
-
-  def line(steps, values, style):
-    path = ' '.join(
-      f'{x:.1f},{y:.1f}' for x, y in zip(*place(steps, values), strict=True)
-    )
-    return f'<polyline fill="none" {style} points="{path}"/>'
-
-  parts = [_frame(panel.title, left, (low, high), place, last)]
-  parts += [line(*given, f'stroke="{_LINE}"') for given in series]
-  parts.append(line(*points(mean), 'stroke="#20222a" stroke-width="2"'))
   for curve in curves:
-    kept = [look for look in curve['results'] if look['step'] == curve['kept']]
-    for x, y in zip(*place(*points(kept)), strict=True):
-      parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{_KEPT}"/>')
-  return ''.join(parts)
-
-
-def _frame(title, left, ends, place, last) -> str:
-  """Title, axes, and the numbers at their ends."""
-  base = _HEIGHT - _BOTTOM
-  parts = [
-    f'<text x="{left + _LEFT}" y="14">{html.escape(title)}</text>',
-    f'<path d="M{left + _LEFT},{_TOP} V{base} H{left + _WIDTH - _RIGHT}"'
-    ' fill="none" stroke="#20222a"/>',
-  ]
-  for value in dict.fromkeys(ends):
-    _, y = place(0, value)
-    parts.append(
-      f'<text x="{left + _LEFT - 4}" y="{y + 4:.1f}" text-anchor="end">'
-      f'{value:.3g}</text>'
-    )
-  for step in (0, last):
-    x, _ = place(step, ends[0])
-    parts.append(
-      f'<text x="{x:.1f}" y="{base + 15}" text-anchor="middle">{step}</text>'
-    )
-  return ''.join(parts)
+    ax.plot(*points(curve['results']), color='#b9bec8', linewidth=1)
+  ax.plot(*points(mean), color='#20222a', linewidth=2)
+  for curve in curves:
+    kept = [
+      result for result in curve['results'] if result['step'] == curve['kept']
+    ]
+    ax.plot(*points(kept), 'o', color='#c2410c', markersize=5)
+  # A network's name is text, also where it holds a dollar.
+  ax.set_title(panel.title, fontsize=9, loc='left', parse_math=False)
+  ax.tick_params(labelsize=8)
+  ax.spines[['top', 'right']].set_visible(False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from flaxheads.data.image import contact_sheet, write_png
 from flaxheads.data.output_files import Seal, atomic_path
-from flaxheads.evaluation import curves, page, results, tables
+from flaxheads.evaluation import curves, report_page, results, tables
 from flaxheads.evaluation.protocol import REAL, kept_frames
 from flaxheads.evaluation.summary import summarise
 from flaxheads.evaluation.trials import Trial
@@ -180,7 +180,8 @@ def write_report(
     write_png(output / name, picture, seal)
   made = tables.make_tables(summary, cross)
   write_text(output / 'table.md', _markdown(report, made))
-  html = page.make_page(report, made, [output / name for name in figures])
+  paths = [output / name for name in figures]
+  html = report_page.make_page(report, made, paths)
   write_text(output / 'report.html', html)
   # Last: where there is a report, the rest is there too.
   text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False)

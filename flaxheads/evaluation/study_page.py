@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import tempfile
 from pathlib import Path
 
@@ -10,16 +9,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from flaxheads import pages
 from flaxheads.data.output_files import Seal
 from flaxheads.evaluation import results, study
-from flaxheads.evaluation.page import data_uri
 from flaxheads.evaluation.report import write_text
 from flaxheads.evaluation.tables import method_title
 
 STUDY = 'study.html'
 _SHOWN = 256  # pixels, the least side of a picture
 _QUALITY = 95
-_TEMPLATE = Path(__file__).with_name('study.html')
 
 
 def _encode(picture: np.ndarray, name: str, folder: Path, seal) -> str:
@@ -36,7 +34,7 @@ def _encode(picture: np.ndarray, name: str, folder: Path, seal) -> str:
   Image.fromarray(picture).save(path, quality=_QUALITY, subsampling=0)
   if seal:
     seal(path, name)
-  return data_uri(path, 'image/jpeg')
+  return pages.data_uri(path.read_bytes(), 'image/jpeg')
 
 
 def _describe(triplet: study.Triplet, picture: str) -> dict:
@@ -49,14 +47,13 @@ def _describe(triplet: study.Triplet, picture: str) -> dict:
   }
 
 
-def _fill(template: str, content: dict) -> str:
-  """Puts the questions into the page; its policy lets only its script run."""
-  # In a script no end tag may appear.
-  text = json.dumps(content).replace('<', '\\u003c')
-  script = template.partition('<script>')[2].partition('</script>')[0]
-  digest = hashlib.sha256(script.encode()).digest()
-  policy = f"'sha256-{base64.b64encode(digest).decode()}'"
-  return template.replace('SCRIPT_POLICY', policy).replace('STUDY_JSON', text)
+def _render(content: dict) -> str:
+  """The page with its questions; its policy lets its own script run alone."""
+  script = pages.source('study.js')
+  digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+  return pages.render(
+    'study.html', content=content, script=script, digest=digest
+  )
 
 
 def write_study(
@@ -88,5 +85,4 @@ def write_study(
         encoded = _encode(picture, name, Path(folder), seal)
         described[-1].append(_describe(triplet, encoded))
   content = {'study': study.identify(rounds), 'rounds': described}
-  template = _TEMPLATE.read_text(encoding='utf-8')
-  write_text(path, _fill(template, content))
+  write_text(path, _render(content))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from flaxheads.data import inspection, inspection_page, pipeline, records
-from flaxheads.data.image import read_image
 from tests.data import prepared
 from tests.launch.commands import call
 
@@ -46,7 +45,7 @@ def test_counts_are_those_of_the_records(data_dir):
   done = _inspect(data_dir)
   assert done.code == 0, done.err
   folder = data_dir / 'video_folder' / '1.0.0'
-  facts = json.loads((folder / 'inspection.png.report.json').read_text())
+  facts = json.loads((folder / 'inspection.html.report.json').read_text())
   assert list(facts['splits']) == ['train', 'test']
   train, test = facts['splits'].values()
   assert (train['videos'], train['identities'], train['frames']) == (5, 3, 25)
@@ -60,24 +59,25 @@ def test_counts_are_those_of_the_records(data_dir):
   assert list(found['frames_per_video'].values())[::3] == [3, 5, 7]
   assert 'train: 3 people, 5 videos, 25 frames of 32² pixels' in done.out
   assert '1 people are in several splits: person2' in done.out
-  page = read_image(folder / 'inspection.png')
-  assert page.shape[1] == inspection_page._WIDTH
+  page = (folder / 'inspection.html').read_text()
+  assert page.count('<figure>') == 5 + 1
+  assert '<span>3 people, 5 videos, 25 frames</span>' in page
   # Both splits have samples, and no file of the data set was touched.
   assert pipeline.make_source('video_folder', data_dir, 'train')[4]
 
 
 def test_the_page_goes_where_it_is_wanted(data_dir, tmp_path):
-  output = tmp_path / 'page.png'
+  output = tmp_path / 'page.html'
   done = _inspect(data_dir, f'--output={output}')
   assert done.code == 0, done.err
-  assert output.is_file() and (tmp_path / 'page.png.report.json').is_file()
+  assert output.is_file() and (tmp_path / 'page.html.report.json').is_file()
 
 
 @pytest.mark.parametrize(
   'arguments, said',
   [
-    (['--output=page.jpg'], '--output=page.jpg: the page is a PNG'),
-    (['--output=nowhere/page.png'], 'its folder does not exist'),
+    (['--output=page.jpg'], '--output=page.jpg: not the name of an HTML'),
+    (['--output=nowhere/page.html'], 'its folder does not exist'),
     (['--data_dir=nowhere'], "nowhere: holds no dataset 'video_folder'"),
     (['--noinspect', '--output=x.png'], '--output: only with --inspect'),
   ],
@@ -156,8 +156,24 @@ def test_a_face_without_a_pose_is_left_out_of_the_quantiles():
   facts = inspection.summary('x', [split])
   assert facts['splits']['train']['distributions']['yaw'] is None
   assert 'yaw' in inspection.table(facts)
-  page = inspection_page.make_page('x', [split])
-  assert page.dtype == np.uint8 and page.shape[2] == 3
+  assert 'a&lt;b' in inspection_page.make_page('a<b', [split])
+
+
+def test_distributions_are_shares_over_common_bins(data_dir):
+  sources = pipeline.open_splits('video_folder', data_dir)
+  splits = [
+    inspection.inspect_split(source, num_samples=1, shown=16)
+    for source in sources
+  ]
+  axes = inspection_page.plot_distributions(splits).axes
+  for ax, name in zip(axes, inspection.MEASURES, strict=True):
+    one, two = (patch.get_data() for patch in ax.patches)
+    np.testing.assert_array_equal(one.edges, two.edges)
+    for split, shown in zip(splits, (one, two), strict=True):
+      assert shown.values.sum() == pytest.approx(1)
+      values = split.values[name]
+      inside = (values >= shown.edges[-2]).mean()
+      assert shown.values[-1] == pytest.approx(inside)
 
 
 def test_landmarks_are_drawn_where_they_are():

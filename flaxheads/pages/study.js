@@ -1,67 +1,3 @@
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src SCRIPT_POLICY">
-<title>Which picture is made?</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; color: #20222a; margin: 2rem auto;
-  max-width: 60rem; padding: 0 1rem; text-align: center; }
-button { font: inherit; padding: .6rem 1.4rem; margin: .3rem; cursor: pointer;
-  border: 1px solid #8a8f99; border-radius: .4rem; background: #f4f5f7; }
-button:hover, button:focus-visible { background: #dfe7f5; }
-#picture { width: 100%; max-width: 54rem; }
-#choices { display: grid; grid-template-columns: repeat(3, 1fr);
-  max-width: 54rem; margin: 0 auto; }
-#stop { margin-top: 2rem; font-size: .85rem; }
-progress { width: 100%; max-width: 54rem; }
-table { margin: 1rem auto; border-collapse: collapse; }
-th, td { padding: .25rem 1rem; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-thead th { border-bottom: 2px solid #20222a; }
-[hidden] { display: none !important; }
-</style>
-</head>
-<body>
-<main id="start" hidden>
-<h1>Which picture is made?</h1>
-<p>You see three pictures of one person. Two are real, one was made by a
-computer. Point at the made one. Guess where you do not know; you may take your
-time.</p>
-<p><span id="count"></span> questions. Your answers stay in this browser until
-somebody saves them; nothing is sent anywhere.</p>
-<button id="begin">Begin</button>
-<p id="others"></p>
-</main>
-<main id="question" hidden>
-<progress id="progress" aria-label="questions answered"></progress>
-<p><img id="picture" alt="Three pictures of one person"></p>
-<div id="choices">
-<button data-place="0">1: left</button>
-<button data-place="1">2: middle</button>
-<button data-place="2">3: right</button>
-</div>
-<button id="stop">Stop here</button>
-</main>
-<main id="end" hidden>
-<h1>Thank you</h1>
-<p id="own"></p>
-<button id="next">Next participant</button>
-<button id="save">Save answers</button>
-<h2>All participants</h2>
-<p id="total"></p>
-<table>
-<thead><tr><th>Method (T)</th><th>answers</th><th>right</th><th>USER</th></tr>
-</thead>
-<tbody id="scores"></tbody>
-</table>
-<p>USER is the share of right answers: 0.33 is chance, and the best a method
-can reach.</p>
-<button id="forget">Forget all answers</button>
-</main>
-<script id="data" type="application/json">STUDY_JSON</script>
-<script>
 'use strict';
 const find = id => document.getElementById(id);
 const study = JSON.parse(find('data').textContent);
@@ -201,6 +137,3 @@ document.addEventListener('keydown', event => {
   if (!event.repeat && '123'.includes(event.key)) answer(event.key - 1);
 });
 if (kept.session) ask(); else welcome();
-</script>
-</body>
-</html>
