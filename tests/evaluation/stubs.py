@@ -4,8 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flaxheads.baselines.nearest import nearest
 from flaxheads.evaluation.instruments import Critic, Detection, Instruments
 from flaxheads.metrics.networks import MetricNetwork
+
+
+def darken(frames, points, drivers):
+  """A second method, which costs nothing: the nearest frame at half level."""
+  return nearest(frames, points, drivers) // 2
 
 
 class Face(NamedTuple):

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from flaxheads.baselines.nearest import nearest
-from flaxheads.baselines.warp import warp
 from flaxheads.evaluation import protocol, report, results, trials
 from flaxheads.evaluation.protocol import Method
+from tests.evaluation import stubs
 from tests.faces import make_person
 
 SIDE = 128  # 32 pixels, shown four times as large
@@ -23,7 +23,7 @@ def evaluated(tmp_path_factory):
   output = tmp_path_factory.mktemp('evaluated')
   people = [make_person(f'p{i}', seed=i) for i in range(2)]
   everybody = trials.make_trials(people, (1, 4), 'halves', 5)
-  methods = [Method('nearest', nearest), Method('warp', warp)]
+  methods = [Method('nearest', nearest), Method('warp', stubs.darken)]
   store = results.Store(output)
   rows = protocol.evaluate(everybody, methods, (1, 4), store, cross=True)
   made = report.write_report(
@@ -100,7 +100,7 @@ def test_figure_is_the_papers(evaluated, cross):
   faces = trial.frames[support], trial.points[support]
   drivers = protocol.Drivers(driver.points[test][None])
   expected = [
-    warp(*faces, drivers)[0],
+    stubs.darken(*faces, drivers)[0],
     nearest(*faces, drivers)[0],
     driver.frames[test],
     trial.frames[support[2]],

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from flaxheads.baselines.nearest import nearest
-from flaxheads.baselines.warp import warp
 from flaxheads.errors import UserError
 from flaxheads.evaluation import protocol, results, study, study_page, trials
 from flaxheads.evaluation.protocol import Method
+from tests.evaluation import stubs
 from tests.faces import make_person
 
 
@@ -24,7 +24,7 @@ def evaluated(tmp_path_factory):
   people.append(make_person('short', seed=9, num_frames=16))
   everybody = trials.make_trials(people, (1, 4), 'halves', 12)
   store = results.Store(tmp_path_factory.mktemp('study'))
-  methods = [Method('nearest', nearest), Method('warp', warp)]
+  methods = [Method('nearest', nearest), Method('warp', stubs.darken)]
   rows = protocol.evaluate(everybody, methods, (1, 4), store, cross=True)
   return everybody, rows, store
 
