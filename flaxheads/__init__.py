@@ -9,9 +9,10 @@ else does:
   flaxheads.save_person('people/me', person)
   flaxheads.render_video(person, 'clip.mp4', 'me.mp4')
 
-`confirm_rights=True` says that you may animate who is shown. The video has the
-driver's motion on the person's own face shape, the driver's sound, a watermark
-and a signature that say that it is synthetic, and a report beside it.
+`confirm_rights=True` says that you may animate who is shown. The person moves
+from the pose in the picture, as the driver moves from its rest. The video has
+the driver's sound, a watermark and a signature that say that it is synthetic,
+and a report beside it.
 
 The parts, for programs of your own:
 
@@ -19,9 +20,10 @@ The parts, for programs of your own:
   support = flaxheads.load_support('photos/', model.config.image_size)
   person = flaxheads.feed_forward(model, support.frames, support.points)
   driver = flaxheads.load_driver('clip.mp4', person.image_size)
-  points = flaxheads.retarget(
-    person.support_points, driver.points, person.image_size
+  move = flaxheads.RelativeMotion(
+    person.support_points, person.points, driver.points
   )
+  points = move(driver.points)
   frames = flaxheads.animate(person, points)  # uint8 [F, S, S, 3], unmarked
 
 Errors of users raise `UserError`, a ValueError with a message of one line. The
@@ -56,6 +58,7 @@ __getattr__, __dir__, __all__ = attach(
       'save_person',
     ),
     'flaxheads.fewshot.animation_job': ('RenderOptions',),
+    'flaxheads.landmarks.relative_motion': ('RelativeMotion',),
     'flaxheads.landmarks.retarget': ('retarget',),
     'flaxheads.provenance.marks': ('Marks', 'Stamp', 'default_marks'),
   },

@@ -145,8 +145,8 @@ def render_video(
 ) -> dict:
   """Writes the video of a person who moves as a driver does.
 
-  Motion is retargeted, sound kept, frames watermarked, the file signed; beside
-  it lies PATH.report.json.
+  Motion is relative to the picture, sound kept, frames watermarked, the file
+  signed; beside it lies PATH.report.json.
 
   Args:
     person: Person, or its folder.

@@ -19,10 +19,11 @@ flags.DEFINE_multi_string(
 flags.DEFINE_integer('num_shots', None, 'T of --source.')
 flags.DEFINE_multi_string('driver', [], 'What moves the person.')
 flags.DEFINE_string(
-  'retarget',
+  'motion',
   'auto',
-  "Put the driver's motion on the person's own face shape: auto (unless the "
-  'driver is the file that the person was made from), always, never.',
+  "relative: the driver's change since its rest, on the person as the picture "
+  "shows it; absolute: the driver's own poses; auto: relative, but absolute "
+  'for the file that the person was made from, and for less than 10 frames.',
 )
 flags.DEFINE_bool(
   'paste_back', False, 'Videos are the whole portrait with the head in it.'
@@ -59,7 +60,7 @@ def check() -> None:
     check_range('--num_shots', FLAGS.num_shots, 1)
   if FLAGS.size is not None:
     check_range('--size', FLAGS.size, 64, 2048)
-  check_choice('--retarget', FLAGS.retarget, fitting.RETARGET)
+  check_choice('--motion', FLAGS.motion, fitting.MOTIONS)
   _mark_flags.check_flags()
 
 

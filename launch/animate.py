@@ -63,7 +63,7 @@ def _progress(frames, name, total):
 def _animate(output, person):
   """One person, with all drivers."""
   options = RenderOptions(
-    FLAGS.retarget, FLAGS.paste_back, FLAGS.sound, FLAGS.size
+    FLAGS.motion, FLAGS.paste_back, FLAGS.sound, FLAGS.size
   )
   common = {
     'make_marks': _mark_flags.maker(FLAGS.visible_label),

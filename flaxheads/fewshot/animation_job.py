@@ -25,22 +25,20 @@ class RenderOptions:
   """How a person is animated.
 
   Attributes:
-    retarget: whether the driver's motion is put on the person's own face
-      shape: 'auto' (unless the driver is the file that the person was made
-      from), 'always' or 'never'.
+    motion: 'relative', 'absolute' or 'auto': see fitting.MOTIONS.
     paste_back: whether the video is the whole portrait with the head in it.
     sound: whether the driver's sound is kept.
     size: side of the video in pixels; None: the person's image size, at least
       256. A pasted video has the portrait's size.
   """
 
-  retarget: str = 'auto'
+  motion: str = 'auto'
   paste_back: bool = False
   sound: bool = True
   size: int | None = None
 
   def __post_init__(self):
-    check_choice('--retarget', self.retarget, fitting.RETARGET)
+    check_choice('--motion', self.motion, fitting.MOTIONS)
     if self.size is not None:
       check_range('--size', self.size, 64, 2048)
 
@@ -51,13 +49,12 @@ def _digest(driver: Driver) -> str:
 
 def fit_driver(
   person: Person, driver: Driver, options: RenderOptions
-) -> tuple[Driver, bool]:
-  """A driver with the points for this person, and whether it was retargeted."""
-  retargeted = fitting.wants_retargeting(
-    options.retarget, person, _digest(driver)
-  )
+) -> tuple[Driver, str]:
+  """A driver with the points for this person, and how it moves them."""
+  own = fitting.is_own(person, _digest(driver))
+  motion = fitting.choose_motion(options.motion, driver, own)
   pasted = options.paste_back
-  return fitting.fit_driver(person, driver, retargeted, pasted), retargeted
+  return fitting.fit_driver(person, driver, motion, own, pasted), motion
 
 
 def marks_of(
@@ -143,9 +140,9 @@ def prepare(
         'name': driver.name,
         'frames': len(driver.points),
         'fps': driver.fps,
-        'retargeted': retargeted,
+        'motion': motion,
       }
-      for driver, retargeted in fitted
+      for driver, motion in fitted
     ],
     'marks': marks.describe(),
     'remarks': [

@@ -176,12 +176,12 @@ class Handlers:
     yield said, preview, *_people(session, name)
 
   def animate(
-    self, name, retarget, paste_back, label, sound, request: gr.Request
+    self, name, motion, paste_back, label, sound, request: gr.Request
   ):
     """Makes the video; yields status, video, download."""
     session = self._session(request)
     yield texts.note('Fitting the driver to the person …'), None, _hidden()
-    options = RenderOptions(retarget, paste_back, sound, found_faces.SHOWN)
+    options = RenderOptions(motion, paste_back, sound, found_faces.SHOWN)
     news = run_in_background(
       functools.partial(session.animate, name, options, label), self._seconds
     )

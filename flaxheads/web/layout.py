@@ -7,7 +7,7 @@ import gradio as gr
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
 from flaxheads.fewshot.finetuning import num_finetuning_steps
-from flaxheads.fewshot.fitting import RETARGET
+from flaxheads.fewshot.fitting import MOTIONS
 from flaxheads.web import texts
 from flaxheads.web.handlers import ONLY_FACE
 from flaxheads.web.settings import Settings
@@ -108,10 +108,10 @@ def moving() -> SimpleNamespace:
   with gr.Row():
     with gr.Column(scale=2, min_width=300):
       made.person = _people_list('Who is animated')
-      made.retarget = gr.Radio(
-        RETARGET,
+      made.motion = gr.Radio(
+        MOTIONS,
         value='auto',
-        label="Put the motion on the person's own face shape",
+        label='Motion: as a change since rest, or as it is',
       )
       made.paste_back = gr.Checkbox(
         label='The whole portrait, head pasted back'

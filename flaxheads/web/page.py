@@ -76,7 +76,7 @@ def _connect(handlers, given, making, moving, comparing, live):
     made,
     **quiet,
   )
-  options = [moving.retarget, moving.paste_back, moving.label, moving.sound]
+  options = [moving.motion, moving.paste_back, moving.label, moving.sound]
   moving.animate.click(
     handlers.animate,
     [moving.person, *options],

@@ -44,26 +44,39 @@ def person(points, info=None):
   )
 
 
-def test_retargeting_is_for_others():
+def test_motion_is_relative_for_others():
   me = person(turned(0)[None], {'source_sha256': 'abc'})
-  assert fitting.wants_retargeting('auto', me, 'abd')
-  assert not fitting.wants_retargeting('auto', me, 'abc')
-  assert fitting.wants_retargeting('always', me, 'abc')
-  assert not fitting.wants_retargeting('never', me, 'abd')
+  assert fitting.is_own(me, 'abc') and not fitting.is_own(me, 'abd')
+  clip, still = (
+    Driver('d', np.zeros((n, 68, 2)), None, 25.0, []) for n in (10, 9)
+  )
+  assert fitting.choose_motion('auto', clip, own=False) == 'relative'
+  assert fitting.choose_motion('auto', clip, own=True) == 'absolute'
+  assert fitting.choose_motion('auto', still, own=False) == 'absolute'
+  assert fitting.choose_motion('relative', still, own=True) == 'relative'
+  assert fitting.choose_motion('absolute', clip, own=False) == 'absolute'
 
 
 def test_drivers_are_fitted_as_asked():
   points = np.stack([turned(yaw, 0.05 * yaw) for yaw in (0, 10, 20)])
   driver = Driver('d', points, None, 25.0, [])
   me = person(turned(10, 0.5)[None] + (3, -6))
-  plain = fitting.fit_driver(me, driver, retargeted=False, pasted=False)
+
+  def fit(motion, own, pasted):
+    return fitting.fit_driver(me, driver, motion, own, pasted)
+
+  plain = fit('absolute', own=True, pasted=False)
   assert plain.points is points
-  pasted = fitting.fit_driver(me, driver, retargeted=False, pasted=True)
+  pasted = fit('absolute', own=True, pasted=True)
   nearest = np.abs(pasted.points - me.points).mean((1, 2)).min()
   assert nearest < 0.01
-  moved = fitting.fit_driver(me, driver, retargeted=True, pasted=False)
-  assert moved.points.shape == points.shape
-  assert moved._replace(points=points) == driver
+  for motion in ('absolute', 'relative'):
+    moved = fit(motion, own=False, pasted=False)
+    assert moved.points.shape == points.shape
+    assert moved._replace(points=points) == driver
+  # The head starts from the photograph, not from where the driver's is.
+  nearest = np.abs(moved.points - me.points).mean((1, 2)).min()
+  assert nearest < 0.05 * SIZE
 
 
 def test_a_face_that_leaves_comes_back():

@@ -203,7 +203,7 @@ def test_several_drivers_fill_a_folder(house, tmp_path):
     f'--person={house.people / "nod.mp4"}',
     *(f'--driver={driver}' for driver in drivers),
     '--size=96',
-    '--retarget=never',
+    '--motion=absolute',
     '--png_frames',
     f'--output={output}',
   )

@@ -45,7 +45,7 @@ def test_a_gallery_is_whole_where_one_person_fails(things, talking, tmp_path):
     assert length == pytest.approx(0.24, abs=0.05)
   report = json.loads((output / 'person' / 'report.json').read_text())
   assert report['pasted_back'] is True
-  assert report['drivers'][0]['retargeted'] is True
+  assert report['drivers'][0]['motion'] == 'absolute'
   verified = call('verify', '--json', output / 'person' / 'talking.mp4')
   (item,) = json.loads(verified.out)
   assert (item['verdict'], item['credentials']) == ('synthetic', 'trusted')
@@ -55,7 +55,7 @@ def test_a_gallery_is_whole_where_one_person_fails(things, talking, tmp_path):
     assert given.source_type == credentials.COMPOSITE
 
 
-def test_a_picture_moves_itself_without_retargeting(things, talking, tmp_path):
+def test_a_picture_moves_itself(things, talking, tmp_path):
   arguments = (
     'animate',
     f'--model={things.model}',
@@ -64,13 +64,13 @@ def test_a_picture_moves_itself_without_retargeting(things, talking, tmp_path):
     '--nosound',
     '--size=64',
   )
-  for source, wanted in ((talking, False), (things.picture, True)):
+  for source in (talking, things.picture):
     output = tmp_path / f'{source.stem}.mp4'
     done = call(*arguments, f'--source={source}', f'--output={output}')
     assert done.code == 0, done.err
     assert not has_sound(output)
     report = json.loads(output.with_suffix('.mp4.report.json').read_text())
-    assert report['drivers'][0]['retargeted'] is wanted
+    assert report['drivers'][0]['motion'] == 'absolute'
 
 
 def test_several_people_are_fine_tuned(things, tmp_path):
@@ -97,9 +97,9 @@ def test_several_people_are_fine_tuned(things, tmp_path):
 
 def test_wrong_words_are_told(things, tmp_path):
   base = ('animate', f'--person={things.person}', f'--driver={things.video}')
-  done = call(*base, '--retarget=no', f'--output={tmp_path / "a.mp4"}')
+  done = call(*base, '--motion=no', f'--output={tmp_path / "a.mp4"}')
   assert done.code == 2
-  assert "--retarget: 'no' is not one of auto, always, never" in done.err
+  assert "--motion: 'no' is not one of auto, relative, absolute" in done.err
   done = call(*base, f'--person={things.person}', f'--output={tmp_path}/a.mp4')
   assert done.code == 2
   assert 'several people' in done.err
