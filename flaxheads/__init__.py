@@ -40,7 +40,7 @@ __getattr__, __dir__, __all__ = attach(
     'flaxheads.config': ('Config', 'FinetuneConfig', 'ModelConfig'),
     'flaxheads.data.driver': ('Driver', 'load_driver'),
     'flaxheads.data.support': ('Support', 'load_support'),
-    'flaxheads.data.video': ('VideoWriter',),
+    'flaxheads.data.video_writer': ('VideoWriter',),
     'flaxheads.errors': ('UserError',),
     'flaxheads.fewshot': (
       'Model',

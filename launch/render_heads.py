@@ -18,8 +18,9 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from flaxheads.data import image, synthetic_heads, video
+from flaxheads.data import image, synthetic_heads
 from flaxheads.data.output_files import atomic_path
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.landmarks import landmark_files
 from flaxheads.provenance.credentials import ALGORITHMIC
@@ -42,7 +43,7 @@ flags.DEFINE_enum('kind', 'clip', ('clip', 'pictures'), 'What to write.')
 def _write(folder, name, frames, points, seal):
   times = np.arange(len(frames)) / _FPS
   if FLAGS.kind == 'clip':
-    with video.VideoWriter(folder / f'{name}.mp4', _FPS, seal=seal) as writer:
+    with VideoWriter(folder / f'{name}.mp4', _FPS, seal=seal) as writer:
       for frame in frames:
         writer.write(frame)
   else:

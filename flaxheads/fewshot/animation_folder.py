@@ -13,7 +13,7 @@ from flaxheads.data.driver import Driver
 from flaxheads.data.image import contact_sheet, write_png
 from flaxheads.data.output_files import check_writable, replace_all
 from flaxheads.data.pixels import to_uint8
-from flaxheads.data.video import VideoWriter
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.fewshot.person import Person
 from flaxheads.fewshot.rendering import (

@@ -15,8 +15,8 @@ from flaxheads.data.driver import Driver
 from flaxheads.data.image import write_png
 from flaxheads.data.output_files import check_writable
 from flaxheads.data.sound import add_sound
-from flaxheads.data.video import VideoWriter
 from flaxheads.data.video_frames import ahead
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.fewshot.paste import Paste
 from flaxheads.fewshot.person import Person

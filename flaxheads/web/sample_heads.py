@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flaxheads.data import synthetic_heads
 from flaxheads.data.image import write_png
-from flaxheads.data.video import VideoWriter
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.provenance.credentials import ALGORITHMIC
 from flaxheads.provenance.examine import SYNTHETIC_HEAD
 from flaxheads.provenance.identity import installation

@@ -18,7 +18,7 @@ from flaxheads import fewshot
 from flaxheads import networks as nets
 from flaxheads.config import ModelConfig
 from flaxheads.data.synthetic_heads import make_clip
-from flaxheads.data.video import VideoWriter
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.fewshot.direct import without_projection
 from tests.benchmark import clock, resident
 

@@ -7,7 +7,8 @@ from PIL import Image
 from flaxheads.data import face_clips
 from flaxheads.data.face_clips import load_face_clip
 from flaxheads.data.image import write_png
-from flaxheads.data.video import VideoWriter, read_video
+from flaxheads.data.video import read_video
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.landmarks.crop import crop_box, points_from_crop
 from flaxheads.landmarks.detect import make_detector

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from flaxheads.data.sound import add_sound, has_sound
-from flaxheads.data.video import VideoWriter, read_video
+from flaxheads.data.video import read_video
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 
 RATE = 44_100

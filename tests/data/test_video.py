@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from flaxheads.data import video as videos
-from flaxheads.data.video import VideoReader, VideoWriter, read_video
+from flaxheads.data.video import VideoReader, read_video
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 
 

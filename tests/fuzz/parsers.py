@@ -24,6 +24,7 @@ with atheris.instrument_imports(include=['flaxheads']):
     records,
     video,
     video_folder,
+    video_writer,
   )
   from flaxheads.errors import UserError
   from flaxheads.evaluation import study
@@ -123,7 +124,7 @@ def _png() -> bytes:
 
 def _mp4() -> bytes:
   path = _SCRATCH / 'seed.mp4'
-  with video.VideoWriter(path, 25) as writer:
+  with video_writer.VideoWriter(path, 25) as writer:
     for level in (0, 120, 240):
       writer.write(np.full((64, 64, 3), level, np.uint8))
   return path.read_bytes()

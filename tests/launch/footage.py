@@ -6,7 +6,7 @@ import numpy as np
 import skimage
 
 from flaxheads.data.image import write_png
-from flaxheads.data.video import VideoWriter
+from flaxheads.data.video_writer import VideoWriter
 
 SIDE = 192
 

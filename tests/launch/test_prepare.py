@@ -9,7 +9,7 @@ import pytest
 
 from flaxheads.data import pipeline, records
 from flaxheads.data.preparation.report import read_report
-from flaxheads.data.video import VideoWriter
+from flaxheads.data.video_writer import VideoWriter
 
 
 def _prepare(*arguments):

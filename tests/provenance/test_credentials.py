@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec
 
 from flaxheads.data.image import read_image, write_png
-from flaxheads.data.video import VideoWriter, read_video
+from flaxheads.data.video import read_video
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.provenance import credentials, identity
 from flaxheads.provenance.credentials import Origin, read, sign

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from flaxheads.data.image import write_png
-from flaxheads.data.video import VideoWriter, read_video
+from flaxheads.data.video import read_video
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.provenance import credentials, examine, identity
 from flaxheads.provenance.codes import Payload

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from flaxheads.data.video import VideoWriter, read_video
+from flaxheads.data.video import read_video
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.provenance import carriers, codes, detection, watermark
 from flaxheads.provenance.codes import Payload
 from flaxheads.provenance.marks import Marks, Stamp, new_payload

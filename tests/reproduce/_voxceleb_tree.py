@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from flaxheads.data.synthetic_heads import make_clip
-from flaxheads.data.video import VideoWriter
+from flaxheads.data.video_writer import VideoWriter
 
 _SIDE = 224  # pixels, as published
 _FPS = 25

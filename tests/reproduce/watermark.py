@@ -24,12 +24,8 @@ from absl import flags
 
 from flaxheads.data import synthetic_heads
 from flaxheads.data.output_files import atomic_path
-from flaxheads.data.video import (
-  EXTENSIONS,
-  VideoReader,
-  VideoWriter,
-  read_video,
-)
+from flaxheads.data.video import EXTENSIONS, VideoReader, read_video
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.provenance import detection, examine
 from flaxheads.provenance.marks import Marks, Stamp, new_payload
 from launch import app

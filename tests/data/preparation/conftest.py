@@ -7,7 +7,7 @@ that the detector reads off the picture itself.
 import numpy as np
 import pytest
 
-from flaxheads.data.video import VideoWriter
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.landmarks.detect import Face
 
 SIDE = 128  # pixels of the videos
