@@ -6,6 +6,7 @@ shown to fail on small bad sources as well as to hold for the repository.
 
 import ast
 import collections
+import graphlib
 import re
 
 MAX_LINES = 300  # of a module
@@ -89,7 +90,7 @@ SOUND_FILE = 'flaxheads/data/sound.py'
 DEVICE_FILE = 'flaxheads/training/parallel.py'
 
 
-def _package(module):
+def package_of(module):
   """The row of LEVELS that a module belongs to; None if of another project."""
   top, *rest = module.split('.')
   if top in ('launch', 'configs'):
@@ -143,12 +144,12 @@ def _uses(path, tree):
 
 
 def _check_layers(path, tree):
-  package = _package(_module(path))
+  package = package_of(_module(path))
   if package not in HEIGHT:
     yield 1, f'{package} has no level: add it to LEVELS'
     return
   for line, name, _ in _imports(path, tree):
-    target = _package(name)
+    target = package_of(name)
     if target in ('flaxheads', None):
       continue
     if target not in HEIGHT:
@@ -248,13 +249,38 @@ def _check_text(path, source):
       yield number, 'leaves work for later; do it or open an issue'
 
 
+def module_imports(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+  """The graph of modules: what each imports of the others, at any depth.
+
+  Args:
+    trees: parsed sources by path.
+  """
+  modules = {_module(path): path for path in trees}
+  graph = {}
+  for module, path in modules.items():
+    names = {name for _, name, _ in _imports(path, trees[path])}
+    # `from a import b` is of the module a.b, or of a name in a.
+    graph[module] = {
+      name if name in modules else name.rpartition('.')[0] for name in names
+    } & modules.keys() - {module}
+  return graph
+
+
+def _check_cycles(trees):
+  """No module depends on itself through others, in one package or several."""
+  try:
+    graphlib.TopologicalSorter(module_imports(trees)).prepare()
+  except graphlib.CycleError as error:
+    yield f'modules import each other: {" <- ".join(error.args[1])}'
+
+
 def _check_siblings(trees):
   """Packages of one level may depend on one another one way only."""
   arrows = collections.defaultdict(list)
   for path, tree in trees.items():
-    package = _package(_module(path))
+    package = package_of(_module(path))
     for line, name, _ in _imports(path, tree):
-      arrows[package, _package(name)].append(f'{path}:{line}')
+      arrows[package, package_of(name)].append(f'{path}:{line}')
   for (package, target), places in sorted(arrows.items(), key=str):
     same_level = HEIGHT.get(package) == HEIGHT.get(target)
     if same_level and target and package < target:
@@ -284,4 +310,6 @@ def check(sources):
         found += rule(path, tree)
     complaints.update(f'{path}:{line}: {text}' for line, text in found)
   packages = {p: t for p, t in trees.items() if not p.startswith('tests/')}
-  return sorted([*complaints, *_check_siblings(packages)])
+  return sorted(
+    [*complaints, *_check_siblings(packages), *_check_cycles(packages)]
+  )

@@ -4,6 +4,7 @@ import pathlib
 
 import pytest
 
+from tests import module_map
 from tests.architecture import check
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -121,3 +122,24 @@ def test_siblings_point_one_way():
   assert check(sources) == []
   sources['flaxheads/metrics/z.py'] = '"""Doc."""\nimport flaxheads.data.x'
   assert 'import each other' in ''.join(check(sources))
+
+
+def test_modules_of_one_package_have_no_cycle():
+  sources = {
+    'flaxheads/data/x.py': '"""Doc."""\nfrom flaxheads.data import y',
+    'flaxheads/data/y.py': '"""Doc."""\ndef f():\n  """Doc."""\n  return 1',
+    'flaxheads/data/z.py': '"""Doc."""\nfrom flaxheads.data.y import f',
+  }
+  assert check(sources) == []
+  sources['flaxheads/data/y.py'] = (
+    '"""Doc."""\ndef f():\n  """Doc."""\n  import flaxheads.data.x'
+  )
+  (complaint,) = check(sources)
+  assert 'flaxheads.data.x' in complaint and 'flaxheads.data.y' in complaint
+
+
+def test_the_module_map_is_that_of_the_imports():
+  text = module_map.PAGE.read_text(encoding='utf-8')
+  assert text == module_map.fill_in(text), (
+    'docs/architecture.md: run python -m tests.module_map --write'
+  )
