@@ -6,7 +6,7 @@ import numpy as np
 _SIDE = 192  # pixels; a background is painted small and enlarged
 
 
-def _colour(rng, low=0.05, high=0.85, saturation=0.35):
+def _colour(rng, low=0.05, high=0.85, saturation=0.22):
   grey = rng.uniform(low, high)
   return np.clip(grey * np.exp(saturation * rng.normal(size=3)), 0, 1)
 

@@ -43,6 +43,7 @@ class Figure(NamedTuple):
     layers: tuple of Layer.
     eyes: float32 [2, 4] centres and radii of the eyeballs (image left, right).
     pivot: float32 [3] where the head turns.
+    inside: bool [V] teeth and tongue.
     num_skin: the first vertices are those of the skin.
     skin_ids: int32 [num_skin] their numbers in the base mesh.
   """
@@ -59,6 +60,7 @@ class Figure(NamedTuple):
   eyes: np.ndarray
   pivot: np.ndarray
   num_skin: int
+  inside: np.ndarray
   skin_ids: np.ndarray
 
 
@@ -219,6 +221,7 @@ def build(assets: Assets, person: Person) -> Figure:
     layers=tuple(parts.layers),
     eyes=np.array(eyes, np.float32),
     pivot=pivot.astype(np.float32),
+    inside=np.isin(kinds, ('teeth', 'tongue')),
     num_skin=len(ids),
     skin_ids=ids,
   )

@@ -146,7 +146,7 @@ def _sample_skin(rng, race, masculine, age):
 
 
 def _sample_hair(rng, race, masculine, age):
-  pale = race[2] > 0.5
+  pale = race[2] > 0.5 >= race[0]
   names = ['black', 'dark brown', 'brown', 'light brown', 'blond', 'red']
   odds = [2, 3, 3, 2, 2, 0.7] if pale else [6, 3, 0.6, 0.1, 0.1, 0.05]
   colour = np.array(
@@ -198,7 +198,7 @@ def _sample_beard(rng, masculine):
 
 def _colour(rng, saturation=0.6):
   value = rng.uniform(0.02, 0.75) ** 1.3
-  colour = np.abs(rng.normal(1, saturation * 0.6, 3)) + 0.05
+  colour = np.abs(rng.normal(1, saturation * 0.5, 3)) + 0.12
   return value * colour / colour.max()
 
 

@@ -83,7 +83,7 @@ def _towards(rng, lowest=0.05, highest=1.2, front=1.9):
 
 
 def _tint(rng, warmth, spread=0.06):
-  colour = np.array([1 + 0.25 * warmth, 1.0, 1 - 0.3 * warmth])
+  colour = np.array([1 + 0.11 * warmth, 1.0, 1 - 0.14 * warmth])
   return colour * np.exp(spread * rng.normal(size=3))
 
 
@@ -170,8 +170,11 @@ def sample_light(seed) -> Light:
       strength[1] = rng.uniform(0, 0.4)
   # A camera's white balance takes away half of the light's own colour.
   mean = panorama.mean((0, 1))
-  panorama = panorama / (mean / mean.mean()) ** 0.6
+  panorama = panorama / (mean / mean.mean()) ** 0.75
   colours = strength[:, None] * np.stack(tints)
+  # Lamps that shine come first; the first casts shadows.
+  order = np.argsort(strength <= 0, kind='stable')
+  lamps, colours = [lamps[i] for i in order], colours[order]
   return Light(
     panorama.astype(np.float32),
     np.stack(lamps).astype(np.float32),

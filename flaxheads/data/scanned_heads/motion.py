@@ -203,12 +203,20 @@ def sample_motion(
   lids = _columns('eyeBlink', names)
   wink = rng.uniform(0.92, 1.0, 2)
   blink = np.maximum(_blinks(rng, seconds), 0.35 * down)
-  rest = np.clip(rng.normal(0.05, 0.08), -0.05, 0.25)
+  rest = np.clip(rng.normal(0.0, 0.06), -0.05, 0.2)
   closed = (rest + (1 - rest) * blink)[:, None] * wink
   # A squint and a blink together would push the lids through each other.
   squints = _columns('eyeSquint', names) + _columns('cheekSquint', names)
   units[:, squints] *= 1 - 0.7 * blink[:, None]
   units[:, lids] = closed
+  # MakeHuman's neutral face looks stern; people at ease do not.
+  for name, high in (
+    ('browInnerUp', 0.35),
+    ('browOuterUp', 0.2),
+    ('eyeWide', 0.35),
+    ('mouthSmile', 0.2),
+  ):
+    units[:, _columns(name, names)] += rng.uniform(0, high)
   units = np.clip(units, -0.05, 1)
 
   lively = rng.uniform(0.35, 1.3)

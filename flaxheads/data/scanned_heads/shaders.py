@@ -67,7 +67,8 @@ void main() {
   vec3 shade = mix(hair, root, 0.45);
   float stubble = clamp(v_fur.x * marks.y * grown, 0.0, 0.85);
   albedo = mix(albedo, shade, stubble * 0.7);
-  albedo = mix(albedo, 0.6 * hair + 0.02 * albedo, v_fur.y * marks.z * 0.9);
+  float scalp = smoothstep(0.25, 1.0, v_fur.y) * marks.z * 0.85;
+  albedo = mix(albedo, 0.7 * hair + 0.05 * albedo, scalp);
   colour = vec4(pow(max(albedo, vec3(0.0)), vec3(1.0 / 2.2)), texel.a);
 }
 """
@@ -152,6 +153,7 @@ uniform sampler2D panorama;
 uniform sampler2DShadow shadow_map;
 uniform sampler3D grain;
 uniform vec3 eye_point;
+uniform int num_lamps;
 uniform vec3 lamps[3];
 uniform vec3 lamp_colours[3];
 uniform float softness;
@@ -207,7 +209,7 @@ vec3 gloss(vec3 n, vec3 v, float rough, float f0, float shadow) {
   float nv = max(dot(n, v), 0.02), a = rough * rough;
   float k = a * 0.5, a2 = a * a;
   vec3 sum = vec3(0.0);
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < num_lamps; i++) {
     vec3 h = normalize(lamps[i] + v);
     float nl = max(dot(n, lamps[i]), 0.0), nh = max(dot(n, h), 0.0);
     float d = nh * nh * (a2 - 1.0) + 1.0;
@@ -223,7 +225,7 @@ vec3 gloss(vec3 n, vec3 v, float rough, float f0, float shadow) {
 // Light scattered under the surface reaches past the terminator, red furthest.
 vec3 diffuse(vec3 n, vec3 reach, float shadow) {
   vec3 sum = v_irradiance;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < num_lamps; i++) {
     vec3 d = clamp((dot(n, lamps[i]) + reach) / (1.0 + reach), 0.0, 1.0);
     vec3 open = i == 0 ? pow(vec3(shadow), 1.0 - reach) : vec3(1.0);
     sum += lamp_colours[i] * d * open / PI;
@@ -330,7 +332,7 @@ void main() {
     vec2 grown = texture(grain, cell * 0.30).rg;
     hairs = 0.5 * grown.r + 0.5 * grown.g;
     float edge = 0.30 + 0.33 * v_shell;
-    alpha = smoothstep(edge - 0.06, edge + 0.12, hairs + 0.5 * (mask - 0.75));
+    alpha = smoothstep(edge - 0.06, edge + 0.12, hairs + 0.6 * (mask - 0.8));
     alpha *= smoothstep(0.02, 0.3, mask);
   } else if (material == 4 || material == 5 || material == 9) {
     alpha = texel.a;
@@ -344,7 +346,7 @@ void main() {
   else if (material == 2 || material == 3) {
     vec3 albedo = linear(texel.rgb);
     float enamel = smoothstep(1.9, 1.3, albedo.r / max(albedo.g, 0.001));
-    if (material == 2) albedo *= mix(vec3(0.8), tooth * 1.15, enamel);
+    if (material == 2) albedo *= mix(vec3(0.8), tooth * 1.5, enamel);
     else albedo *= 0.7;
     vec3 light = diffuse(n, vec3(0.35, 0.3, 0.25), shadow);
     float open = clamp(dot(v_irradiance, vec3(0.8)), 0.0, 1.0);
