@@ -4,8 +4,8 @@ The devices are simulated for this process alone: what a test starts as a
 process of its own sees a plain machine with one CPU device.
 
 Most of what the tests compile runs once, so that XLA compiles it in a third of
-the time here, to slower programs, also in what a test starts. The demo and the
-proofs run what users get.
+the time here, to slower programs, also in what a test starts. The demo and
+the reproduction scripts run what users get.
 """
 
 import os
@@ -31,6 +31,9 @@ def _simulate_devices():
   os.environ['XLA_FLAGS'] = before
 
 
+# Threads of OpenBLAS wait by spinning: with two test processes on two cores a
+# small matrix takes a thousand times as long as alone.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
 _PLAIN_FUSIONS = '--xla_cpu_use_fusion_emitters=false'
 os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} {_PLAIN_FUSIONS}'
