@@ -17,15 +17,12 @@ PORTRAIT ?= $(DEMO)/portrait/0000
 DRIVER ?=
 export PORTRAIT DRIVER NAME
 
-# MediaPipe pins an old numpy that JAX refuses, and runs without that pin.
-MEDIAPIPE := mediapipe==0.10.21
-
 USABLE := import sys, ensurepip, venv; \
-  sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+  sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test parity benchmark browser page notebooks fuzz \
+.PHONY: versions help setup demo test parity benchmark browser page notebooks fuzz \
   audit lint format proof clean
 
 help:  ## this list
@@ -36,19 +33,18 @@ setup: $(STAMP)  ## the environment .venv, from requirements.txt
 
 $(STAMP): requirements.txt setup.cfg pyproject.toml
 	@if ! $(PYTHON) -c 'import pip; $(USABLE)' 2>/dev/null; then \
-	  for python in python3 python3.12 python3.11 ''; do \
+	  for python in python3 python3.14 python3.13 python3.12 python3.11 ''; do \
 	    [ -n "$$python" ] && "$$python" -c '$(USABLE)' 2>/dev/null && break; \
 	  done; \
 	  if [ -z "$$python" ]; then \
-	    echo 'make: Python 3.11 or 3.12 with its venv module is needed;' \
-	      'none of python3, python3.12, python3.11 is one' >&2; exit 1; \
+	    echo 'make: Python 3.11 to 3.14 with its venv module is needed; neither' \
+	      'python3 nor python3.11 to python3.14 is one' >&2; exit 1; \
 	  fi; \
 	  echo "Making $(VENV) with $$("$$python" --version)"; \
 	  "$$python" -m venv --clear $(VENV); \
 	fi
 	@echo 'Installing requirements.txt into $(VENV): 2 GB, a minute or two'
 	@$(PIP) -r requirements.txt
-	@$(PIP) --no-deps $(MEDIAPIPE)
 	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -123,8 +119,11 @@ $(AUDIT)/.stamp: | $(STAMP)
 	  pip-audit==2.10.1
 	@touch $@
 
+versions:  ## quick tests on the oldest and the newest Python of this machine
+	@bash .ci/versions $(ARGS)
+
 audit: $(AUDIT)/.stamp  ## known vulnerabilities of the pinned requirements
-	@$(AUDIT)/bin/python .ci/audit.py $(MEDIAPIPE)
+	@$(AUDIT)/bin/python .ci/audit.py
 
 lint: $(STAMP)  ## style, as a merge needs it
 	@$(PYTHON) -m ruff check .
@@ -139,6 +138,7 @@ proof: $(STAMP)  ## reproduces one claim of the README: NAME=..., none lists the
 
 clean:  ## removes what make has made: environment, caches, out/demo
 	rm -rf $(VENV) $(TORCH) $(BROWSER) $(NOTEBOOKS) $(FUZZ) $(AUDIT) $(DEMO) \
+	  .venv-3.* \
 	  .jax_cache .ruff_cache .pytest_cache build \
 	  flaxheads.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,7 +9,6 @@ import json
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _SERVICES = ('pypi', 'osv')
@@ -30,16 +29,11 @@ def _audit(requirements, service):
 
 
 def main():
-  with tempfile.NamedTemporaryFile('w', suffix='.txt') as file:
-    # MediaPipe is installed beside the others, see the Makefile.
-    file.write((_ROOT / 'requirements.txt').read_text())
-    file.write('\n'.join(sys.argv[1:]))
-    file.flush()
-    for service in _SERVICES:
-      found = _audit(file.name, service)
-      audited = [each for each in found if 'skip_reason' not in each]
-      if audited:
-        break
+  for service in _SERVICES:
+    found = _audit(str(_ROOT / 'requirements.txt'), service)
+    audited = [each for each in found if 'skip_reason' not in each]
+    if audited:
+      break
   if not audited:
     print('NOT AUDITED: no vulnerability service can be reached from here')
     return 0

@@ -17,7 +17,7 @@ from tests.launch.commands import PYTHON, ROOT, call, finish, start
 @pytest.mark.parametrize(
   'name, arguments, message',
   [
-    # Each fails late, when JAX, MediaPipe or a reader has had its chance to
+    # Each fails late, when JAX or a reader has had its chance to
     # say something on stderr that is not for the user.
     (
       'finetune',
