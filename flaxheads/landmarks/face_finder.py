@@ -27,7 +27,7 @@ _AT_REST = 0.05  # of a square's side; a larger move asks for another pass
 _EYE_CORNERS = 33, 263  # of the mesh
 # Legacy fusions compile in 3/4 of the time, to programs that are 1.3 times
 # faster here.
-_CPU_OPTIONS = {'xla_cpu_use_fusion_emitters': False}
+CPU_OPTIONS = {'xla_cpu_use_fusion_emitters': False}
 
 
 class Square(NamedTuple):
@@ -150,7 +150,7 @@ def _program(name: str):
   if size > 1:
     return lowered.compile(), size
   try:
-    return lowered.compile(compiler_options=_CPU_OPTIONS), size
+    return lowered.compile(compiler_options=CPU_OPTIONS), size
   except jax.errors.JaxRuntimeError:  # an XLA without the option
     return lowered.compile(), size
 
