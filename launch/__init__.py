@@ -1,6 +1,6 @@
 """The commands: `python -m launch.NAME`."""
 
-from launch import _compilation_cache, _interrupts, _malloc
+from . import _compilation_cache, _interrupts, _malloc
 
 _interrupts.install()  # here, because the imports of a command take seconds
 _malloc.keep_memory()

@@ -7,7 +7,8 @@ from absl import flags
 from flaxheads.data.video import EXTENSIONS
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.fewshot import animation_folder, fitting, rendering
-from launch import _consent, _mark_flags
+
+from . import _consent, _mark_flags
 
 FLAGS = flags.FLAGS
 

@@ -5,7 +5,8 @@ from absl import flags
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.evaluation import instruments, methods, splits
-from launch import _baselines, _mark_flags, app
+
+from . import _baselines, _mark_flags, app
 
 FLAGS = flags.FLAGS
 

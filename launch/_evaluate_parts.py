@@ -5,7 +5,8 @@ from pathlib import Path
 from absl import flags
 
 from flaxheads.evaluation import instruments, methods, people, trials
-from launch import app
+
+from . import app
 
 FLAGS = flags.FLAGS
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from absl import logging
 
 from flaxheads.errors import UserError
-from launch._interrupts import say
+
+from ._interrupts import say
 
 
 def warn_replaced(path: str | Path) -> None:

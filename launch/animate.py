@@ -33,7 +33,8 @@ from flaxheads.data.driver import load_driver
 from flaxheads.fewshot.animation_job import RenderOptions
 from flaxheads.fewshot.model import load_model
 from flaxheads.fewshot.person_folder import load_person
-from launch import _animate_flags, _consent, _mark_flags, _outputs, app
+
+from . import _animate_flags, _consent, _mark_flags, _outputs, app
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_animate_flags)  # for --help

@@ -22,8 +22,9 @@ from flaxheads.errors import (
   UserError,
   behind,
 )
-from launch import _flag_errors
-from launch._interrupts import INTERRUPTED, ended, say
+
+from . import _flag_errors
+from ._interrupts import INTERRUPTED, ended, say
 
 if TYPE_CHECKING:
   from flaxheads.config import Checked

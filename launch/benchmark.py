@@ -21,7 +21,8 @@ from pathlib import Path
 from absl import flags
 
 from flaxheads.errors import UserError, check_choice
-from launch import _malloc, app
+
+from . import _malloc, app
 
 _malloc.make_holes()  # here, for processes of a program that import this
 

@@ -13,7 +13,7 @@ import os
 
 from absl import flags
 
-from launch import app
+from . import app
 
 _experiment = app.define_experiment()
 _TOPOLOGY = flags.DEFINE_string(

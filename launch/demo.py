@@ -21,7 +21,8 @@ from absl import flags
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_range
 from flaxheads.web.limits import Limits
-from launch import _mark_flags, app
+
+from . import _mark_flags, app
 
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
 _HOST = flags.DEFINE_string(

@@ -27,8 +27,9 @@ from flaxheads.evaluation import (
   study_page,
 )
 from flaxheads.provenance.credentials import COMPOSITE
-from launch import _baselines, _evaluate_flags, _mark_flags, app
-from launch import _evaluate_parts as parts
+
+from . import _baselines, _evaluate_flags, _mark_flags, app
+from . import _evaluate_parts as parts
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_evaluate_flags)  # for --help

@@ -14,7 +14,8 @@ import os
 from absl import flags
 
 from flaxheads.errors import check_choice
-from launch import _outputs, app
+
+from . import _outputs, app
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _OUTPUT = flags.DEFINE_string(

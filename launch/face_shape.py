@@ -10,7 +10,8 @@ import json
 from absl import flags
 
 from flaxheads.data.output_files import atomic_path
-from launch import app
+
+from . import app
 
 _OUTPUT = flags.DEFINE_string('output', None, 'The JSON file to write.')
 

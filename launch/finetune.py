@@ -20,7 +20,8 @@ from absl import flags
 
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_range
-from launch import _consent, _malloc, _outputs, app
+
+from . import _consent, _malloc, _outputs, app
 
 _MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
 _SOURCE = flags.DEFINE_multi_string(

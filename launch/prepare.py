@@ -20,7 +20,8 @@ from absl import logging as absl_logging
 from flaxheads.data import pipeline
 from flaxheads.data.preparation import report
 from flaxheads.errors import UserError
-from launch import _prepare_flags, app
+
+from . import _prepare_flags, app
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_prepare_flags)  # for --help

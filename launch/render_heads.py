@@ -25,7 +25,8 @@ from flaxheads.errors import UserError
 from flaxheads.landmarks import landmark_files
 from flaxheads.provenance.credentials import ALGORITHMIC
 from flaxheads.provenance.examine import SYNTHETIC_HEAD
-from launch import _mark_flags, app
+
+from . import _mark_flags, app
 
 FLAGS = flags.FLAGS
 _FPS = 25.0

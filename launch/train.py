@@ -22,7 +22,8 @@ from absl import flags
 from etils import epath
 
 from flaxheads.errors import UserError, check_range
-from launch import _malloc, app
+
+from . import _malloc, app
 
 _experiment = app.define_experiment()
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')

@@ -15,8 +15,9 @@ from absl import flags
 
 from flaxheads.errors import UserError
 from flaxheads.provenance import examine, identity
-from launch import app
-from launch._interrupts import say
+
+from . import app
+from ._interrupts import say
 
 _JSON = flags.DEFINE_bool('json', False, 'JSON on stdout instead of words.')
 _TRUST = flags.DEFINE_string(

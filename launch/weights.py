@@ -18,7 +18,8 @@ from absl import flags
 from flaxheads.data.output_files import atomic_paths
 from flaxheads.errors import UserError
 from flaxheads.weights import convert, fetch, sources, store
-from launch import app
+
+from . import app
 
 _NAMES = ', '.join(sources.SOURCES)
 _FETCH = flags.DEFINE_string('fetch', '', f'What to download: {_NAMES}.')

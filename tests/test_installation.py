@@ -28,8 +28,14 @@ def test_it_is_found_from_the_folder_above_the_clone(tmp_path):
   """There a folder of the package's name lies in the way: the clone."""
   clone, wheels, site = (tmp_path / n for n in ('flaxheads', 'wheels', 'site'))
   (clone / 'flaxheads').mkdir(parents=True)
-  (clone / 'flaxheads' / '__init__.py').touch()
-  for name in ('setup.cfg', 'pyproject.toml', 'README.md', 'LICENSE'):
+  (clone / 'flaxheads' / '__init__.py').write_text("__version__ = '1.2'")
+  for name in (
+    'setup.cfg',
+    'setup.py',
+    'pyproject.toml',
+    'README.md',
+    'LICENSE',
+  ):
     shutil.copy(ROOT / name, clone)
   wheels.mkdir()
   name = _run(BUILD.format(str(wheels)), clone).splitlines()[-1]
