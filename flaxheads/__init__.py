@@ -14,7 +14,8 @@ from the pose in the picture, as the driver moves from its rest. The video has
 the driver's sound, a watermark and a signature that say that it is synthetic,
 and a report beside it.
 
-The parts, for programs of your own:
+With `model=flaxheads.load_model()` the paper's generator is fine-tuned on the
+pictures instead. Its parts, for programs of your own:
 
   model = flaxheads.load_model()
   support = flaxheads.load_support('photos/', model.config.image_size)

@@ -28,6 +28,7 @@ from flaxheads.fewshot.direct import feed_forward
 from flaxheads.fewshot.model import Model, load_model
 from flaxheads.fewshot.paste import make_paste
 from flaxheads.fewshot.person import Person
+from flaxheads.fewshot.photo_person import MAX_SIZE, MIN_SIZE, photo_person
 from flaxheads.fewshot.support_warnings import support_warnings
 from flaxheads.provenance import rights
 from flaxheads.provenance.examine import sha256_of
@@ -57,13 +58,17 @@ def make_person(
 ) -> Person:
   """Makes a person from a handful of pictures.
 
+  Without a model the person is made of the pictures themselves, whose pixels
+  follow the driver at their own resolution. With one, the paper's generator
+  makes the frames.
+
   Args:
     pictures: a picture, a video, or a folder of either.
-    model: Model, or its folder; None: the one that is shipped.
+    model: Model, or its folder; `flaxheads.load_model()` is the shipped one.
     confirm_rights: True if you may animate who is shown: yourself, or somebody
       who has agreed; a text says how that was confirmed. Not needed for heads
       that launch.render_heads made.
-    finetune: False: one pass of the embedder, in seconds.
+    finetune: of a model; False: one pass of the embedder, in seconds.
     num_shots: T, spread over the pictures; None: all, at most 32.
     face: which face, from the left, where a picture shows several.
     landmarks: an .npz file with the points of every picture.
@@ -76,23 +81,25 @@ def make_person(
   """
   how = 'by the caller' if confirm_rights is True else confirm_rights or ''
   info = rights.confirm(pictures, how)
-  if not isinstance(model, Model):
+  if isinstance(model, str):
     model = load_model(model)
+  size = model.config.image_size if model else MAX_SIZE
   support = load_support(
-    pictures, model.config.image_size, num_shots, face=face, landmarks=landmarks
+    pictures, size, num_shots, face=face, landmarks=landmarks
   )
   info = {'source': str(pictures), 'source_sha256': sha256_of(pictures), **info}
-  for warning in (warnings := support_warnings(support, str(pictures))):
+  size = model.config.image_size if model else MIN_SIZE
+  for warning in (warnings := support_warnings(support, str(pictures), size)):
     logging.warning('%s', warning)
   support = support._replace(remarks=support.remarks + warnings)
-  if not finetune:
+  if not (model and finetune):
     return person_from_support(model, support, info)
   config = config or model.experiment.finetune
   return person_from_support(model, support, info, config, seed, on_progress)
 
 
 def person_from_support(
-  model: Model,
+  model: Model | None,
   support: Support,
   info: dict,
   config: FinetuneConfig | None = None,
@@ -102,15 +109,17 @@ def person_from_support(
   """Makes a person from frames whose faces are known.
 
   Args:
-    model: Model.
-    support: T frames.
+    model: Model; None: the person is made of the frames themselves.
+    support: T frames of the model's size, or of photo_person.MAX_SIZE.
     info: what is recorded of their origin and of rights.
     config: of fine-tuning; None: feed-forward.
     seed: of fine-tuning.
     on_progress: called at every validation of fine-tuning.
   """
   began = time.perf_counter()
-  if config is None:
+  if model is None:
+    person = photo_person(support)
+  elif config is None:
     person = feed_forward(model, support.frames, support.points)
   else:
     from flaxheads.fewshot.finetuning import finetune

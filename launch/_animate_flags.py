@@ -13,10 +13,10 @@ from . import _consent, _mark_flags
 FLAGS = flags.FLAGS
 
 flags.DEFINE_multi_string('person', [], 'Person folder; repeatable.')
-flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
-flags.DEFINE_multi_string(
-  'source', [], 'Pictures of a person, for feed-forward; repeatable.'
+flags.DEFINE_string(
+  'model', None, 'Model folder, to generate the frames of --source.'
 )
+flags.DEFINE_multi_string('source', [], 'Pictures of a person; repeatable.')
 flags.DEFINE_integer('num_shots', None, 'T of --source.')
 flags.DEFINE_multi_string('driver', [], 'What moves the person.')
 flags.DEFINE_string(
@@ -54,7 +54,7 @@ def check() -> None:
   if not FLAGS.driver:
     raise UserError('--driver is missing: a video, pictures, or landmarks')
   if bool(FLAGS.person) == bool(FLAGS.source):
-    raise UserError('give either --person, or --source for feed-forward')
+    raise UserError('give either --person, or --source: pictures of a person')
   if FLAGS.person and (FLAGS.model or FLAGS.num_shots is not None):
     raise UserError('--model and --num_shots go with --source, not --person')
   if FLAGS.num_shots is not None:

@@ -8,13 +8,15 @@ r"""Moves a person with the landmarks of a driver.
       --driver=clip.mp4 --paste_back --output=out/gallery
 
 A driver is a video, a folder of pictures, a picture, or a landmark file
-(.npz). With --source instead of --person a person is made without fine-tuning;
-you are asked whether you may animate who is shown. An --output that ends in
-.mp4 becomes that one video; any other becomes a folder with a video of each
-driver, all side by side, and a contact sheet. Several people get a folder each
-below it; where one fails the others are still made, and the exit code is 2. An
-earlier animation of the same name is replaced when the new one is complete, and
-a line says so; nothing else is overwritten.
+(.npz). With --source instead of --person the pixels of the pictures themselves
+are moved; with --model as well, that model generates the frames, without
+fine-tuning. You are asked whether you may animate who is shown.
+
+An --output that ends in .mp4 becomes that one video; any other becomes a folder
+with a video of each driver, all side by side, and a contact sheet. Several
+people get a folder each below it; where one fails the others are still made,
+and the exit code is 2. An earlier animation of the same name is replaced when
+the new one is complete, and a line says so; nothing else is overwritten.
 
 Across people the driver's motion is put on the person's own face shape; the
 driver's sound is kept. docs/animation.md says how.
@@ -89,7 +91,7 @@ def main():
   _animate_flags.check()
   output = Path(FLAGS.output).expanduser()
   _animate_flags.check_output(output)
-  model = load_model(FLAGS.model) if FLAGS.source else None
+  model = load_model(FLAGS.model) if FLAGS.model else None
   consent = {path: _consent.ask(path) for path in FLAGS.source}
 
   def make(name, path):

@@ -34,7 +34,7 @@ OVER_A_LIMIT = {
 # Imports point downwards only. Packages of one line may import one another,
 # in one direction.
 LEVELS = (
-  ('launch', 'configs'),
+  ('launch', 'configs', 'flaxheads.__main__'),
   ('flaxheads.web', 'flaxheads.api'),
   ('flaxheads.evaluation',),
   ('flaxheads.experiments',),

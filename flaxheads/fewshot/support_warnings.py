@@ -11,24 +11,25 @@ _ALIKE_POINTS = 0.02  # of the distance between the outer eye corners
 _ALIKE_PIXELS = 4.0  # of 255
 
 
-def support_warnings(support: Support, where: str) -> list[str]:
+def support_warnings(support: Support, where: str, size: int) -> list[str]:
   """One sentence for each thing that is wrong with the pictures.
 
   Args:
     support: T frames of one person.
     where: name of the pictures in the sentences.
+    size: side of generated frames, pixels.
   """
-  found = [_too_small(support, where), _no_frontal_view(support, where)]
+  found = [_too_small(support, where, size), _no_frontal_view(support, where)]
   return [text for text in (*found, _too_alike(support, where)) if text]
 
 
-def _too_small(support, where):
-  side, size = float(np.median(support.sides)), support.frames.shape[1]
+def _too_small(support, where, size):
+  side = float(np.median(support.sides))
   if side >= size:
     return ''
   return (
-    f'{where}: the faces are too small, about {side / 2:.0f} pixels; the model'
-    f' generates faces of {size // 2}, which will be blurred; give closer or'
+    f'{where}: the faces are too small, about {side / 2:.0f} pixels; generated'
+    f' faces have {size // 2}, and will be blurred; give closer or'
     ' larger pictures'
   )
 

@@ -131,7 +131,7 @@ class Session:
     if not self.num_shots:
       return []
     support = found_faces.join(self._files, self._settings.limits.max_pictures)
-    return support_warnings(support, 'the pictures')
+    return support_warnings(support, 'the pictures', self._size())
 
   def _support(self, num_shots: int, may: bool) -> tuple[Support, dict]:
     """T frames, and what is recorded of them."""

@@ -115,7 +115,7 @@ def support(yaws, side=200.0, noise=20, gap=1.0):
   ],
 )
 def test_unsuitable_pictures_are_told(given, words):
-  told = support_warnings(given, 'photos')
+  told = support_warnings(given, 'photos', SIZE)
   assert len(told) == len(words)
   for text, word in zip(told, words, strict=True):
     assert text.startswith('photos: ') and word in text
