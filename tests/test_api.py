@@ -88,7 +88,7 @@ def test_the_first_example_makes_a_signed_video(tmp_path, monkeypatch):
   ]  # fmt: skip
   report = json.loads((tmp_path / 'me.mp4.report.json').read_text())
   (driver,) = report['drivers']
-  assert driver['motion'] == 'relative' and driver['frames'] == 3
+  assert driver['motion'] == 'absolute' and driver['frames'] == 3
   assert report['method'] == 'photographs' and report['marks']['watermark']
   person = flaxheads.load_person('people/me')
   assert person.info['source'] == 'photos/'
