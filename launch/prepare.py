@@ -62,7 +62,7 @@ def _synthetic_heads():
 
 
 def _scanned_heads():
-  from flaxheads.data.scanned_heads import assets, builder, render
+  from flaxheads.data.scanned_heads import assets, builder, opengl
 
   options = _prepare_flags.make_options(builder.ScannedHeadsOptions)
   made = builder.ScannedHeads(
@@ -70,7 +70,7 @@ def _scanned_heads():
   )
   if pipeline.find_dataset(FLAGS.dataset, FLAGS.data_dir) is None:
     assets.open_assets(FLAGS.mirror).check()
-    render.context()
+    opengl.context()
     print('\n'.join(assets.LICENCES))
   return made, options.num_clips
 

@@ -182,10 +182,10 @@ def test_altered_and_missing_assets_are_one_line(tmp_path):
 
 
 def test_clips_are_the_same_each_time_and_their_points_inside(real_assets):
-  from flaxheads.data.scanned_heads import clip, render
+  from flaxheads.data.scanned_heads import clip, opengl
 
   try:
-    render.context()
+    opengl.context()
   except UserError as error:
     pytest.skip(str(error))
   frames, points = clip.make_clip(real_assets, 0, 3, 2, 64)

@@ -12,6 +12,7 @@ from flaxheads.data.scanned_heads import (
   makehuman,
   render,
 )
+from flaxheads.data.scanned_heads import camera as camera_lib
 from flaxheads.data.scanned_heads import (
   figure as figures,
 )
@@ -97,13 +98,15 @@ def render_clip(assets, scene: Scene, image_size: int, seed):
     poses.append(
       figures.pose(figure, motion.units[i], head, body, motion.shift[i])
     )
-  wide = render.Camera(scene.lens.distance, np.zeros(2), 1.0)
+  wide = camera_lib.Camera(scene.lens.distance, np.zeros(2), 1.0)
   tangents = np.stack(
     [points_lib.project(figure, p, wide, 2) for p in poses]
   )  # [F, 68, 2] from 0 to 2
   box = crop.crop_box(tangents)
   x, y = box.x0 + box.side / 2 - 1, 1 - (box.y0 + box.side / 2)
-  camera = render.Camera(scene.lens.distance, np.array([x, y]), box.side / 2)
+  camera = camera_lib.Camera(
+    scene.lens.distance, np.array([x, y]), box.side / 2
+  )
   points = (tangents - [box.x0, box.y0]) * (image_size / box.side)
 
   background = backgrounds.make_background([*seed, 3], image_size, scene.light)

@@ -128,6 +128,50 @@ def _turning(place, hair):
   return np.where(hair, np.clip(1.25 * t, 0, 1), t).astype(np.float32)
 
 
+def _worn(assets, folder, name, bodies, shape, moving):
+  """A worn mesh: positions, faces, Unwelded, units, places."""
+  base, reference, cm_units = bodies
+  path = f'{_MAKEHUMAN}/{folder}/{name}/{name}'
+  fit = meshes.parse_mhclo(assets.text(f'{path}.mhclo'))
+  mesh = meshes.parse_obj(assets.text(f'{path}.obj'))
+  rest = meshes.wear(fit, base, meshes.scale_of(fit, shape) * meshes.CM)
+  units = None
+  if moving:
+    units = meshes.wear(fit, cm_units, np.zeros(3, np.float32))
+  welded = meshes.unweld(mesh.corners, mesh.uv_corners, mesh.uvs)
+  place = meshes.wear(fit, reference, np.full(3, meshes.CM, np.float32))
+  return rest, mesh.corners, welded, units, place
+
+
+def _assemble(parts, eyes, pivot, ids) -> Figure:
+  rest = np.concatenate(parts.rest).astype(np.float32)
+  place = np.concatenate(parts.place).astype(np.float32)
+  kinds = np.concatenate(parts.kinds)
+  faces = np.concatenate(parts.faces).astype(np.int32)
+  corner = np.arange(faces.size) // 3
+  around = scipy.sparse.csr_matrix(
+    (np.ones(faces.size, np.float32), (faces.ravel(), corner)),
+    shape=(len(rest), len(faces)),
+  )
+  source = np.concatenate(parts.source).astype(np.int32)
+  return Figure(
+    rest=rest,
+    units=np.concatenate(parts.units, 1).astype(np.float32),
+    follow=_turning(place, kinds == 'hair'),
+    faces=faces,
+    around=around,
+    source=source,
+    uvs=np.concatenate(parts.uvs).astype(np.float32),
+    place=place[source],
+    layers=tuple(parts.layers),
+    eyes=np.array(eyes, np.float32),
+    pivot=pivot.astype(np.float32),
+    inside=np.isin(kinds, ('teeth', 'tongue')),
+    num_skin=len(ids),
+    skin_ids=ids,
+  )
+
+
 def build(assets: Assets, person: Person) -> Figure:
   """Makes a person's meshes; takes about 0.2 s."""
   template = makehuman.load(assets)
@@ -161,26 +205,11 @@ def build(assets: Assets, person: Person) -> Figure:
     sphere = wear.eyeball(centre, radius)
     parts.add('eye', *sphere, person.iris)
 
+  bodies = (base, reference, cm_units)
+
   def worn(kind, folder, name, texture, moving=True):
-    fit = meshes.parse_mhclo(
-      assets.text(f'{_MAKEHUMAN}/{folder}/{name}/{name}.mhclo')
-    )
-    mesh = meshes.parse_obj(
-      assets.text(f'{_MAKEHUMAN}/{folder}/{name}/{name}.obj')
-    )
-    rest = meshes.wear(fit, base, meshes.scale_of(fit, shape) * meshes.CM)
-    units = meshes.wear(fit, cm_units, np.zeros(3, np.float32))
-    welded = meshes.unweld(mesh.corners, mesh.uv_corners, mesh.uvs)
-    place = meshes.wear(fit, reference, np.full(3, meshes.CM, np.float32))
-    parts.add(
-      kind,
-      rest,
-      mesh.corners,
-      welded,
-      texture,
-      units if moving else None,
-      place,
-    )
+    mesh = _worn(assets, folder, name, bodies, shape, moving)
+    parts.add(kind, *mesh[:3], texture, *mesh[3:])
 
   teeth = f'teeth_shape{person.teeth:02d}' if person.teeth else 'teeth_base'
   worn('teeth', 'teeth', teeth, 'teeth/materials/teeth')
@@ -198,33 +227,8 @@ def build(assets: Assets, person: Person) -> Figure:
     texture = f'hair/{person.hair}/{person.hair}_diffuse'
     worn('hair', 'hair', person.hair, texture, moving=False)
 
-  rest = np.concatenate(parts.rest).astype(np.float32)
-  place = np.concatenate(parts.place).astype(np.float32)
-  kinds = np.concatenate(parts.kinds)
-  faces = np.concatenate(parts.faces).astype(np.int32)
-  corner = np.arange(faces.size) // 3
-  around = scipy.sparse.csr_matrix(
-    (np.ones(faces.size, np.float32), (faces.ravel(), corner)),
-    shape=(len(rest), len(faces)),
-  )
-  source = np.concatenate(parts.source).astype(np.int32)
   pivot = (base[_JOINTS['neck']].mean(0) + base[_JOINTS['head']].mean(0)) / 2
-  return Figure(
-    rest=rest,
-    units=np.concatenate(parts.units, 1).astype(np.float32),
-    follow=_turning(place, kinds == 'hair'),
-    faces=faces,
-    around=around,
-    source=source,
-    uvs=np.concatenate(parts.uvs).astype(np.float32),
-    place=place[source],
-    layers=tuple(parts.layers),
-    eyes=np.array(eyes, np.float32),
-    pivot=pivot.astype(np.float32),
-    inside=np.isin(kinds, ('teeth', 'tongue')),
-    num_skin=len(ids),
-    skin_ids=ids,
-  )
+  return _assemble(parts, eyes, pivot, ids)
 
 
 def pose(figure: Figure, units, head, body, shift):

@@ -202,6 +202,16 @@ def _colour(rng, saturation=0.6):
   return value * colour / colour.max()
 
 
+def _sample_glasses(rng):
+  return (
+    float(rng.random() < 0.1),
+    float(rng.random()),
+    float(rng.uniform(0.92, 1.1)),
+    float(rng.uniform(0.8, 1.15)),
+    float(rng.uniform(0.1, 0.24)),
+  )
+
+
 def sample_person(seed: int, index: int, slider_names) -> Person:
   """Samples a person.
 
@@ -258,13 +268,7 @@ def sample_person(seed: int, index: int, slider_names) -> Person:
     * rng.uniform(0.85, 1.0),
     beard=_sample_beard(rng, masculine),
     lip_colour=lips ** rng.uniform(0.5, 1.6),
-    glasses=(
-      float(rng.random() < 0.1),
-      float(rng.random()),
-      float(rng.uniform(0.92, 1.1)),
-      float(rng.uniform(0.8, 1.15)),
-      float(rng.uniform(0.1, 0.24)),
-    ),
+    glasses=_sample_glasses(rng),
     glasses_colour=np.full(3, 0.02) if rng.random() < 0.6 else _colour(rng),
     cloth=(
       str(rng.choice(['round', 'vee', 'shirt', 'high', 'jacket'])),

@@ -100,6 +100,38 @@ def _sphere(rng, way, top, side, bottom):
   return base
 
 
+def _indoors(rng, way, kind, lamps, strength, tints, softness):
+  """A room's panorama and softness; sets lamps, strengths and tints."""
+  wall = _tint(rng, 0.4, 0.06) * rng.uniform(0.35, 0.7)
+  ceiling, floor = 1.2 * wall + 0.1, wall * rng.uniform(0.25, 0.6)
+  panorama = _sphere(rng, way, ceiling, wall, floor)
+  if kind == 'window':
+    towards = _towards(rng, 0.0, 0.3, 1.7)
+    day = np.array([0.9, 1.0, 1.15]) * rng.uniform(4, 9)
+    panorama = panorama + day * _patch(way, towards, rng.uniform(0.3, 0.5))
+    lamps[0], strength[0] = towards, rng.uniform(0.2, 0.9)
+    tints[0], softness = np.array([0.95, 1, 1.08]), 0.15
+  elif kind == 'office':
+    for _ in range(4):
+      above = rng.normal(size=3) * [1, 0, 1] + [0, 1.6, 0.4]
+      panorama = panorama + 5 * _tint(rng, 0) * _patch(way, above, 0.2)
+    strength[0] = rng.uniform(0, 0.4)
+  elif kind == 'studio':
+    for side in (-1, 1):
+      towards = np.array([side * rng.uniform(0.4, 1.2), 0.5, 0.8])
+      box = rng.uniform(2, 7) * np.ones(3)
+      panorama = panorama + box * _patch(way, towards, rng.uniform(0.25, 0.5))
+    strength[1] = rng.uniform(0, 0.5)
+    lamps[1] = _towards(rng, 0.2, 0.8, 3.1)
+  else:
+    for _ in range(rng.integers(1, 4)):
+      towards = _towards(rng, 0.3, 1.3, 3.1)
+      glow = 6 * _tint(rng, rng.uniform(0, 1))
+      panorama = panorama + glow * _patch(way, towards, rng.uniform(0.12, 0.3))
+    strength[1] = rng.uniform(0, 0.4)
+  return panorama, softness
+
+
 def sample_light(seed) -> Light:
   """Samples the light of a clip.
 
@@ -139,35 +171,9 @@ def sample_light(seed) -> Light:
     strength[0] = rng.uniform(0.3, 1.0)
     strength[1] = rng.uniform(0, 0.6)
   else:
-    wall = _tint(rng, 0.4, 0.06) * rng.uniform(0.35, 0.7)
-    ceiling, floor = 1.2 * wall + 0.1, wall * rng.uniform(0.25, 0.6)
-    panorama = _sphere(rng, way, ceiling, wall, floor)
-    if kind == 'window':
-      towards = _towards(rng, 0.0, 0.3, 1.7)
-      day = np.array([0.9, 1.0, 1.15]) * rng.uniform(4, 9)
-      panorama = panorama + day * _patch(way, towards, rng.uniform(0.3, 0.5))
-      lamps[0], strength[0] = towards, rng.uniform(0.2, 0.9)
-      tints[0], softness = np.array([0.95, 1, 1.08]), 0.15
-    elif kind == 'office':
-      for _ in range(4):
-        above = rng.normal(size=3) * [1, 0, 1] + [0, 1.6, 0.4]
-        panorama = panorama + 5 * _tint(rng, 0) * _patch(way, above, 0.2)
-      strength[0] = rng.uniform(0, 0.4)
-    elif kind == 'studio':
-      for side in (-1, 1):
-        towards = np.array([side * rng.uniform(0.4, 1.2), 0.5, 0.8])
-        box = rng.uniform(2, 7) * np.ones(3)
-        panorama = panorama + box * _patch(way, towards, rng.uniform(0.25, 0.5))
-      strength[1] = rng.uniform(0, 0.5)
-      lamps[1] = _towards(rng, 0.2, 0.8, 3.1)
-    else:
-      for _ in range(rng.integers(1, 4)):
-        towards = _towards(rng, 0.3, 1.3, 3.1)
-        glow = 6 * _tint(rng, rng.uniform(0, 1))
-        panorama = panorama + glow * _patch(
-          way, towards, rng.uniform(0.12, 0.3)
-        )
-      strength[1] = rng.uniform(0, 0.4)
+    panorama, softness = _indoors(
+      rng, way, kind, lamps, strength, tints, softness
+    )
   # A camera's white balance takes away half of the light's own colour.
   mean = panorama.mean((0, 1))
   panorama = panorama / (mean / mean.mean()) ** 0.75

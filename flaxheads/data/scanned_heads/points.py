@@ -10,16 +10,16 @@ import functools
 
 import numpy as np
 
-from flaxheads.data.scanned_heads import render
+from flaxheads.data.scanned_heads import camera
 from flaxheads.landmarks import layout
 
 # Vertices of MakeHuman's base mesh (hm08), in the order of layout.py.
 VERTICES = np.array(
   # jaw
-  [5405, 5763, 5502, 912, 5240, 1001, 995, 727, 5296, 7449, 7689, 7695]
-  + [11849, 7614, 12101, 12360, 12004]
+  [5405, 867, 5092, 736, 5240, 893, 891, 5292, 5296, 11898, 7593, 7595]
+  + [11849, 7456, 11707, 7572, 12004]
   # brows
-  + [5199, 262, 224, 1237, 208, 6983, 7929, 6998, 7031, 11810]
+  + [3742, 262, 224, 205, 208, 6983, 6980, 6998, 7031, 10410]
   # nose
   + [132, 131, 291, 5054, 344, 313, 317, 7076, 7105]
   # eyes
@@ -29,7 +29,6 @@ VERTICES = np.array(
   # inner lips
   + [430, 472, 474, 7228, 7190, 7242, 493, 487]
 )
-
 _ROW = 12  # vertices of a row
 _REACH = 5.0  # cm from the jaw's point towards the cheek
 
@@ -56,13 +55,13 @@ def _rows(skin_ids_bytes, place_bytes):
   return np.stack(rows)
 
 
-def project(figure, pose, camera, side: int) -> np.ndarray:
+def project(figure, pose, view, side: int) -> np.ndarray:
   """The 68 points of a pose.
 
   Args:
     figure: the Figure.
     pose: positions and normals of its vertices, [V, 3] each.
-    camera: the Camera.
+    view: the Camera.
     side: of the image, pixels.
 
   Returns:
@@ -70,10 +69,10 @@ def project(figure, pose, camera, side: int) -> np.ndarray:
   """
   positions = pose[0]
   own = np.searchsorted(figure.skin_ids, VERTICES)
-  points = render.project(camera, positions[own], side)
+  points = camera.project(view, positions[own], side)
   place = _reference(figure)
   rows = _rows(figure.skin_ids.astype(np.int64).tobytes(), place.tobytes())
-  outline = render.project(camera, positions[rows], side)  # [17, R, 2]
+  outline = camera.project(view, positions[rows], side)  # [17, R, 2]
   # Outwards: from the bridge of the nose, level with the eyes.
   across = points[45] - points[36]
   across = across / np.linalg.norm(across)

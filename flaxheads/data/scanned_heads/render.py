@@ -1,146 +1,22 @@
 """Rasterises figures with OpenGL, without a display (EGL)."""
 
-import functools
-import os
-from typing import NamedTuple
-
 import numpy as np
 
-from flaxheads.data.scanned_heads import lighting, shaders, textures, wear
-from flaxheads.errors import UserError
+from flaxheads.data.scanned_heads import camera as camera_lib
+from flaxheads.data.scanned_heads import (
+  lighting,
+  opengl,
+  textures,
+  wear,
+)
 
 _SHADOW_SIDE = 512
-_SHADOW_EXTENT = 26.0  # cm around the head
 _NUM_SHELLS = {'beard': 7, 'cropped': 8}
 _CUT = ('hair',)
 _OPAQUE = ('skin', 'eye', 'teeth', 'tongue', 'cloth', 'rim')
 _COVERING = ('hair', 'brow', 'lash', 'beard', 'cropped')
 _ALPHA_TO_COVERAGE = 0x809E  # GL_SAMPLE_ALPHA_TO_COVERAGE
 _STYLES = {'round': 0, 'vee': 1, 'shirt': 2, 'high': 3, 'jacket': 4}
-
-
-class Camera(NamedTuple):
-  """Where the camera is and what part of its image is kept.
-
-  Attributes:
-    distance: cm in front of the eyes.
-    centre: float [2] tangents of the image's middle, right and up.
-    half: tangent of half of the image's side.
-  """
-
-  distance: float
-  centre: np.ndarray
-  half: float
-
-
-@functools.cache
-def context():
-  """The process's OpenGL context.
-
-  Raises:
-    UserError: no moderngl, or no EGL to make a context with.
-  """
-  try:
-    import moderngl
-  except ImportError:
-    raise UserError(
-      'scanned heads: need moderngl; pip install flaxheads[heads]'
-    ) from None
-  os.environ.setdefault('PYOPENGL_PLATFORM', 'egl')
-  try:
-    return moderngl.create_context(standalone=True, backend='egl')
-  except Exception as error:  # glcontext raises bare Exceptions
-    raise UserError(
-      f'scanned heads: no OpenGL by EGL ({error}); install a driver, as with'
-      ' apt-get install libegl1 libgl1-mesa-dri'
-    ) from None
-
-
-def project(camera: Camera, positions: np.ndarray, side: int) -> np.ndarray:
-  """World positions [..., 3], cm, to pixels [..., 2]."""
-  depth = camera.distance - positions[..., 2] + _FACE_Z
-  tangents = positions[..., :2] / depth[..., None]
-  unit = (tangents - camera.centre) / camera.half  # -1 to 1
-  return (unit * [1, -1] + 1) * (0.5 * side)
-
-
-_FACE_Z = 12.0  # cm; the camera's distance is counted from here
-
-
-def _view_matrix(camera: Camera):
-  """Clip coordinates with y down, so that row 0 of the image is the top."""
-  near, far = 10.0, camera.distance + 100.0
-  m = np.zeros((4, 4))
-  m[0, 0], m[1, 1] = 1 / camera.half, -1 / camera.half
-  m[0, 2] = -camera.centre[0] / camera.half
-  m[1, 2] = camera.centre[1] / camera.half
-  m[2, 2] = (far + near) / (near - far) * -1
-  m[3, 2] = 1
-  m[2, 3] = -2 * far * near / (far - near)
-  flip = np.diag([1.0, 1, -1, 1])
-  flip[2, 3] = camera.distance + _FACE_Z
-  return m @ flip
-
-
-def _lamp_matrix(towards, centre, extent=_SHADOW_EXTENT):
-  """Orthographic view from a direction."""
-  z = towards / np.linalg.norm(towards)
-  x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.95 else [1.0, 0, 0], z)
-  x /= np.linalg.norm(x)
-  rows = np.stack([x, np.cross(z, x), -z]) / extent
-  m = np.eye(4)
-  m[:3, :3] = rows
-  m[:3, 3] = -rows @ centre
-  m[2] *= 0.5
-  m[3] = [0, 0, 0, 1]
-  return m
-
-
-def _write(program, name, value):
-  """Sets a uniform, unless the compiler dropped it."""
-  if name in program:
-    array = np.asarray(value, np.float32)
-    if array.ndim == 2 and array.shape[0] == array.shape[1] > 2:
-      array = array.T  # GLSL keeps columns together
-    program[name].write(np.ascontiguousarray(array).tobytes())
-
-
-class _Targets(NamedTuple):
-  samples: object
-  resolved: object
-
-
-@functools.cache
-def _targets(side):
-  gl = context()
-  samples = gl.framebuffer(
-    [gl.renderbuffer((side, side), 4, samples=4)],
-    gl.depth_renderbuffer((side, side), samples=4),
-  )
-  return _Targets(samples, gl.simple_framebuffer((side, side), 4))
-
-
-@functools.cache
-def _programs():
-  gl = context()
-  return (
-    gl.program(shaders.DEPTH_VERTEX, shaders.DEPTH_FRAGMENT),
-    gl.program(shaders.BACKGROUND_VERTEX, shaders.BACKGROUND_FRAGMENT),
-    gl.program(shaders.PAINT_VERTEX, shaders.PAINT_FRAGMENT),
-  )
-
-
-@functools.cache
-def _material_program(material):
-  return context().program(shaders.VERTEX, shaders.fragment(material))
-
-
-@functools.cache
-def _shadow_map(side):
-  gl = context()
-  texture = gl.depth_texture((side, side))
-  texture.repeat_x = texture.repeat_y = False
-  return texture, gl.framebuffer(depth_attachment=texture)
 
 
 class Renderer:
@@ -156,9 +32,9 @@ class Renderer:
       light: the clip's Light.
       background: uint8 [S, S, 3].
     """
-    gl = context()
+    gl = opengl.context()
     self._person, self._figure, self._light = person, figure, light
-    self._depth, self._backdrop, painter = _programs()
+    self._depth, self._backdrop, painter = opengl.programs()
     num = len(figure.source)
     fixed = np.concatenate(
       [figure.uvs, figure.place, wear.fur_density(person, figure)], -1
@@ -172,7 +48,9 @@ class Renderer:
         skin = gl.vertex_array(
           painter, [(self._fixed, '2f 3f 2f', 'uv', 'place', 'fur')], index
         )
-        picture = textures.paint_skin(gl, painter, assets, person, skin, _write)
+        picture = textures.paint_skin(
+          gl, painter, assets, person, skin, opengl.write
+        )
       else:
         picture = textures.layer_texture(gl, assets, person, layer)
       content = [
@@ -180,7 +58,10 @@ class Renderer:
         (self._fixed, '2f 3f 2f', 'uv', 'place', 'fur'),
       ]
       array = gl.vertex_array(
-        _material_program(layer.material), content, index, skip_errors=True
+        opengl.material_program(layer.material),
+        content,
+        index,
+        skip_errors=True,
       )
       depth = gl.vertex_array(
         self._depth,
@@ -211,13 +92,13 @@ class Renderer:
     self._moving.write(data.tobytes())
 
   def _draw_depth(self, matrix, side, hair=True):
-    texture, frame = _shadow_map(side)
+    texture, frame = opengl.shadow_map(side)
     texture.compare_func = ''
     frame.use()
     frame.clear(depth=1.0)
-    gl = context()
+    gl = opengl.context()
     gl.enable_only(gl.DEPTH_TEST)
-    _write(self._depth, 'view', matrix)
+    opengl.write(self._depth, 'view', matrix)
     for material, picture, _, array in self._layers:
       if material in ('lens', 'beard', 'cropped', 'lash', 'brow', 'rim'):
         continue
@@ -255,7 +136,7 @@ class Renderer:
     centre = figure.pivot
     shape = np.array([side, side])
     for way, row in zip(ways, basis, strict=True):
-      matrix = _lamp_matrix(way, centre)
+      matrix = camera_lib.lamp_matrix(way, centre)
       texture, _ = self._draw_depth(matrix, side)
       depth = np.frombuffer(texture.read(), np.float32).reshape(side, side)
       at = rest @ matrix[:3, :3].T + matrix[:3, 3]
@@ -278,8 +159,8 @@ class Renderer:
     person, light = self._person, self._light
     return {
       'lamp_view': lamp,
-      'view': _view_matrix(camera),
-      'eye_point': (0.0, 0.0, camera.distance + _FACE_Z),
+      'view': camera_lib.view_matrix(camera),
+      'eye_point': (0.0, 0.0, camera.distance + camera_lib.FACE_Z),
       'lamps': light.lamps,
       'lamp_colours': light.colours,
       'softness': 0.03 + 0.1 * light.softness,
@@ -313,15 +194,15 @@ class Renderer:
       exposure: factor before the film's curve.
       side: pixels.
     """
-    gl = context()
+    gl = opengl.context()
     positions, normals = pose
     self._fill(positions, normals, irradiance)
     centre = self._figure.pivot + positions[:100].mean(0) * 0
-    lamp = _lamp_matrix(self._light.lamps[0], centre)
+    lamp = camera_lib.lamp_matrix(self._light.lamps[0], centre)
     texture, _ = self._draw_depth(lamp, _SHADOW_SIDE)
     texture.compare_func = '<='
     values = self._frame_values(camera, head, gaze, exposure, lamp)
-    targets = _targets(side)
+    targets = opengl.targets(side)
     targets.samples.use()
     targets.samples.clear(0, 0, 0, 1, depth=1.0)
     gl.enable_only(gl.DEPTH_TEST)
@@ -348,16 +229,16 @@ class Renderer:
 
   def _draw(self, index, layer, values):
     material, picture, array, _ = layer
-    person, program = self._person, _material_program(material)
+    person, program = self._person, opengl.material_program(material)
     for name, value in values.items():
-      _write(program, name, value)
+      opengl.write(program, name, value)
     if material == 'eye':
       eyes = [i for i, other in enumerate(self._layers) if other[0] == 'eye']
-      _write(program, 'ball', self._figure.eyes[eyes.index(index)])
+      opengl.write(program, 'ball', self._figure.eyes[eyes.index(index)])
     paint = person.glasses_colour
     if material == 'hair':
       paint = np.full(3, textures.brightness(picture))
-    _write(program, 'paint', paint)
+    opengl.write(program, 'paint', paint)
     shells = _NUM_SHELLS.get(material, 0)
     lengths = {'beard': person.beard[1], 'cropped': person.cropped}
     for name, value in (

@@ -1,0 +1,86 @@
+"""The process's OpenGL context, programs and images."""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from flaxheads.data.scanned_heads import shaders
+from flaxheads.errors import UserError
+
+
+@functools.cache
+def context():
+  """The process's OpenGL context.
+
+  Raises:
+    UserError: no moderngl, or no EGL to make a context with.
+  """
+  try:
+    import moderngl
+  except ImportError:
+    raise UserError(
+      'scanned heads: need moderngl; pip install flaxheads[heads]'
+    ) from None
+  try:
+    return moderngl.create_context(standalone=True, backend='egl')
+  except Exception as error:  # glcontext raises bare Exceptions
+    raise UserError(
+      f'scanned heads: no OpenGL by EGL ({error}); install a driver, as with'
+      ' apt-get install libegl1 libgl1-mesa-dri'
+    ) from None
+
+
+def write(program, name, value):
+  """Sets a uniform, unless the compiler dropped it."""
+  if name in program:
+    array = np.asarray(value, np.float32)
+    if array.ndim == 2 and array.shape[0] == array.shape[1] > 2:
+      array = array.T  # GLSL keeps columns together
+    program[name].write(np.ascontiguousarray(array).tobytes())
+
+
+class Targets(NamedTuple):
+  samples: object
+  resolved: object
+
+
+@functools.cache
+def targets(side):
+  gl = context()
+  samples = gl.framebuffer(
+    [gl.renderbuffer((side, side), 4, samples=4)],
+    gl.depth_renderbuffer((side, side), samples=4),
+  )
+  return Targets(samples, gl.simple_framebuffer((side, side), 4))
+
+
+@functools.cache
+def programs():
+  gl = context()
+  return (
+    gl.program(
+      shaders.source('depth_vertex'), shaders.source('depth_fragment')
+    ),
+    gl.program(
+      shaders.source('background_vertex'), shaders.source('background_fragment')
+    ),
+    gl.program(
+      shaders.source('paint_vertex'), shaders.source('paint_fragment')
+    ),
+  )
+
+
+@functools.cache
+def material_program(material):
+  return context().program(
+    shaders.source('surface_vertex'), shaders.fragment(material)
+  )
+
+
+@functools.cache
+def shadow_map(side):
+  gl = context()
+  texture = gl.depth_texture((side, side))
+  texture.repeat_x = texture.repeat_y = False
+  return texture, gl.framebuffer(depth_attachment=texture)
