@@ -16,13 +16,14 @@ from flaxheads.baselines.x2face import network as x2face_network
 from flaxheads.baselines.x2face import rendering as x2face_rendering
 from flaxheads.baselines.x2face import training as x2face_training
 from flaxheads.baselines.x2face.config import X2FaceConfig
+from flaxheads.bilayer_config import BilayerConfig
 from flaxheads.config import Checked, Config, from_dict
 from flaxheads.errors import UserError
 from flaxheads.face_identity import training as face_identity_training
 from flaxheads.face_identity import weights as face_identity_weights
 from flaxheads.face_identity.config import FaceIdentityConfig
-from flaxheads.fewshot import folders
-from flaxheads.training import meta_training, parallel
+from flaxheads.fewshot import bilayer_model, folders
+from flaxheads.training import bilayer, meta_training, parallel
 from flaxheads.training.checkpoints import Checkpoints
 from flaxheads.training.state import TrainState
 from flaxheads.training.workdir import load_config
@@ -79,6 +80,14 @@ def _export_model(output, config, state, dtype) -> str:
   return f'the model after {model.info["step"]} steps'
 
 
+def _export_bilayer(output, config, state, dtype) -> str:
+  model = bilayer_model.model_from_state(
+    state, config, {'dataset': config.data.dataset, 'seed': config.seed}
+  )
+  bilayer_model.save_model(output, model, dtype or _DTYPE)
+  return f'the bi-layer model after {model.info["step"]} steps'
+
+
 def _export_baseline(output, config, state, dtype) -> str:
   baseline = folder.from_state(state, config)
   folder.save(output, baseline, dtype or _DTYPE)
@@ -103,6 +112,13 @@ EXPERIMENTS = {
     meta_training.make_recipe,
     functools.partial(_check_folder, kind='model'),
     _export_model,
+  ),
+  'bilayer': Experiment(
+    BilayerConfig,
+    TrainState,
+    bilayer.make_recipe,
+    functools.partial(_check_folder, kind='model'),
+    _export_bilayer,
   ),
   'x2face': Experiment(
     X2FaceConfig,

@@ -41,7 +41,7 @@ LEVELS = (
   ('flaxheads.baselines', 'flaxheads.face_identity'),
   ('flaxheads.fewshot',),
   ('flaxheads.training',),
-  ('flaxheads.networks',),
+  ('flaxheads.networks', 'flaxheads.bilayer_networks'),
   (
     'flaxheads.data',
     'flaxheads.models',
@@ -53,6 +53,7 @@ LEVELS = (
     'flaxheads',
     'flaxheads.config',
     'flaxheads.config_parts',
+    'flaxheads.bilayer_config',
     'flaxheads.errors',
     'flaxheads.lazy_exports',
     'flaxheads.pages',

@@ -94,15 +94,16 @@ def _move_frames(frames, transform):
 
 def _move_points(points, transform, size):
   forward = _rotation(transform.angle) * transform.zoom
-  centred = points - size / 2
+  centred = points[..., :2] - size / 2
   moved_x = forward[0, 0] * centred[..., 0] + forward[0, 1] * centred[..., 1]
   moved_y = forward[1, 0] * centred[..., 0] + forward[1, 1] * centred[..., 1]
-  return jnp.stack([moved_x, moved_y], -1) + size / 2 + transform.shift
+  moved = jnp.stack([moved_x, moved_y], -1) + size / 2 + transform.shift
+  return jnp.concatenate([moved, points[..., 2:]], -1)
 
 
-def _flip(frames, points, size):
-  mirrored = points[..., layout.MIRROR, :]
-  mirrored = jnp.stack([size - mirrored[..., 0], mirrored[..., 1]], -1)
+def _flip(frames, points, size, mirror):
+  mirrored = points[..., mirror, :]
+  mirrored = mirrored.at[..., 0].set(size - mirrored[..., 0])
   return pix.flip_left_right(frames), mirrored
 
 
@@ -136,14 +137,14 @@ def _colour(frames, transform):
   return (jnp.clip(tall, 0, 1) * 2 - 1).reshape(frames.shape)
 
 
-def _augment_sample(key, frames, points, config):
+def _augment_sample(key, frames, points, config, mirror):
   size = frames.shape[1]
   transform = _sample_transform(key, config, size)
   if config.scale or config.shift or config.rotation:
     frames = _move_frames(frames, transform)
     points = _move_points(points, transform, size)
   if config.flip:
-    flipped = _flip(frames, points, size)
+    flipped = _flip(frames, points, size, mirror)
     frames = jnp.where(transform.flip, flipped[0], frames)
     points = jnp.where(transform.flip, flipped[1], points)
   frames = to_float(frames)
@@ -152,20 +153,22 @@ def _augment_sample(key, frames, points, config):
   return frames, points
 
 
-def augment(keys, frames, points, config):
+def augment(keys, frames, points, config, mirror=layout.MIRROR):
   """Augments a batch with a separate transform for every sample.
 
   Args:
     keys: jax.random keys [B], one for each sample, so that a sample does not
       depend on its neighbours in the batch.
     frames: uint8 [B, K+1, S, S, 3].
-    points: float [B, K+1, 68, 2], (x, y) in pixels.
+    points: float [B, K+1, 68, 2], (x, y) in pixels. Other points and further
+      columns, such as a depth, are allowed; the columns stay as they are.
     config: a `config.AugmentConfig`, or an object with the same fields. A
       strength of 0 disables that transform.
+    mirror: the permutation of the points that mirrors them.
 
   Returns:
     (frames, points) of the same shapes. Frames are float32 in [-1, 1]; points
     may lie outside the image.
   """
-  one = functools.partial(_augment_sample, config=config)
+  one = functools.partial(_augment_sample, config=config, mirror=mirror)
   return jax.vmap(one)(keys, frames, points)

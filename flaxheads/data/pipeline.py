@@ -213,6 +213,7 @@ def sample_dataset(
   num_workers: int = 0,
   shard_index: int = 0,
   num_shards: int = 1,
+  choose: episodes.FrameChoice = episodes.any_frames,
 ) -> grain.IterDataset:
   """An endless dataset of batches, reshuffled and resampled every epoch.
 
@@ -231,6 +232,7 @@ def sample_dataset(
     num_workers: decoding processes; 0: threads of this process.
     shard_index: the slice of this process.
     num_shards: number of processes that share a batch.
+    choose: picks the frames of a record.
 
   Returns:
     An endless grain dataset of `Batch` with batch_size / num_shards rows,
@@ -250,7 +252,7 @@ def sample_dataset(
   size = batch_size // num_shards
   rows = range(shard_index * size, (shard_index + 1) * size)
   episode_at = episodes.make_episodes(
-    mixture.as_mixture(source), num_support, image_size, seed
+    mixture.as_mixture(source), num_support, image_size, seed, choose
   )
   make_batch = _MakeBatch(episode_at, rows, batch_size)
   steps = grain.MapDataset.range(start_step, _MAX_STEPS).map(make_batch)

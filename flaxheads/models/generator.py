@@ -14,7 +14,7 @@ from flaxheads.models.layers import (
 from flaxheads.models.precision import widen
 
 
-class _AdaINSlices:
+class AdaINSlices:
   """Hands out consecutive slices of the AdaIN parameters, one a layer.
 
   Every layer reads a slice of its own: mean and scale of one layer are never
@@ -79,7 +79,7 @@ class Generator(nn.Module):
       size, self.image_size, self.base_channels, self.max_channels
     )
 
-  def _adain_layers(self, slices: _AdaINSlices):
+  def _adain_layers(self, slices: AdaINSlices):
     """Pairs for the residual blocks, pairs for the up blocks, the last."""
     c = self._channels(self.bottleneck_size)
     residual = [
@@ -94,7 +94,7 @@ class Generator(nn.Module):
   @property
   def num_adain_params(self) -> int:
     """M: a mean and a scale for every channel of every AdaIN layer."""
-    slices = _AdaINSlices()
+    slices = AdaINSlices()
     self._adain_layers(slices)
     return slices.used
 
@@ -117,7 +117,7 @@ class Generator(nn.Module):
       adain_params = Projection(self.num_adain_params, name='projection')(
         identity_embedding
       )
-    residual, ups, last = self._adain_layers(_AdaINSlices(adain_params))
+    residual, ups, last = self._adain_layers(AdaINSlices(adain_params))
     x = landmark_images.astype(self.dtype)
     for size in sizes.down_sizes(self.image_size, self.bottleneck_size):
       first = size == self.image_size // 2

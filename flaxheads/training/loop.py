@@ -34,7 +34,7 @@ def _check_batch(config: Checked, num_devices: int) -> None:
     )
 
 
-def _batches(config: Checked, source, start: int, num_workers: int):
+def _batches(recipe: Recipe, config: Checked, source, start, num_workers):
   """This process's rows of the batch of every step."""
   return pipeline.sample_dataset(
     source,
@@ -46,10 +46,11 @@ def _batches(config: Checked, source, start: int, num_workers: int):
     num_workers=num_workers,
     shard_index=parallel.process_index(),
     num_shards=parallel.num_processes(),
+    choose=recipe.choose_frames,
   )
 
 
-def _preview_batch(config: Checked, source):
+def _preview_batch(recipe: Recipe, config: Checked, source):
   """The same people for the whole run, of the test split if there is one."""
   data = config.data
   try:
@@ -63,6 +64,7 @@ def _preview_batch(config: Checked, source):
       batch_size=min(preview.MAX_PEOPLE, len(source)),
       image_size=config.model.image_size,
       seed=config.seed,
+      choose=recipe.choose_frames,
     )
   )
 
@@ -101,7 +103,7 @@ def train(
   source = pipeline.make_source(
     config.data.dataset, config.data.data_dir, config.data.split
   )
-  next(iter(_batches(config, source, 0, 0)))  # can the data be read?
+  next(iter(_batches(recipe, config, source, 0, 0)))  # can the data be read?
   claim_workdir(workdir, config)
   with contextlib.ExitStack() as stack:
     run = _Run(recipe, config, workdir, mesh, source, profile_steps)
@@ -117,7 +119,9 @@ class _Run:
     self.constants = parallel.place(
       self.recipe.constants, mesh, parallel.REPLICATED
     )
-    self.preview = self.recipe.make_preview(_preview_batch(config, source))
+    self.preview = self.recipe.make_preview(
+      _preview_batch(recipe, config, source)
+    )
     self.facts = pipeline.describe_source(source)
     self.checkpoints = Checkpoints(workdir, config.training.keep_checkpoints)
     size = (len(source), mesh)
@@ -131,7 +135,8 @@ class _Run:
     else:
       self.start, self.state = 0, self.recipe.create_state(*size)
     self.batches = prefetch.place_ahead(
-      _batches(config, source, self.start, config.data.num_workers), mesh
+      _batches(recipe, config, source, self.start, config.data.num_workers),
+      mesh,
     )
     self.step = self.recipe.make_step(mesh)
     self.workdir, self.profile_steps = workdir, profile_steps

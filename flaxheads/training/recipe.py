@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from flaxheads.data import episodes
 from flaxheads.training import parallel
 
 
@@ -19,6 +20,8 @@ class Recipe(NamedTuple):
     make_preview: batch -> (state -> flaxheads.training.preview.Preview).
     shown: scalars for the progress bar, their names by label.
     knows_people: whether different people should look different.
+    choose_frames: picks the frames of a record that make a sample.
+    choose_frames: which frames of a record make a sample.
   """
 
   constants: dict
@@ -28,6 +31,8 @@ class Recipe(NamedTuple):
   make_preview: Callable
   shown: dict[str, str]
   knows_people: bool = True
+  choose_frames: episodes.FrameChoice = episodes.any_frames
+  choose_frames: episodes.FrameChoice = episodes.any_frames
 
 
 def replicate_step(step: Callable, mesh: parallel.Mesh) -> Callable:

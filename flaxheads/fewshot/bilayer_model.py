@@ -1,0 +1,188 @@
+"""A trained bi-layer generator, as it is shared, and what it adds to a warp."""
+
+import dataclasses
+import functools
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flaxheads import bilayer_networks as nets
+from flaxheads.bilayer_config import BilayerConfig, BilayerModelConfig
+from flaxheads.config import from_dict
+from flaxheads.data.pixels import to_float
+from flaxheads.fewshot import folders
+from flaxheads.models.generator import Projection
+
+if TYPE_CHECKING:  # training is not loaded where a model is only used
+  from flaxheads.training.state import TrainState
+
+GENERATOR = 'bilayer'  # in a folder's description
+_FOLDER = 'model'
+_NETWORKS = ('embedder', 'generator')
+
+
+@dataclasses.dataclass(frozen=True)
+class BilayerModel:
+  """E and G of a bi-layer run; D and W are not needed to use it.
+
+  Attributes:
+    config: sizes of the networks.
+    params: {'embedder', 'generator'}.
+    info: how it was made: steps, dataset, and so on.
+  """
+
+  config: BilayerModelConfig
+  params: dict
+  info: dict
+
+  @property
+  def networks(self) -> nets.BilayerNetworks:
+    """The modules, as stateless functions."""
+    return nets.build_networks(self.config)
+
+
+class Correction(NamedTuple):
+  """What the generator adds to the warp in a window, numpy.
+
+  Attributes:
+    origin: float32 [B, 2], the window's upper left corner, pixels of a frame
+      of the model's image size.
+    mask: float32 [B, n, n, 1], the photograph's share.
+    flow: float32 [B, n, n, 2], (x, y) added to the warp, pixels alike.
+    rgb: float32 [B, n, n, 3], new colours in [0, 255].
+  """
+
+  origin: np.ndarray
+  mask: np.ndarray
+  flow: np.ndarray
+  rgb: np.ndarray
+
+
+def model_from_state(
+  state: 'TrainState', config: BilayerConfig, info: dict
+) -> BilayerModel:
+  """The averaged E and G of a training state."""
+  params = {name: state.ema[name] for name in _NETWORKS}
+  return BilayerModel(config.model, params, {'step': int(state.step), **info})
+
+
+def save_model(
+  folder: str, model: BilayerModel, dtype: str = 'float16'
+) -> None:
+  """Writes a model folder.
+
+  Args:
+    folder: its name.
+    model: what to write.
+    dtype: of the stored tensors: float32, float16 or bfloat16.
+  """
+  folders.save(
+    folder,
+    _FOLDER,
+    {
+      'generator': GENERATOR,
+      'config': {'model': dataclasses.asdict(model.config)},
+      'info': model.info,
+    },
+    jax.tree.map(lambda x: jnp.asarray(x, dtype), model.params),
+  )
+
+
+def restore_model(folder: str, description: dict, tree: dict) -> BilayerModel:
+  """A model from what `folders.load` read.
+
+  Raises:
+    UserError: sizes that are not allowed, or tensors that do not fit them.
+  """
+  config = from_dict(
+    description.get('config', {}).get('model', {}), BilayerModelConfig
+  )
+  networks = nets.build_networks(config)
+  like = jax.eval_shape(nets.init_params, networks, jax.random.key(0))
+  folders.check_tree(folder, tree, {name: like[name] for name in _NETWORKS})
+  info = {
+    **description.get('info', {}),
+    'name': os.path.basename(os.path.realpath(os.path.expanduser(folder))),
+    'sha256': description['sha256'],
+  }
+  return BilayerModel(config, tree, info)
+
+
+@functools.lru_cache(maxsize=4)
+def _embedder(networks: nets.BilayerNetworks):
+  @jax.jit
+  def embed(params, frames, points):
+    embedding = nets.embed_people(
+      networks, params['embedder'], to_float(frames)[None], points[None]
+    )
+    projection = params['generator']['projection']
+    size = projection['bias'].shape[0]
+    return Projection(size).apply({'params': projection}, embedding)[0]
+
+  return embed
+
+
+def embed_photographs(model: BilayerModel, frames, points) -> np.ndarray:
+  """Psi = P ê of the mean embedding over T photographs.
+
+  Args:
+    model: BilayerModel.
+    frames: uint8 [T, S, S, 3], S the model's image size.
+    points: float [T, 68, 2] in pixels.
+
+  Returns:
+    float32 [M].
+  """
+  points = np.asarray(points, np.float32)
+  return np.asarray(
+    _embedder(model.networks)(model.params, np.asarray(frames), points)
+  )
+
+
+def without_projection(generator: dict) -> dict:
+  """Parameters of G that a person keeps, for psi takes the place of P ê."""
+  return {k: v for k, v in generator.items() if k != 'projection'}
+
+
+@functools.lru_cache(maxsize=4)
+def _renderer(networks: nets.BilayerNetworks):
+  @jax.jit
+  def render(generator, psi, photographs, source, target):
+    rendering = nets.render_window(
+      networks,
+      generator,
+      to_float(photographs),
+      source,
+      target,
+      jnp.broadcast_to(psi, (len(source), len(psi))),
+    )
+    _, mask, flow = rendering.composite
+    rgb = (rendering.rgb + 1) * 127.5
+    return Correction(rendering.origin, mask, flow, rgb)
+
+  return render
+
+
+def corrections(
+  networks: nets.BilayerNetworks,
+  generator: dict,
+  psi,
+  photographs,
+  source,
+  target,
+) -> Correction:
+  """What the generator adds to the warps of B frames.
+
+  Args:
+    networks: BilayerNetworks.
+    generator: of `without_projection`.
+    psi: float32 [M].
+    photographs: uint8 [B, S, S, 3].
+    source: float32 [B, V, 3], of `head_mesh.mesh_vertices`, pixels of S.
+    target: float32 [B, V, 3], alike.
+  """
+  arrays = _renderer(networks)(generator, psi, photographs, source, target)
+  return Correction(*map(np.asarray, arrays))

@@ -1,0 +1,344 @@
+"""One step of the bi-layer generator: pure in state, batch and constants.
+
+One update of E, G and P and, where the loss asks for a discriminator, one of
+D, w0, b and the rows of W (Zakharov et al. 2019, section 3.3).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from flaxheads import bilayer_networks as nets
+from flaxheads.bilayer_config import BilayerConfig
+from flaxheads.bilayer_networks import BilayerNetworks
+from flaxheads.data.augment import augment
+from flaxheads.data.batch import Batch
+from flaxheads.data.mesh_pairs import MIRROR
+from flaxheads.landmarks import layout
+from flaxheads.models import spectral, windows
+from flaxheads.training import identity_table, losses, parallel
+from flaxheads.training.bilayer_losses import ContentTerms, content_terms
+from flaxheads.training.model_inputs import sample_keys
+from flaxheads.training.objectives import (
+  DiscriminatorTerms,
+  discriminator_gradients,
+)
+from flaxheads.training.state import (
+  STATE_SPECS,
+  TrainState,
+  adam,
+  embedder_and_generator,
+)
+from flaxheads.training.step import descend, learning_rate_scale
+
+_BIAS, _JITTER = 0.7, 1.2  # of the landmark noise: of a face, of a frame
+
+
+class Meshes(NamedTuple):
+  """A batch ready for the networks, this device's part.
+
+  Attributes:
+    support_frames: float32 [b, K, S, S, 3] in [-1, 1]; the first is the
+      photograph.
+    support_vertices: float32 [b, K, V, 3], pixels and cm.
+    target_frame: x, float32 [b, S, S, 3].
+    target_vertices: float32 [b, V, 3].
+  """
+
+  support_frames: jax.Array
+  support_vertices: jax.Array
+  target_frame: jax.Array
+  target_vertices: jax.Array
+
+
+class GeneratorTerms(NamedTuple):
+  """Of D, weighted; zeros where there is none."""
+
+  adversarial: jax.Array
+  feature_matching: jax.Array
+  match: jax.Array
+
+
+class BilayerMetrics(NamedTuple):
+  """Scalars of one step, averaged over the global batch."""
+
+  content: ContentTerms
+  generator: GeneratorTerms
+  discriminator: DiscriminatorTerms
+  l1: jax.Array  # of the window, in [0, 2]
+  warp_l1: jax.Array  # of the warp alone
+  kept: jax.Array  # the photograph's mean share of the window
+  gradient_norm: jax.Array
+  learning_rate_scale: jax.Array
+
+
+def _disturb(key, vertices, strength):
+  """Landmarks as a detector finds them: [K+1, V, 3] of one sample.
+
+  A bias of the face, the same in all frames, and an error of each frame.
+  """
+  keys = jax.random.split(key, 3)
+  count, points = vertices.shape[0], layout.NUM_POINTS
+  bias = _BIAS * jax.random.normal(keys[0], (points, 2))
+  jitter = _JITTER * jax.random.uniform(keys[1])
+  error = bias + jitter * jax.random.normal(keys[2], (count, points, 2))
+  return vertices.at[:, :points, :2].add(strength * error)
+
+
+def prepare_meshes(
+  batch: Batch, key: jax.Array, config: BilayerConfig
+) -> Meshes:
+  """Augments frames and meshes together.
+
+  Args:
+    batch: this device's part; points are vertices [b, K+1, V, 3].
+    key: of this step, the same on all devices.
+    config: the experiment.
+  """
+  keys = sample_keys(key, batch.frames.shape[0])
+  frames, vertices = augment(
+    keys, batch.frames, batch.points, config.augment, MIRROR
+  )
+  strength = config.augment.landmark_noise * config.model.image_size
+  if strength:
+    keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys)
+    vertices = jax.vmap(_disturb, (0, 0, None))(keys, vertices, strength)
+  return Meshes(
+    frames[:, :-1], vertices[:, :-1], frames[:, -1], vertices[:, -1]
+  )
+
+
+def render(networks: BilayerNetworks, params, meshes: Meshes):
+  """(Rendering of the target from the first support frame, ê)."""
+  points = meshes.support_vertices[..., : layout.NUM_POINTS, :2]
+  embedding = nets.embed_people(
+    networks, params['embedder'], meshes.support_frames, points
+  )
+  rendering = nets.render_window(
+    networks,
+    params['generator'],
+    meshes.support_frames[:, 0],
+    meshes.support_vertices[:, 0],
+    meshes.target_vertices,
+    embedding=embedding,
+  )
+  return rendering, embedding
+
+
+class _Generated(NamedTuple):
+  """What the generator's pass leaves for D and for the metrics."""
+
+  content: ContentTerms
+  terms: GeneratorTerms
+  fake: jax.Array
+  real: jax.Array
+  landmark_images: jax.Array
+  warp_l1: jax.Array
+  kept: jax.Array
+
+
+def _generator_loss(
+  params, critic, meshes, rows, constants, *, config, networks, perceptual
+):
+  """The loss of E, G and P; `critic` are D's normalised parameters or None."""
+  rendering, embedding = render(networks, params, meshes)
+  fake, size = rendering.composite.frame, networks.generator.window_size
+  real = windows.cut(meshes.target_frame, rendering.origin, size)
+  content = content_terms(
+    rendering,
+    real,
+    config.loss,
+    lambda fake, real: perceptual(constants, fake, real),
+  )
+  terms = GeneratorTerms(*[jnp.zeros(())] * 3)
+  if critic is not None:
+    judged, truth = (
+      nets.discriminate(networks, critic, x, rendering.landmark_images, rows)
+      for x in (fake, real)
+    )
+    terms = GeneratorTerms(
+      config.loss.adversarial * losses.adversarial_loss(judged.score),
+      config.loss.feature_matching
+      * losses.features_loss(judged.features, truth.features),
+      config.loss.match * losses.match_loss(embedding, rows),
+    )
+  generated = _Generated(
+    content,
+    terms,
+    fake,
+    real,
+    rendering.landmark_images,
+    jnp.abs(rendering.warped - real).mean(),
+    rendering.composite.mask.mean(),
+  )
+  return sum(content) + sum(terms), generated
+
+
+def _update_discriminator(
+  state, generated, video_index, rows, rate, config, networks
+):
+  """D, w0, b and the rows: the changed fields of the state, and the terms."""
+  vectors = state.spectral['discriminator']
+
+  def discriminate(trained, frames):
+    normal = spectral.normalize(trained['params'], vectors)
+    return nets.discriminate(
+      networks, normal, frames, generated.landmark_images, trained['rows']
+    )
+
+  params = state.params['discriminator']
+  trained = {'params': params, 'rows': rows}
+  gradient = discriminator_gradients(
+    trained, generated.real, generated.fake, discriminate=discriminate
+  )
+  scores = [
+    discriminate(trained, x).score for x in (generated.real, generated.fake)
+  ]
+  optimizer = adam(config.optimizer)
+  new_params, optimizer_state = descend(
+    params,
+    state.discriminator_optimizer,
+    parallel.mean(gradient['params']),
+    optimizer,
+    rate,
+  )
+  table = identity_table.update(
+    state.table,
+    video_index,
+    gradient['rows'],
+    learning_rate=rate,
+    b1=config.optimizer.b1,
+    b2=config.optimizer.b2,
+    epsilon=config.optimizer.epsilon,
+  )
+  changed = {
+    'spectral': {'discriminator': spectral.power_iteration(params, vectors)},
+    'discriminator_optimizer': optimizer_state,
+    'table': table,
+  }
+  terms = DiscriminatorTerms(
+    losses.discriminator_loss(scores[1], scores[0]),
+    scores[0].mean(),
+    scores[1].mean(),
+  )
+  return new_params, changed, terms
+
+
+def train_step(
+  state: TrainState,
+  batch: Batch,
+  constants: dict,
+  *,
+  config: BilayerConfig,
+  networks: BilayerNetworks,
+  perceptual: Callable,
+) -> tuple[TrainState, BilayerMetrics]:
+  """The per-device step; see `make_train_step`."""
+  key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+  meshes = prepare_meshes(batch, key, config)
+  scale = learning_rate_scale(
+    state.step, config.optimizer, config.training.num_steps
+  )
+  has_critic = config.loss.adversarial > 0
+  critic = rows = None
+  if has_critic:
+    rows = identity_table.gather(state.table, batch.video_index)
+    critic = spectral.normalize(
+      state.params['discriminator'], state.spectral['discriminator']
+    )
+
+  # 1. E, G and P.
+  player = embedder_and_generator(state.params)
+  gradient, generated = jax.grad(_generator_loss, has_aux=True)(
+    player,
+    critic,
+    meshes,
+    rows,
+    constants,
+    config=config,
+    networks=networks,
+    perceptual=perceptual,
+  )
+  gradient = parallel.mean(gradient)
+  norm = optax.tree.norm(gradient)
+  shorter = jnp.minimum(1.0, config.optimizer.clip_norm / (norm + 1e-12))
+  gradient = jax.tree.map(lambda g: g * shorter, gradient)
+  player, generator_optimizer = descend(
+    player,
+    state.generator_optimizer,
+    gradient,
+    adam(config.optimizer),
+    scale * config.optimizer.generator_learning_rate,
+  )
+
+  # 2. D, w0, b and the rows of W, on the same x̂.
+  critic, changed = state.params['discriminator'], {}
+  terms = DiscriminatorTerms(*[jnp.zeros(())] * 3)
+  if has_critic:
+    rate = scale * config.optimizer.discriminator_learning_rate
+    critic, changed, terms = _update_discriminator(
+      state, generated, batch.video_index, rows, rate, config, networks
+    )
+
+  # 3. The average that is evaluated and exported.
+  decay = config.training.ema_decay
+  decay = jnp.minimum(decay, (1.0 + state.step) / (10.0 + state.step))
+  metrics = BilayerMetrics(
+    generated.content,
+    generated.terms,
+    terms,
+    jnp.abs(generated.fake - generated.real).mean(),
+    generated.warp_l1,
+    generated.kept,
+    norm,
+    scale,
+  )
+  state = state.replace(
+    step=state.step + 1,
+    params={**player, 'discriminator': critic},
+    generator_optimizer=generator_optimizer,
+    ema=optax.incremental_update(player, state.ema, 1 - decay),
+    **changed,
+  )
+  return state, parallel.mean(metrics)
+
+
+def make_train_step(
+  config: BilayerConfig,
+  networks: BilayerNetworks,
+  perceptual: Callable,
+  mesh: parallel.Mesh,
+) -> Callable:
+  """Maps the step over the devices of the mesh.
+
+  Args:
+    config: the experiment.
+    networks: BilayerNetworks.
+    perceptual: (constants, x̂, x) -> scalar, see `load_perceptual`.
+    mesh: of flaxheads.training.parallel.
+
+  Returns:
+    (state, batch, constants) -> (state, BilayerMetrics), with the state
+    donated; the batch's leading dimension is split over the devices.
+  """
+
+  def step(state, batch, constants):
+    return train_step(
+      state,
+      batch,
+      constants,
+      config=config,
+      networks=networks,
+      perceptual=perceptual,
+    )
+
+  return parallel.pmap(
+    step,
+    mesh,
+    in_specs=(STATE_SPECS, parallel.SHARDED, parallel.REPLICATED),
+    out_specs=(STATE_SPECS, parallel.REPLICATED),
+    donate_argnums=(0,),
+  )
