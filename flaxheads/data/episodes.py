@@ -113,7 +113,8 @@ def make_episodes(
 
   Returns:
     A grain dataset. Element n is (K+1 frames uint8 [S, S, 3], points float32
-    [K+1, 68, 2] in pixels or what `choose` returns, int32 index of the record in `source`).
+    [K+1, 68, 2] in pixels or what `choose` returns, int32 index of the record
+    in `source`).
 
   Raises:
     UserError: a part is empty, or one of its videos has too few frames.

@@ -67,7 +67,7 @@ def make_preview(networks: BilayerNetworks, batch: Batch):
     batch: whose first eight people are rendered.
 
   Returns:
-    TrainState -> Preview. The sheet has for each person the photograph's window,
+    TrainState -> Preview. The sheet has for each person the photograph,
     the warp alone, x̂, x, the new colours and the mask. The error is l1 plus
     that of the mouth. Scalars, of the windows, in [0, 2]: people/l1 and
     people/mouth of x̂, people/warp_l1 and people/warp_mouth of the warp.
