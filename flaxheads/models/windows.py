@@ -28,7 +28,9 @@ def cut(images, origin, window_size: int):
 
   def one(image, corner):
     size = (window_size, window_size, image.shape[-1])
-    return jax.lax.dynamic_slice(image, (corner[1], corner[0], 0), size)
+    return jax.lax.dynamic_slice(
+      image, (corner[1], corner[0], jnp.int32(0)), size
+    )
 
   return jax.vmap(one)(images, origin.astype(jnp.int32))
 
@@ -37,7 +39,7 @@ def paste(windows, images, origin):
   """Images [B, S, S, C] with windows [B, n, n, C] in their places."""
 
   def one(window, image, corner):
-    at = (corner[1], corner[0], 0)
+    at = (corner[1], corner[0], jnp.int32(0))
     return jax.lax.dynamic_update_slice(image, window, at)
 
   return jax.vmap(one)(windows, images, origin.astype(jnp.int32))
