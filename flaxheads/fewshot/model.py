@@ -12,7 +12,8 @@ from flaxheads import config as configs
 from flaxheads import networks as nets
 from flaxheads.config import Config, ModelConfig
 from flaxheads.errors import UserError
-from flaxheads.fewshot import folders
+from flaxheads.fewshot import bilayer_model, folders
+from flaxheads.fewshot.bilayer_model import BilayerModel
 from flaxheads.models import spectral
 
 if TYPE_CHECKING:  # training is not loaded where a model is only used
@@ -117,8 +118,8 @@ def _expected(config: ModelConfig):
   return jax.eval_shape(make, jax.random.key(0))
 
 
-def load_model(folder: str | None = None) -> Model:
-  """Reads a model folder; None: the model that is shipped.
+def load_model(folder: str | None = None) -> Model | BilayerModel:
+  """Reads a model folder of either generator; None: the model that is shipped.
 
   Raises:
     UserError: not a model, changed, or of sizes that do not fit its config.
@@ -131,6 +132,8 @@ def load_model(folder: str | None = None) -> Model:
         '--model, a folder of launch.export'
       )
   description, tree = folders.load(folder, KIND)
+  if description.get('generator') == bilayer_model.GENERATOR:
+    return bilayer_model.restore_model(folder, description, tree)
   experiment = configs.from_dict(description.get('config', {}))
   folders.check_tree(folder, tree, _expected(experiment.model))
   info = {
