@@ -7,12 +7,15 @@ inside of the mouth, and the eyes. All of it runs on the host: nothing is
 compiled, and a frame of 512x512 takes one CPU core 13 ms.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
 from flaxheads.landmarks import head_mesh, layout
+
+if TYPE_CHECKING:  # a person without a network loads none
+  from flaxheads.fewshot.photo_network import NativeCorrection
 
 _SUBPIXEL_BITS = 4
 _TURNED_AWAY = 20.0  # cm, as in landmarks/head_warp.py
@@ -216,7 +219,11 @@ def sample(photograph: np.ndarray, chart: Map) -> np.ndarray:
 
 
 def compose(
-  photograph: np.ndarray, source: np.ndarray, target: Target, box=None
+  photograph: np.ndarray,
+  source: np.ndarray,
+  target: Target,
+  box=None,
+  correction: 'NativeCorrection | None' = None,
 ) -> np.ndarray:
   """A frame, or a part of it, from one photograph.
 
@@ -226,21 +233,37 @@ def compose(
     target: Target.
     box: the part that is composed: left, top, right, bottom; None for all of
       the target's box.
+    correction: of a network, for the same photograph and target.
 
   Returns:
     uint8 [h, w, 3].
   """
   skin = target.skin(source, box)
+  _move(skin, correction)
   frame = sample(photograph, skin)
   for chart, share, shown in target.holes(source, box):
     top, left = chart.top - skin.top, chart.left - skin.left
     height, width = chart.x.shape
+    _move(chart, correction)
     place = frame[top : top + height, left : left + width]
     inside = sample(photograph, chart).astype(np.float32)
     if shown < 1:
       inside *= shown + (1 - shown) * _shade(share)
     place[:] = np.round(place + share * (inside - place))
+  part = correction and correction.within(skin.left, skin.top, *skin.x.shape)
+  if part:
+    place, (_, _, mask, _, rgb) = frame[part[0]], part[1]
+    place[:] = np.clip(np.round(rgb + mask * (place - rgb)), 0, 255)
   return frame
+
+
+def _move(chart: Map, correction: 'NativeCorrection | None') -> None:
+  """Adds a correction's flow to a map."""
+  part = correction and correction.within(chart.left, chart.top, *chart.x.shape)
+  if part:
+    place, moved = part
+    chart.x[place] += moved.flow[..., 0]
+    chart.y[place] += moved.flow[..., 1]
 
 
 def _shade(share):

@@ -8,6 +8,7 @@ matched colours.
 import concurrent.futures
 import functools
 import os
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,6 +16,9 @@ import numpy as np
 from flaxheads.fewshot.composition import Target, compose
 from flaxheads.fewshot.photo_parts import PARTS, PartChooser, part_costs
 from flaxheads.landmarks import head_mesh, layout
+
+if TYPE_CHECKING:  # a person without a network loads none
+  from flaxheads.fewshot.photo_network import NativeCorrection, PhotoNetwork
 
 # Regions that are blended in, and how far about their points, in distances of
 # the outer eye corners.
@@ -31,13 +35,20 @@ _MAX_SHIFT = 24.0  # levels, of the colours of a part
 class PhotoComposer:
   """Composes frames of one person."""
 
-  def __init__(self, photographs: np.ndarray, support_points: np.ndarray):
+  def __init__(
+    self,
+    photographs: np.ndarray,
+    support_points: np.ndarray,
+    network: 'PhotoNetwork | None' = None,
+  ):
     """Fits the head in all photographs.
 
     Args:
       photographs: uint8 [T, S, S, 3].
       support_points: float [T, 68, 2], pixels.
+      network: corrects the mesh's warp; None: the mesh alone.
     """
+    self._network = network
     self._photographs = photographs
     self._points = np.asarray(support_points, np.float64)
     track = head_mesh.fit_head(self._points)
@@ -69,29 +80,58 @@ class PhotoComposer:
       for f in range(len(points))
     ]
     vertices = head_mesh.mesh_vertices(target)
-    return np.stack(list(_pool().map(self._compose, vertices, weights)))
+    corrections = self._correct(vertices, weights)
+    return np.stack(
+      list(_pool().map(self._compose, vertices, weights, corrections))
+    )
 
-  def _compose(self, vertices, weights):
-    """One frame: float32 [V, 3], and the photographs' weights for each part."""
+  def _correct(self, vertices, weights) -> 'list[dict[int, NativeCorrection]]':
+    """For each frame the corrections of the photographs that it is made of."""
+    found = [{} for _ in weights]
+    if self._network is None:
+      return found
+    used = [
+      (f, t)
+      for f, parts in enumerate(weights)
+      for t in np.flatnonzero(sum(parts.values()))
+    ]
+    frames, shots = np.array(used).T
+    corrections = self._network.correct(
+      self._photographs[shots], self._source[shots], vertices[frames]
+    )
+    for (f, t), correction in zip(used, corrections, strict=True):
+      found[f][t] = correction
+    return found
+
+  def _compose(self, vertices, weights, corrections):
+    """One frame: float32 [V, 3], weights for each part, and corrections."""
     size, rest = self._photographs.shape[1], weights['rest']
     layers = []
     for t in np.flatnonzero(rest):
       source, placed = head_mesh.place_vertices(self._source[t], vertices, size)
       target = Target(placed, (0, 0, size, size))
-      whole = compose(self._photographs[t], source, target)
+      whole = compose(
+        self._photographs[t], source, target, None, corrections.get(t)
+      )
       layers.append((rest[t], whole, target))
     frame = _mix([layer[:2] for layer in layers])
     target = max(layers, key=lambda layer: layer[0])[2]
     for part, regions in _REGIONS.items():
       if not np.array_equal(weights[part], rest):
         for members, reach in regions:
-          self._blend_in(frame, target, weights[part], vertices, members, reach)
+          self._blend_in(
+            frame,
+            target,
+            weights[part],
+            vertices,
+            corrections,
+            _feathered(vertices[:68, :2], members, reach, size),
+          )
     return frame
 
-  def _blend_in(self, frame, target, weights, vertices, members, reach):
-    """Replaces a region of the frame."""
-    size = len(frame)
-    mask, box = _feathered(vertices[:68, :2], members, reach, size)
+  def _blend_in(self, frame, target, weights, vertices, corrections, region):
+    """Replaces a region, mask and box, of the frame."""
+    size, (mask, box) = len(frame), region
     if mask is None:
       return
     left, top, right, bottom = box
@@ -104,6 +144,7 @@ class PhotoComposer:
             head_mesh.place_vertices(self._source[t], vertices, size)[0],
             target,
             box,
+            corrections.get(t),
           ),
         )
         for t in np.flatnonzero(weights)

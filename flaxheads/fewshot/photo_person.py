@@ -7,7 +7,7 @@ are closed in all of them, is filled plausibly at best.
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import cv2
 import jax
@@ -18,6 +18,10 @@ from flaxheads.errors import UserError
 from flaxheads.fewshot.person import Batch, Person, padded_batches
 from flaxheads.fewshot.photo_composer import PhotoComposer
 from flaxheads.landmarks.crop import crop_image
+
+if TYPE_CHECKING:  # a person without a network loads none
+  from flaxheads.fewshot.bilayer_model import BilayerModel
+  from flaxheads.fewshot.photo_network import PhotoNetwork
 
 # Sides of photographs and of frames, pixels.
 MIN_SIZE, MAX_SIZE = 128, 1024
@@ -32,14 +36,17 @@ class PhotoPerson(Person):
 
   Attributes:
     photographs: uint8 [T, S, S, 3]; the first is `frame`.
+    network: corrects the warp and generates what no photograph shows; None:
+      the mesh alone.
   """
 
   kind: ClassVar[str] = 'photo'
   photographs: np.ndarray
+  network: 'PhotoNetwork | None' = None
 
   @functools.cached_property
   def _composer(self) -> PhotoComposer:
-    return PhotoComposer(self.photographs, self.support_points)
+    return PhotoComposer(self.photographs, self.support_points, self.network)
 
   def generate_batches(
     self, points, batch_size: int | None = None
@@ -54,11 +61,17 @@ class PhotoPerson(Person):
   def describe(self) -> dict[str, Any]:
     """See Person."""
     count, size = self.photographs.shape[:2]
-    return {'num_photographs': count, 'image_size': size}
+    own = {'num_photographs': count, 'image_size': size}
+    if self.network is not None:
+      own['network'] = dataclasses.asdict(self.network.config)
+    return own
 
   def tensors(self) -> dict[str, Any]:
     """See Person."""
-    return {'photographs': self.photographs}
+    own = {'photographs': self.photographs}
+    if self.network is not None:
+      own['network'] = self.network.tensors()
+    return own
 
   @classmethod
   def expected(cls, description: dict) -> tuple[int, dict[str, Any]]:
@@ -77,7 +90,12 @@ class PhotoPerson(Person):
         f'{_MAX_PHOTOGRAPHS} of at most {MAX_SIZE}; make the person again'
       )
     shape = (count, size, size, 3)
-    return size, {'photographs': jax.ShapeDtypeStruct(shape, np.uint8)}
+    own = {'photographs': jax.ShapeDtypeStruct(shape, np.uint8)}
+    if 'network' in description:
+      from flaxheads.fewshot.photo_network import PhotoNetwork, read_config
+
+      own['network'] = PhotoNetwork.expected(read_config(description))
+    return size, own
 
   @classmethod
   def restore(
@@ -89,7 +107,12 @@ class PhotoPerson(Person):
         'a person needs the landmarks of every photograph; make the person '
         'again'
       )
-    return cls(**tensors, **common)
+    network = None
+    if 'network' in description:
+      from flaxheads.fewshot.photo_network import PhotoNetwork, read_config
+
+      network = PhotoNetwork(read_config(description), **tensors['network'])
+    return cls(photographs=tensors['photographs'], network=network, **common)
 
 
 def native_size(side: float) -> int:
@@ -98,11 +121,14 @@ def native_size(side: float) -> int:
   return int(np.clip(size, MIN_SIZE, MAX_SIZE))
 
 
-def photo_person(support: Support) -> PhotoPerson:
+def photo_person(
+  support: Support, model: 'BilayerModel | None' = None
+) -> PhotoPerson:
   """A person from photographs whose faces are known.
 
   Args:
     support: T frames of MAX_SIZE, so that no pixel of them is lost.
+    model: a bi-layer generator that corrects the mesh's warp; None: none.
 
   Returns:
     PhotoPerson at the first photograph's own resolution.
@@ -117,10 +143,23 @@ def photo_person(support: Support) -> PhotoPerson:
   # Without the detour over MAX_SIZE.
   frames[0] = crop_image(support.portrait.image, support.portrait.box, size)
   scale = np.float32(size / support.frames.shape[1])
+  points = np.asarray(support.points, np.float32) * scale
+  info = {'method': 'photographs', 'num_shots': len(frames)}
+  network = None
+  if model is not None:
+    from flaxheads.fewshot.photo_network import PhotoNetwork
+
+    network = PhotoNetwork.of_person(model, frames, points)
+    info |= {
+      'method': 'bi-layer',
+      'model': model.info.get('name', ''),
+      'model_sha256': model.info.get('sha256', ''),
+    }
   return PhotoPerson(
     frame=frames[0],
-    support_points=np.asarray(support.points, np.float32) * scale,
-    info={'method': 'photographs', 'num_shots': len(frames)},
+    support_points=points,
+    info=info,
     portrait=support.portrait,
     photographs=frames,
+    network=network,
   )

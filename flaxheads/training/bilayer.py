@@ -13,12 +13,13 @@ from flaxheads.data.mesh_pairs import MeshPairs
 from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.models import spectral, windows
 from flaxheads.training import identity_table, parallel
+from flaxheads.training.bilayer_inputs import Meshes
 from flaxheads.training.bilayer_losses import (
   load_perceptual,
   part_mean,
   widened,
 )
-from flaxheads.training.bilayer_step import Meshes, make_train_step, render
+from flaxheads.training.bilayer_step import make_train_step, render
 from flaxheads.training.preview import Preview, preview_batch
 from flaxheads.training.recipe import Recipe
 from flaxheads.training.state import (

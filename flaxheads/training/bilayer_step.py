@@ -14,14 +14,12 @@ import optax
 from flaxheads import bilayer_networks as nets
 from flaxheads.bilayer_config import BilayerConfig
 from flaxheads.bilayer_networks import BilayerNetworks
-from flaxheads.data.augment import augment
 from flaxheads.data.batch import Batch
-from flaxheads.data.mesh_pairs import MIRROR
 from flaxheads.landmarks import layout
 from flaxheads.models import spectral, windows
 from flaxheads.training import identity_table, losses, parallel
+from flaxheads.training.bilayer_inputs import Meshes, prepare_meshes
 from flaxheads.training.bilayer_losses import ContentTerms, content_terms
-from flaxheads.training.model_inputs import sample_keys
 from flaxheads.training.objectives import (
   DiscriminatorTerms,
   discriminator_gradients,
@@ -33,25 +31,6 @@ from flaxheads.training.state import (
   embedder_and_generator,
 )
 from flaxheads.training.step import descend, learning_rate_scale
-
-_BIAS, _JITTER = 0.7, 1.2  # of the landmark noise: of a face, of a frame
-
-
-class Meshes(NamedTuple):
-  """A batch ready for the networks, this device's part.
-
-  Attributes:
-    support_frames: float32 [b, K, S, S, 3] in [-1, 1]; the first is the
-      photograph.
-    support_vertices: float32 [b, K, V, 3], pixels and cm.
-    target_frame: x, float32 [b, S, S, 3].
-    target_vertices: float32 [b, V, 3].
-  """
-
-  support_frames: jax.Array
-  support_vertices: jax.Array
-  target_frame: jax.Array
-  target_vertices: jax.Array
 
 
 class GeneratorTerms(NamedTuple):
@@ -73,42 +52,6 @@ class BilayerMetrics(NamedTuple):
   kept: jax.Array  # the photograph's mean share of the window
   gradient_norm: jax.Array
   learning_rate_scale: jax.Array
-
-
-def _disturb(key, vertices, strength):
-  """Landmarks as a detector finds them: [K+1, V, 3] of one sample.
-
-  A bias of the face, the same in all frames, and an error of each frame.
-  """
-  keys = jax.random.split(key, 3)
-  count, points = vertices.shape[0], layout.NUM_POINTS
-  bias = _BIAS * jax.random.normal(keys[0], (points, 2))
-  jitter = _JITTER * jax.random.uniform(keys[1])
-  error = bias + jitter * jax.random.normal(keys[2], (count, points, 2))
-  return vertices.at[:, :points, :2].add(strength * error)
-
-
-def prepare_meshes(
-  batch: Batch, key: jax.Array, config: BilayerConfig
-) -> Meshes:
-  """Augments frames and meshes together.
-
-  Args:
-    batch: this device's part; points are vertices [b, K+1, V, 3].
-    key: of this step, the same on all devices.
-    config: the experiment.
-  """
-  keys = sample_keys(key, batch.frames.shape[0])
-  frames, vertices = augment(
-    keys, batch.frames, batch.points, config.augment, MIRROR
-  )
-  strength = config.augment.landmark_noise * config.model.image_size
-  if strength:
-    keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys)
-    vertices = jax.vmap(_disturb, (0, 0, None))(keys, vertices, strength)
-  return Meshes(
-    frames[:, :-1], vertices[:, :-1], frames[:, -1], vertices[:, -1]
-  )
 
 
 def render(networks: BilayerNetworks, params, meshes: Meshes):
@@ -136,6 +79,7 @@ class _Generated(NamedTuple):
   fake: jax.Array
   real: jax.Array
   landmark_images: jax.Array
+  l1: jax.Array
   warp_l1: jax.Array
   kept: jax.Array
 
@@ -171,6 +115,7 @@ def _generator_loss(
     fake,
     real,
     rendering.landmark_images,
+    jnp.abs(fake - real).mean(),
     jnp.abs(rendering.warped - real).mean(),
     rendering.composite.mask.mean(),
   )
@@ -227,6 +172,26 @@ def _update_discriminator(
   return new_params, changed, terms
 
 
+def _clip(gradient, most):
+  """A gradient no longer than `most`, and its norm before."""
+  norm = optax.tree.norm(gradient)
+  shorter = jnp.minimum(1.0, most / (norm + 1e-12))
+  return jax.tree.map(lambda g: g * shorter, gradient), norm
+
+
+def _update_generator(state, rate, inputs, config, networks):
+  """E, G and P: parameters, optimiser, _Generated, the gradient's norm."""
+  player = embedder_and_generator(state.params)
+  gradient, generated = jax.grad(_generator_loss, has_aux=True)(
+    player, *inputs, config=config, **networks
+  )
+  gradient, norm = _clip(parallel.mean(gradient), config.optimizer.clip_norm)
+  player, optimizer = descend(
+    player, state.generator_optimizer, gradient, adam(config.optimizer), rate
+  )
+  return player, optimizer, generated, norm
+
+
 def train_step(
   state: TrainState,
   batch: Batch,
@@ -251,27 +216,12 @@ def train_step(
     )
 
   # 1. E, G and P.
-  player = embedder_and_generator(state.params)
-  gradient, generated = jax.grad(_generator_loss, has_aux=True)(
-    player,
-    critic,
-    meshes,
-    rows,
-    constants,
-    config=config,
-    networks=networks,
-    perceptual=perceptual,
-  )
-  gradient = parallel.mean(gradient)
-  norm = optax.tree.norm(gradient)
-  shorter = jnp.minimum(1.0, config.optimizer.clip_norm / (norm + 1e-12))
-  gradient = jax.tree.map(lambda g: g * shorter, gradient)
-  player, generator_optimizer = descend(
-    player,
-    state.generator_optimizer,
-    gradient,
-    adam(config.optimizer),
+  player, generator_optimizer, generated, norm = _update_generator(
+    state,
     scale * config.optimizer.generator_learning_rate,
+    (critic, meshes, rows, constants),
+    config,
+    {'networks': networks, 'perceptual': perceptual},
   )
 
   # 2. D, w0, b and the rows of W, on the same x̂.
@@ -290,9 +240,7 @@ def train_step(
     generated.content,
     generated.terms,
     terms,
-    jnp.abs(generated.fake - generated.real).mean(),
-    generated.warp_l1,
-    generated.kept,
+    *(generated.l1, generated.warp_l1, generated.kept),
     norm,
     scale,
   )
