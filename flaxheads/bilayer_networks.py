@@ -99,6 +99,13 @@ def init_params(networks: BilayerNetworks, key: jax.Array) -> dict:
   }
 
 
+def describe_params(networks: BilayerNetworks) -> dict:
+  """Shapes and dtypes of `init_params`, of which nothing is made."""
+  return jax.eval_shape(
+    lambda key: init_params(networks, key), jax.random.key(0)
+  )
+
+
 def resize(images, size: int):
   """[..., S, S, C] to [..., size, size, C], with a filter against aliasing."""
   if images.shape[-2] == size:

@@ -101,7 +101,7 @@ def restore_model(folder: str, description: dict, tree: dict) -> BilayerModel:
     description.get('config', {}).get('model', {}), BilayerModelConfig
   )
   networks = nets.build_networks(config)
-  like = jax.eval_shape(nets.init_params, networks, jax.random.key(0))
+  like = nets.describe_params(networks)
   folders.check_tree(folder, tree, {name: like[name] for name in _NETWORKS})
   info = {
     **description.get('info', {}),
