@@ -6,12 +6,11 @@ The sizes and the weights of the losses are ours, found on rendered heads.
 import dataclasses
 import math
 
-from flaxheads.config import (
-  DTYPES,
+from flaxheads.config import DTYPES, IdentityTableConfig, OptimizerConfig
+from flaxheads.config_parts import (
   AugmentConfig,
   Checked,
   DataConfig,
-  OptimizerConfig,
   RhythmConfig,
   default,
 )
@@ -180,6 +179,7 @@ class BilayerConfig(Checked):
   data: BilayerDataConfig = default(BilayerDataConfig)
   augment: BilayerAugmentConfig = default(BilayerAugmentConfig)
   optimizer: BilayerOptimizerConfig = default(BilayerOptimizerConfig)
+  identity_table: IdentityTableConfig = default(IdentityTableConfig)
   training: BilayerTrainingConfig = default(BilayerTrainingConfig)
 
   def __post_init__(self):

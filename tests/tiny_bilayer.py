@@ -9,7 +9,8 @@ from flaxheads.data import mesh_pairs, records
 from flaxheads.data.batch import Batch
 from flaxheads.landmarks import face_shape, head_mesh
 from flaxheads.training import identity_table
-from flaxheads.training.state import TrainState, adam
+from flaxheads.training.optimizers import adam
+from flaxheads.training.state import TrainState
 from tests import tiny_game
 
 SIZE = 64
@@ -96,7 +97,6 @@ def make_state(config, num_rows=64, seed=0):
     ema=jax.tree.map(lambda leaf: leaf + 0.5, player),
     table=identity_table.IdentityTable(
       rng.normal(size=shape).astype(np.float32),
-      np.zeros(shape, np.float32),
       np.zeros(shape, np.float32),
       np.zeros(num_rows, np.int32),
     ),

@@ -24,7 +24,7 @@ from flaxheads.models.layers import Conv, InstanceNorm, ResidualBlock, no_norm
 from flaxheads.models.precision import widen
 
 # E is not spectrally normalised here: its sum over space is of the order of
-# 10, and W, which ê is matched with, starts at 0.02.
+# 10, and W, which ê is matched with, starts below 0.1.
 EMBEDDING_SCALE = 0.01
 NUM_FEATURES = 13  # of `window_features`
 _STEM_CHANNELS = 12

@@ -20,12 +20,12 @@ from flaxheads.training.bilayer_losses import (
   widened,
 )
 from flaxheads.training.bilayer_step import make_train_step, render
+from flaxheads.training.optimizers import adam
 from flaxheads.training.preview import Preview, preview_batch
 from flaxheads.training.recipe import Recipe
 from flaxheads.training.state import (
   STATE_SPECS,
   TrainState,
-  adam,
   embedder_and_generator,
 )
 
@@ -48,7 +48,10 @@ def _init_state(config: BilayerConfig, networks, num_videos) -> TrainState:
     discriminator_optimizer=optimizer.init(critic),
     ema=player,
     table=identity_table.init_table(
-      keys[2], num_videos, config.model.embedding_size
+      keys[2],
+      num_videos,
+      config.model.embedding_size,
+      config.identity_table.initial_size,
     ),
   )
 

@@ -24,13 +24,16 @@ from flaxheads.training.objectives import (
   DiscriminatorTerms,
   discriminator_gradients,
 )
+from flaxheads.training.optimizers import (
+  adam,
+  apply_gradient,
+  learning_rate_scale,
+)
 from flaxheads.training.state import (
   STATE_SPECS,
   TrainState,
-  adam,
   embedder_and_generator,
 )
-from flaxheads.training.step import descend, learning_rate_scale
 
 
 class GeneratorTerms(NamedTuple):
@@ -123,15 +126,20 @@ def _generator_loss(
 
 
 def _update_discriminator(
-  state, generated, video_index, rows, rate, config, networks
+  state, generated, video_index, rows, scale, config, networks
 ):
   """D, w0, b and the rows: the changed fields of the state, and the terms."""
   vectors = state.spectral['discriminator']
 
-  def discriminate(trained, frames):
-    normal = spectral.normalize(trained['params'], vectors)
+  def discriminate(trained, frames, is_real):
+    normal, rows = (
+      spectral.normalize(trained['params'], vectors),
+      trained['rows'],
+    )
+    if not is_real and config.identity_table.real_score_only:
+      rows = jax.lax.stop_gradient(rows)
     return nets.discriminate(
-      networks, normal, frames, generated.landmark_images, trained['rows']
+      networks, normal, frames, generated.landmark_images, rows
     )
 
   params = state.params['discriminator']
@@ -140,22 +148,23 @@ def _update_discriminator(
     trained, generated.real, generated.fake, discriminate=discriminate
   )
   scores = [
-    discriminate(trained, x).score for x in (generated.real, generated.fake)
+    discriminate(trained, x, is_real).score
+    for x, is_real in ((generated.real, True), (generated.fake, False))
   ]
   optimizer = adam(config.optimizer)
-  new_params, optimizer_state = descend(
+  new_params, optimizer_state = apply_gradient(
     params,
     state.discriminator_optimizer,
     parallel.mean(gradient['params']),
     optimizer,
-    rate,
+    scale * config.optimizer.discriminator_learning_rate,
   )
   table = identity_table.update(
     state.table,
     video_index,
     gradient['rows'],
-    learning_rate=rate,
-    b1=config.optimizer.b1,
+    state.step + 1,
+    learning_rate=scale * config.identity_table.learning_rate,
     b2=config.optimizer.b2,
     epsilon=config.optimizer.epsilon,
   )
@@ -186,7 +195,7 @@ def _update_generator(state, rate, inputs, config, networks):
     player, *inputs, config=config, **networks
   )
   gradient, norm = _clip(parallel.mean(gradient), config.optimizer.clip_norm)
-  player, optimizer = descend(
+  player, optimizer = apply_gradient(
     player, state.generator_optimizer, gradient, adam(config.optimizer), rate
   )
   return player, optimizer, generated, norm
@@ -228,9 +237,8 @@ def train_step(
   critic, changed = state.params['discriminator'], {}
   terms = DiscriminatorTerms(*[jnp.zeros(())] * 3)
   if has_critic:
-    rate = scale * config.optimizer.discriminator_learning_rate
     critic, changed, terms = _update_discriminator(
-      state, generated, batch.video_index, rows, rate, config, networks
+      state, generated, batch.video_index, rows, scale, config, networks
     )
 
   # 3. The average that is evaluated and exported.

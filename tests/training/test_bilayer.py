@@ -28,6 +28,7 @@ def config():
   config.optimizer.b1, config.optimizer.b2 = 1e-30, 0.999
   config.optimizer.generator_learning_rate = 1e-3 * EPSILON
   config.optimizer.discriminator_learning_rate = 1e-3 * EPSILON
+  config.identity_table.learning_rate = 1e-3 * EPSILON
   return config
 
 
@@ -69,7 +70,7 @@ def test_every_gradient_of_eight_devices_is_that_of_one(one, eight):
     return {
       'E, G and P': state.generator_optimizer.mu,
       'D': state.discriminator_optimizer.mu,
-      'W': state.table.first_moment,
+      'W': state.table.second_moment,  # of squares
     }
 
   ours, theirs = gradients(one), gradients(eight)
