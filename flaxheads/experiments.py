@@ -113,13 +113,6 @@ EXPERIMENTS = {
     functools.partial(_check_folder, kind='model'),
     _export_model,
   ),
-  'bilayer': Experiment(
-    BilayerConfig,
-    TrainState,
-    bilayer.make_recipe,
-    functools.partial(_check_folder, kind='model'),
-    _export_bilayer,
-  ),
   'x2face': Experiment(
     X2FaceConfig,
     x2face_training.State,
@@ -152,6 +145,13 @@ EXPERIMENTS = {
     face_identity_training.make_recipe,
     face_identity_weights.check_output,
     face_identity_weights.export,
+  ),
+  'bilayer': Experiment(
+    BilayerConfig,
+    TrainState,
+    bilayer.make_recipe,
+    functools.partial(_check_folder, kind='model'),
+    _export_bilayer,
   ),
 }
 
