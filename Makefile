@@ -62,13 +62,12 @@ $(DEMO)/.rendered: launch/render_heads.py \
 
 demo: $(DEMO)/.rendered  ## animate a head; yours: PORTRAIT=me.jpg DRIVER=clip.mp4
 	@rm -rf $(DEMO)/new
-	$(PYTHON) -m launch.finetune --source="$$PORTRAIT" --output=$(DEMO)/person $(ARGS)
 	@drivers=(); \
 	if [ -n "$$DRIVER" ]; then drivers=("--driver=$$DRIVER"); else \
 	  for clip in $(DEMO)/drivers/*.mp4; do drivers+=("--driver=$$clip"); done; \
 	fi; set -x; \
-	$(PYTHON) -m launch.animate --person=$(DEMO)/person "$${drivers[@]}" \
-	  --output=$(DEMO)/new
+	$(PYTHON) -m launch.animate --source="$$PORTRAIT" "$${drivers[@]}" \
+	  --output=$(DEMO)/new $(ARGS)
 	@rm -rf $(DEMO)/animation && mv $(DEMO)/new $(DEMO)/animation
 	@echo; echo 'Made:'; find $(DEMO)/animation -name '*.mp4' -o -name '*.png'
 
