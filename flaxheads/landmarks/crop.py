@@ -1,7 +1,7 @@
 """The square crop around a face: one box for a clip, and its coordinates.
 
-Coordinates follow landmarks/layout.py: the origin is the picture's upper left
-corner and pixel centres lie at half-integers.
+As in landmarks/layout.py, the origin is the image's upper left corner and pixel
+centres are at half-integers.
 """
 
 from typing import NamedTuple
@@ -9,17 +9,17 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-# The bounding box of the points takes about half of the picture's side, so
-# that hair, neck and some background are in view.
+# The bounding box of the points takes about half of the crop's side, so that
+# hair, neck and some background are visible.
 FACE_TO_SIDE = 2.0
-# The points of every frame stay inside, with this much room.
+# The crop is at least this much larger than the range of all points.
 UNION_MARGIN = 1.15
-# The points end at the brows: the head's centre is above theirs.
+# The points end at the brows, so the head's centre lies above theirs.
 RAISE = 0.1
 
 
 class CropBox(NamedTuple):
-  """A square in a picture, in (fractional) pixels; may reach outside of it."""
+  """A square in fractional pixels of an image; may extend beyond it."""
 
   x0: float
   y0: float
@@ -27,15 +27,15 @@ class CropBox(NamedTuple):
 
 
 def crop_box(points: np.ndarray) -> CropBox:
-  """The one box that shows a face through all frames of a clip.
+  """Computes one box for all frames of a clip.
 
   Args:
-    points: float [F, 68, 2] (or [68, 2]) in pixels of the picture.
+    points: float [F, 68, 2] (or [68, 2]) in pixels of the image.
 
   Returns:
-    The box: twice as wide as the face's bounding box (median over frames) or
-    wider where the face moves further, its centre that of the bounding boxes'
-    range moved up by a tenth of the side.
+    The box. Its side is twice that of the face's bounding box (median over
+    frames), or more if the face moves further. Its centre is that of the
+    bounding boxes' range, moved up by a tenth of the side.
 
   Raises:
     ValueError: no points, points that are not finite, or all in one place.
@@ -56,10 +56,9 @@ def crop_box(points: np.ndarray) -> CropBox:
 
 
 def window(image: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-  """The pixels [y0:y1, x0:x1]; outside the picture its nearest edge pixel.
+  """The pixels [y0:y1, x0:x1]; outside of the image its edge is repeated.
 
-  Repeating the edge invents nothing, whereas reflection at the border of a
-  close-up shows half a second face.
+  Reflection would show half a second face at the border of a close-up.
 
   Args:
     image: uint8 [H, W, 3].
@@ -80,20 +79,20 @@ def window(image: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
 
 
 def crop_image(image: np.ndarray, box: CropBox, size: int) -> np.ndarray:
-  """Cuts `box` out of `image` and resizes it.
+  """Crops `box` from `image` and resizes it.
 
-  The box may lie at fractions of a pixel. The bicubic kernel widens when
-  shrinking, so fine texture does not alias.
+  The box may lie at fractions of a pixel. The bicubic kernel widens on
+  downscaling, so fine texture does not alias.
 
   Args:
     image: uint8 [H, W, 3].
-    box: the square to cut out; outside of the picture its edge is repeated.
+    box: the square to crop; outside of the image its edge is repeated.
     size: side of the result in pixels.
 
   Returns:
     uint8 [size, size, 3].
   """
-  # Pixels beyond the box that the kernel reaches: two of the larger grid.
+  # The kernel reaches two pixels of the coarser grid beyond the box.
   reach = 2 * int(np.ceil(max(box.side / size, 1.0))) + 1
   x0, y0 = int(np.floor(box.x0)), int(np.floor(box.y0))
   x1 = int(np.ceil(box.x0 + box.side)) + reach
@@ -110,14 +109,14 @@ def crop_image(image: np.ndarray, box: CropBox, size: int) -> np.ndarray:
 
 
 def points_to_crop(points: np.ndarray, box: CropBox, size: int) -> np.ndarray:
-  """Moves points [..., 2] from pixels of the picture to those of the crop."""
+  """Converts points [..., 2] from pixels of the image to those of the crop."""
   origin = np.array([box.x0, box.y0])
   points = (np.asarray(points, np.float64) - origin) * (size / box.side)
   return points.astype(np.float32)
 
 
 def points_from_crop(points: np.ndarray, box: CropBox, size: int) -> np.ndarray:
-  """Moves points [..., 2] from pixels of the crop to those of the picture."""
+  """Converts points [..., 2] from pixels of the crop to those of the image."""
   origin = np.array([box.x0, box.y0])
   points = np.asarray(points, np.float64) * (box.side / size) + origin
   return points.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Precomputed landmarks: an .npz file with `points` and optionally `times`."""
+"""Reads and writes landmarks: .npz files of `points` and optional `times`."""
 
 import os
 import zipfile
@@ -11,7 +11,7 @@ from flaxheads.errors import ARCHIVE_ERRORS, UserError
 from flaxheads.landmarks import layout
 
 MAX_BYTES = 1 << 30  # unpacked
-# Far outside of any picture; catches files of other units or garbage.
+# Far outside of any image: detects other units and damaged files.
 _MAX_COORDINATE = 1e5
 
 
@@ -37,18 +37,18 @@ def save_landmarks(
 
 
 def load_landmarks(path: str | os.PathLike) -> Landmarks:
-  """Reads and checks landmarks; the file need not be trusted.
+  """Reads and checks landmarks from an untrusted file.
 
   Args:
     path: an .npz file with `points`, real numbers [F, 68, 2] in pixels of the
-      picture; a frame that is NaN throughout has no face. Optionally `times`
-      [F], rising.
+      image. A frame of NaN has no face. `times` [F] is optional, increasing.
 
   Returns:
     The landmarks.
 
   Raises:
-    UserError: missing, no such file format, wrong shape or values.
+    UserError: the file is missing or of another format, or has wrong shapes or
+      values.
   """
   path = Path(path)
   if not path.is_file():
@@ -59,7 +59,7 @@ def load_landmarks(path: str | os.PathLike) -> Landmarks:
     if size > MAX_BYTES:
       raise UserError(f'{path}: unpacks to more than {MAX_BYTES >> 30} GiB')
     with np.load(path, allow_pickle=False) as file:
-      # Of a member that is no array NumPy gives the bytes.
+      # NumPy returns bytes for a member that is not an array.
       arrays = {
         k: np.asarray(file[k]) for k in ('points', 'times') if k in file
       }

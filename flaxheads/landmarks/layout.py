@@ -1,4 +1,4 @@
-"""The 68-point layout (iBUG 300-W): groups, strokes, left-right exchange.
+"""The 68-point layout (iBUG 300-W): groups, strokes, mirror permutation.
 
 Points are float32 [..., 68, 2] as (x, y) in pixels. The origin is the upper
 left corner of the image, so pixel centres lie at half-integers and resizing
@@ -9,8 +9,8 @@ import numpy as np
 
 NUM_POINTS = 68
 
-JAW = tuple(range(0, 17))  # from the picture's left ear to its right ear
-LEFT_BROW = tuple(range(17, 22))  # 'left' as seen in the picture
+JAW = tuple(range(0, 17))  # from the image's left ear to its right ear
+LEFT_BROW = tuple(range(17, 22))  # 'left' as seen in the image
 RIGHT_BROW = tuple(range(22, 27))
 NOSE_BRIDGE = tuple(range(27, 31))
 NOSE_BASE = tuple(range(31, 36))
@@ -32,8 +32,8 @@ STROKES = (
   (INNER_LIPS, True),
 )
 
-# RGB in [0, 1] for every stroke. The colours are ours; that each part has
-# its own is the paper's.
+# RGB in [0, 1] for every stroke. One colour per part is the paper's choice, the
+# colours are ours.
 STROKE_COLOURS = (
   (0.0, 1.0, 0.0),
   (1.0, 0.5, 0.0),

@@ -1,8 +1,8 @@
-"""Landmark images, drawn on the device.
+"""Rasterises landmark images on the device.
 
-A pure function of the points: antialiased, differentiable, the same for
-training, animation and evaluation. A picture of 68 points costs 544 bytes on
-the wire instead of 3 * S * S.
+A pure, antialiased and differentiable function of the points, the same for
+training, animation and evaluation. 68 points are 544 bytes to transfer,
+instead of 3 * S * S.
 """
 
 import functools
@@ -23,7 +23,7 @@ def line_width(image_size: int) -> float:
 
 
 def _coverage(distance, width):
-  """Share of a pixel that a stroke covers, for a distance to its middle."""
+  """Share of a pixel that a stroke covers, at a distance to its centre line."""
   return jnp.clip(width / 2 + 0.5 - distance, 0.0, 1.0)
 
 
@@ -57,8 +57,8 @@ def _draw_one(points, image_size):
     layout.STROKES, layout.STROKE_COLOURS, strict=True
   ):
     last = first + len(members) - (not closed)
-    # One by one all is a single fusion; a minimum over an axis takes CPUs ten
-    # times as long.
+    # Segment by segment XLA makes one fusion; a minimum over an axis takes ten
+    # times as long on CPUs.
     nearest = functools.reduce(
       jnp.minimum,
       [_distance(centres, starts[i], ends[i]) for i in range(first, last)],
@@ -71,11 +71,11 @@ def _draw_one(points, image_size):
 
 
 def rasterise_landmarks(points: jax.Array, image_size: int) -> jax.Array:
-  """Draws the strokes of the 68-point layout on black.
+  """Rasterises the strokes of the 68-point layout on black.
 
   Args:
-    points: float [..., 68, 2], (x, y) in pixels of the image drawn; points
-      may lie outside.
+    points: float [..., 68, 2], (x, y) in pixels of the landmark image; points
+      may lie outside of it.
     image_size: S, height and width.
 
   Returns:
@@ -89,10 +89,10 @@ def rasterise_landmarks(points: jax.Array, image_size: int) -> jax.Array:
 
 
 def face_mask(pictures: jax.Array) -> jax.Array:
-  """Where the face is, with a soft border.
+  """A soft mask of the face.
 
   Args:
-    pictures: of `rasterise_landmarks`, [..., S, S, 3].
+    pictures: landmark images of `rasterise_landmarks`, [..., S, S, 3].
 
   Returns:
     float32 [..., S, S, 1], 1 within a twentieth of the side of a stroke,

@@ -1,4 +1,4 @@
-"""Frames in, a pretrained network's own numbers out: the only such place."""
+"""Converts frames to the input convention of a pretrained network."""
 
 import jax.numpy as jnp
 
@@ -7,7 +7,7 @@ from flaxheads.weights.convention import Convention
 
 
 def prepare(frames, convention: Convention):
-  """Brings frames into the channel order and scale that weights were made for.
+  """Converts frames to the channel order and scale of pretrained weights.
 
   Args:
     frames: float [..., 3], RGB in [-1, 1].

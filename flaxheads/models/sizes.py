@@ -1,7 +1,7 @@
-"""How many channels at which resolution: computed, never enumerated.
+"""Channels and resolutions of the networks, computed from the image size.
 
-At 256² with 64 base and 512 maximal channels this gives the ladder of
-Zakharov et al. 2019: 64-128-256-512-512-512 down to 4².
+At 256² with 64 base and at most 512 channels they are those of Zakharov et al.
+2019: 64-128-256-512-512-512 down to 4².
 """
 
 FINAL_SIZE = 4  # resolution at which embedder and discriminator pool
@@ -32,12 +32,12 @@ def up_sizes(image_size: int, bottleneck_size: int) -> tuple[int, ...]:
 
 
 def attention_down_size(image_size: int) -> int:
-  """32 as in the paper, or a quarter of the picture where that is less."""
+  """32 as in the paper, or a quarter of the image size if that is less."""
   return min(32, image_size // 4)
 
 
 def attention_up_size(image_size: int, bottleneck_size: int) -> int:
-  """64 as in the paper, or a quarter of the picture where that is less.
+  """64 as in the paper, or a quarter of the image size if that is less.
 
   At least the first size above the bottleneck.
   """
