@@ -24,6 +24,7 @@ from flaxheads.data.output_files import atomic_path, atomic_paths
 from flaxheads.data.support import Support, load_support
 from flaxheads.fewshot import animation_folder, animation_job, rendering
 from flaxheads.fewshot.animation_job import MakeMarks, RenderOptions
+from flaxheads.fewshot.bilayer_model import BilayerModel
 from flaxheads.fewshot.direct import feed_forward
 from flaxheads.fewshot.model import Model, load_model
 from flaxheads.fewshot.paste import make_paste
@@ -46,7 +47,7 @@ _DEFAULTS = RenderOptions()
 def make_person(
   pictures: Pathlike,
   *,
-  model: Model | str | None = None,
+  model: Model | BilayerModel | str | None = None,
   confirm_rights: bool | str = False,
   finetune: bool = True,
   num_shots: int | None = None,
@@ -59,16 +60,18 @@ def make_person(
   """Makes a person from a handful of pictures.
 
   Without a model the person is made of the pictures themselves, whose pixels
-  follow the driver at their own resolution. With one, the paper's generator
-  makes the frames.
+  follow the driver at their own resolution; a bi-layer model corrects them.
+  With a model of the paper's generator, that makes the frames.
 
   Args:
     pictures: a picture, a video, or a folder of either.
-    model: Model, or its folder; `flaxheads.load_model()` is the shipped one.
+    model: of either generator, or its folder; `flaxheads.load_model()` is the
+      shipped one.
     confirm_rights: True if you may animate who is shown: yourself, or somebody
       who has agreed; a text says how that was confirmed. Not needed for heads
       that launch.render_heads made.
-    finetune: of a model; False: one pass of the embedder, in seconds.
+    finetune: of the paper's generator; False: one pass of the embedder, in
+      seconds.
     num_shots: T, spread over the pictures; None: all, at most 32.
     face: which face, from the left, where a picture shows several.
     landmarks: an .npz file with the points of every picture.
@@ -83,23 +86,24 @@ def make_person(
   info = rights.confirm(pictures, how)
   if isinstance(model, str):
     model = load_model(model)
-  size = model.config.image_size if model else MAX_SIZE
+  direct = isinstance(model, Model)
+  size = model.config.image_size if direct else MAX_SIZE
   support = load_support(
     pictures, size, num_shots, face=face, landmarks=landmarks
   )
   info = {'source': str(pictures), 'source_sha256': sha256_of(pictures), **info}
-  size = model.config.image_size if model else MIN_SIZE
+  size = model.config.image_size if direct else MIN_SIZE
   for warning in (warnings := support_warnings(support, str(pictures), size)):
     logging.warning('%s', warning)
   support = support._replace(remarks=support.remarks + warnings)
-  if not (model and finetune):
+  if not (direct and finetune):
     return person_from_support(model, support, info)
   config = config or model.experiment.finetune
   return person_from_support(model, support, info, config, seed, on_progress)
 
 
 def person_from_support(
-  model: Model | None,
+  model: Model | BilayerModel | None,
   support: Support,
   info: dict,
   config: FinetuneConfig | None = None,
@@ -109,16 +113,16 @@ def person_from_support(
   """Makes a person from frames whose faces are known.
 
   Args:
-    model: Model; None: the person is made of the frames themselves.
-    support: T frames of the model's size, or of photo_person.MAX_SIZE.
+    model: of either generator; None: the frames themselves, moved.
+    support: T frames of a Model's size, or else of photo_person.MAX_SIZE.
     info: what is recorded of their origin and of rights.
     config: of fine-tuning; None: feed-forward.
     seed: of fine-tuning.
     on_progress: called at every validation of fine-tuning.
   """
   began = time.perf_counter()
-  if model is None:
-    person = photo_person(support)
+  if not isinstance(model, Model):
+    person = photo_person(support, model)
   elif config is None:
     person = feed_forward(model, support.frames, support.points)
   else:

@@ -15,11 +15,11 @@ def load_model():
   """The model and its digest; (None, '') where no method is the model's."""
   if not set(FLAGS.methods) & set(methods.MODEL_METHODS):
     return None, ''
-  from flaxheads import fewshot  # late: baselines need no networks
-  from flaxheads.fewshot.model import shipped_model
+  # Late: baselines need no networks.
+  from flaxheads.fewshot.model import load_direct_model, shipped_model
 
   folder = FLAGS.model or shipped_model()
-  model = fewshot.load_model(FLAGS.model)
+  model = load_direct_model(FLAGS.model)
   return model, methods.digest_folder(Path(folder).expanduser())
 
 

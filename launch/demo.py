@@ -67,10 +67,10 @@ def main():
     os.environ['GRADIO_TEMP_DIR'] = name
     signal.signal(signal.SIGTERM, _end)
     page = _import_page()
-    from flaxheads.fewshot.model import load_model
+    from flaxheads.fewshot.model import load_direct_model
     from flaxheads.web.settings import Settings
 
-    model = load_model(_MODEL.value)
+    model = load_direct_model(_MODEL.value)
     finetuning = app.config_with_flags('finetune', model.experiment.finetune)
     limits = app.config_with_flags('limits', Limits())
     settings = Settings(model, finetuning, limits, Path(name), signer)

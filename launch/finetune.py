@@ -103,7 +103,7 @@ def main():
   _malloc.make_holes()
   _check_flags()
   from flaxheads.fewshot import folders
-  from flaxheads.fewshot.model import load_model
+  from flaxheads.fewshot.model import load_direct_model
 
   output = os.path.expanduser(_OUTPUT.value)
   several = len(_SOURCE.value) > 1
@@ -111,7 +111,7 @@ def main():
     folders.check_output(output, 'person')
   elif os.path.isfile(output):
     raise UserError(f'--output={output}: is a file; give a folder for all')
-  model = load_model(_MODEL.value)
+  model = load_direct_model(_MODEL.value)
   config = _config(model)
   consent = {path: _consent.ask(path) for path in _SOURCE.value}
 

@@ -144,6 +144,21 @@ def load_model(folder: str | None = None) -> Model | BilayerModel:
   return Model(experiment, tree['params'], tree['spectral'], info)
 
 
+def load_direct_model(folder: str | None = None) -> Model:
+  """`load_model` for what works with the paper's generator alone.
+
+  Raises:
+    UserError: as `load_model`, or the folder holds a bi-layer generator.
+  """
+  model = load_model(folder)
+  if not isinstance(model, Model):
+    raise UserError(
+      f'{folder}: a bi-layer generator, which only launch.animate takes; give '
+      "a model of the paper's generator"
+    )
+  return model
+
+
 def shipped_model() -> str:
   """Folder of the model that comes with the package."""
   return os.path.join(os.path.dirname(__file__), 'synthetic_64')

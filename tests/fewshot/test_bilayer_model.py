@@ -11,6 +11,7 @@ from flaxheads.data.pixels import to_float
 from flaxheads.errors import UserError
 from flaxheads.fewshot import bilayer_model, load_model
 from flaxheads.fewshot.bilayer_model import BilayerModel
+from flaxheads.fewshot.model import load_direct_model
 from tests import tiny_bilayer, tiny_game
 
 
@@ -32,6 +33,8 @@ def folder(model, tmp_path):
 def test_a_folder_gives_back_the_model(model, folder):
   read = load_model(folder)
   assert isinstance(read, BilayerModel)
+  with pytest.raises(UserError, match='a bi-layer generator'):
+    load_direct_model(folder)
   assert read.config == model.config and read.info['step'] == 7
   tiny_game.assert_trees_equal(read.params, model.params)
 
