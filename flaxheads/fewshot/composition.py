@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # a person without a network loads none
 
 _SUBPIXEL_BITS = 4
 _TURNED_AWAY = 20.0  # cm, as in landmarks/head_warp.py
+_SEAM_BLUR = 1.0  # pixels
+_MIN_HEIGHT = 0.7  # pixels, of triangles that are filled
 _HOLE_MARGIN = 2  # pixels that holes are filled beyond their edge
 _INSIDE_MOUTH = (
   0.35,
@@ -102,9 +104,12 @@ class Target:
     corners = self._corners[order] - (left + 0.5, top + 0.5)
     corners = np.clip(corners, -(2**14), 2**14)
     fixed = np.round(corners * 2**_SUBPIXEL_BITS).astype(np.int32)
-    flat = np.abs(self._area[order]) < 1e-3
-    for number, points, empty in zip(order, fixed, flat, strict=True):
-      if not empty:
+    # OpenCV fills the edges of a triangle too: slivers would be dotted lines.
+    edges = corners - np.roll(corners, 1, 1)
+    longest = np.linalg.norm(edges, axis=-1).max(1)
+    thin = np.abs(self._area[order]) < _MIN_HEIGHT * longest
+    for number, points, skipped in zip(order, fixed, thin, strict=True):
+      if not skipped:
         cv2.fillConvexPoly(
           index, points, int(number) + 1, cv2.LINE_8, _SUBPIXEL_BITS
         )
@@ -155,6 +160,17 @@ class Target:
         _shown(np.asarray(source)[loop, :2], outline),
       )
 
+  def seams(self, source: np.ndarray):
+    """Outlines of mouth and eyes that close, and how far, from 0 to 1.
+
+    Args:
+      source: as of `skin`.
+    """
+    for loop in _HOLE_LOOPS:
+      before, after = (_area(p[loop, :2]) for p in (source, self._places))
+      if after < before / 2:
+        yield self._places[loop], 1 - 2 * after / before
+
   def _map(self, index, source, left, top):
     """Offsets of each pixel from the affine map of its triangle."""
     a, b, c = np.moveaxis(self._corners, 1, 0)
@@ -189,11 +205,14 @@ class Target:
     return Map(*maps, left, top)
 
 
+def _area(outline):
+  """Square pixels in an outline."""
+  return abs(_cross(outline, np.roll(outline, -1, 0)).sum()) / 2
+
+
 def _shown(source, outline):
   """From 0 for a mouth shut in the photograph to 1 for one as open, or half."""
-  before, after = (
-    abs(_cross(p, np.roll(p, -1, 0)).sum()) / 2 for p in (source, outline)
-  )
+  before, after = _area(source), _area(outline)
   return float(np.clip(2 * before / max(after, 1e-3), 0, 1))
 
 
@@ -250,6 +269,8 @@ def compose(
     if shown < 1:
       inside *= shown + (1 - shown) * _shade(share)
     place[:] = np.round(place + share * (inside - place))
+  for outline, closed in target.seams(source):
+    _soften(frame, outline - (skin.left, skin.top), closed)
   part = correction and correction.within(skin.left, skin.top, *skin.x.shape)
   if part:
     place, (_, _, mask, _, rgb) = frame[part[0]], part[1]
@@ -264,6 +285,24 @@ def _move(chart: Map, correction: 'NativeCorrection | None') -> None:
     place, moved = part
     chart.x[place] += moved.flow[..., 0]
     chart.y[place] += moved.flow[..., 1]
+
+
+def _soften(frame, outline, weight):
+  """Antialiases the line along which lids or lips meet, in place."""
+  low = np.floor(outline.min(0)).astype(int) - 3
+  high = np.ceil(outline.max(0)).astype(int) + 4
+  (left, top), (right, bottom) = np.maximum(low, 0), np.maximum(high, 0)
+  place = frame[top:bottom, left:right]
+  if not place.size:
+    return
+  line = np.zeros(place.shape[:2], np.uint8)
+  fixed = np.round((outline - (left + 0.5, top + 0.5)) * 2**_SUBPIXEL_BITS)
+  cv2.polylines(
+    line, [fixed.astype(np.int32)], True, 255, 2, cv2.LINE_AA, _SUBPIXEL_BITS
+  )
+  share = line[..., None] * np.float32(weight / 255)
+  soft = cv2.GaussianBlur(place, (0, 0), _SEAM_BLUR).astype(np.float32)
+  place[:] = np.round(place + share * (soft - place))
 
 
 def _shade(share):

@@ -75,6 +75,17 @@ NUM_BORDER = 4 * _BORDER_INTERVALS
 SHARES = np.concatenate([np.ones(layout.NUM_POINTS), _TEMPLATE[:, 3]])
 
 
+# Rigid vertices stay outside of the face by these multiples of its extent.
+_CLEARANCE = np.select(
+  [
+    np.hypot(*_TEMPLATE[:, :2].T) < 9.0,  # hairline and throat
+    SHARES[layout.NUM_POINTS :] >= _MIN_HEAD_SHARE,
+  ],
+  [0.0, 1.1],
+  1.3,
+)
+
+
 def border(image_size: float) -> np.ndarray:
   """Anchors about an image: float64 [NUM_BORDER, 2], pixels."""
   steps = np.linspace(0, 1, _BORDER_INTERVALS + 1)[:-1]
@@ -177,8 +188,25 @@ def mesh_vertices(track: HeadTrack) -> np.ndarray:
     ],
     1,
   )
-  places = np.concatenate([track.points, rigid * (1, -1)], 1)
+  rigid = _keep_outside(rigid * (1, -1), track.points)
+  places = np.concatenate([track.points, rigid], 1)
   return np.concatenate([places, depth[..., None]], -1).astype(np.float32)
+
+
+def _keep_outside(rigid, points):
+  """Moves hair and halo away from the face where it would cover them.
+
+  The far cheek of a turned head reaches beyond the hair behind it. Background
+  would then come from pixels of the face, and show it twice.
+  """
+  centre = points.mean(1, keepdims=True)
+  away = rigid - centre  # [F, R, 2]
+  length = np.linalg.norm(away, axis=-1)
+  # How far the face reaches in the direction of each vertex.
+  reach = np.einsum('frc,fpc->frp', away, points - centre).max(-1)
+  reach = reach / np.maximum(length, 1e-6)
+  grown = np.maximum(_CLEARANCE * reach / np.maximum(length, 1e-6), 1)
+  return centre + away * grown[..., None]
 
 
 def _head_scale(rest):

@@ -25,16 +25,17 @@ _REST_SHARE = 10  # one frame of so many is taken for rest
 _POSE_UNIT = 6.0  # degrees from the median pose that count as one std. dev.
 # Degrees about the vertical axis by which a cheek's normal is off the face's.
 _CHEEK = 55.0
-_MAX_CHEEK_STRETCH = 2.2  # of a cheek that turns towards the camera
-_MIN_TURN = 5.0  # degrees that every head turns in every direction
-_TURN_BEYOND = 5.0  # degrees that the rest of a turn is squeezed into
+_MAX_CHEEK_STRETCH = 1.5  # of a cheek that turns towards the camera
+_MIN_TURN = 2.0  # degrees that every head turns in every direction
+_TURN_BEYOND = 4.0  # degrees that the rest of a turn is squeezed into, at most
 # Of the head's place, in distances of the outer eye corners.
 _MAX_SHIFT, _SHIFT_BEYOND = 0.5, 0.25
 _MIN_ZOOM, _MAX_ZOOM = 0.8, 1.25
 # How much of what the model does not know of the driver's face is taken over.
 # Contours of turned heads are no fixed points of the face: less of the jaw.
 _UNKNOWN = np.full(layout.NUM_POINTS, 0.8)
-_UNKNOWN[list(layout.JAW)] = 0.4
+_JAW = list(layout.JAW)
+_UNKNOWN[_JAW] = 0.4
 
 _EYES = (layout.LEFT_EYE, layout.RIGHT_EYE)
 _LID_COLUMNS = (((37, 41), (38, 40)), ((43, 47), (44, 46)))
@@ -111,8 +112,8 @@ def rest_frames(motion: Motion) -> np.ndarray:
 def turn_limits(pose: np.ndarray) -> np.ndarray:
   """How far a photographed head may turn.
 
-  A cheek that faces away from the camera has few pixels, so a head may turn
-  towards it only while these are stretched `_MAX_CHEEK_STRETCH` times. In all
+  A cheek that faces away from the camera has few pixels, so a head turns
+  towards it only until these are stretched `_MAX_CHEEK_STRETCH` times. In all
   other directions limits.LIMITS count.
 
   Args:
@@ -122,11 +123,11 @@ def turn_limits(pose: np.ndarray) -> np.ndarray:
     [2, 3], degrees down from the pose and up from it, all positive.
   """
   most = np.maximum(limits.LIMITS + np.stack([pose, -pose]), _MIN_TURN)
-  hidden = np.clip(_CHEEK + abs(pose[0]), 0.0, 90.0)
+  # Yaw that falls shows the right cheek, yaw that rises the left one.
+  hidden = np.clip([_CHEEK + pose[0], _CHEEK - pose[0]], 0.0, 90.0)
   shown = np.cos(np.radians(hidden)) * _MAX_CHEEK_STRETCH
-  back = hidden - np.degrees(np.arccos(np.clip(shown, 0.0, 1.0)))
-  towards_hidden = 0 if pose[0] > 0 else 1
-  most[towards_hidden, 0] = np.clip(back, _MIN_TURN, most[towards_hidden, 0])
+  free = hidden - np.degrees(np.arccos(np.clip(shown, 0.0, 1.0)))
+  most[:, 0] = np.clip(free, _MIN_TURN, most[:, 0])
   return most
 
 
@@ -157,6 +158,7 @@ class RelativeMotion:
     driver = _measure(driver_points, self._driver_face)
     chosen = rest_frames(driver.motion)
     self._driver_rest = self._change_of(driver).shape[chosen].mean(0)
+    self._driver_known = driver.known[chosen][:, _JAW].mean(0)
     self._driver_angles = _angles(driver.motion.rotation[chosen]).mean(0)
     self._driver_scale = np.exp(np.log(driver.motion.scale[chosen]).mean())
     self._driver_shift = driver.motion.shift[chosen].mean(0)
@@ -176,13 +178,19 @@ class RelativeMotion:
     """
     driver = self._change_of(_measure(points, self._driver_face))
     change = driver.shape - self._driver_rest
+    turn, allowed = self._turns(driver.motion)
+    # The contour of a head slides over it as it turns.
+    slide = change[:, _JAW] - (driver.known[:, _JAW] - self._driver_known)
+    held = 1 - allowed[:, 0] / np.where(turn[:, 0] == 0, 1, turn[:, 0])
+    held = np.where(turn[:, 0] == 0, 0, held)
+    change[:, _JAW] -= held[:, None, None] * slide
     scale = face_size(self._photo.rest) / face_size(self._driver_face)
     shape = self._photo.shape + scale * rescale_expression(
       change, self._photo.rest, self._driver_face
     )
     shape = self._set_lids(shape, driver.shape)
     shape = self._set_lips(shape, driver.shape)
-    motion = self._place(driver.motion)
+    motion = self._place(driver.motion, allowed)
     placed = face_shape.project(shape, motion) + motion.shift[:, None]
     return (placed * (1, -1)).astype(np.float32)
 
@@ -192,20 +200,21 @@ class RelativeMotion:
     shape = driver.known + _UNKNOWN[:, None] * unknown
     return driver._replace(shape=shape)
 
-  def _place(self, driver: Motion) -> Motion:
-    """Pose, size and place: the photograph's, and the driver's change."""
-    (pose,), photo = _angles(self._photo.motion.rotation), self._photo.motion
+  def _turns(self, driver: Motion):
+    """Yaw, pitch and roll since the rest, and what of them is allowed."""
     turn = _angles(driver.rotation) - self._driver_angles
     turn = (turn + 180) % 360 - 180
-    down, up = turn_limits(pose)
+    down, up = turn_limits(_angles(self._photo.motion.rotation)[0])
     most = np.where(turn < 0, down, up)
-    size = limits.squeeze(np.abs(turn), most, _TURN_BEYOND)
-    angles = pose + np.sign(turn) * size
+    beyond = np.minimum(most, _TURN_BEYOND)
+    size = limits.squeeze(np.abs(turn), most, beyond)
+    return turn, np.sign(turn) * size
+
+  def _place(self, driver: Motion, turn: np.ndarray) -> Motion:
+    """Pose, size and place: the photograph's, and the driver's change."""
+    photo = self._photo.motion
+    angles = _angles(photo.rotation) + turn
     rotation = Rotation.from_euler('YXZ', angles, degrees=True).as_matrix()
-    # Without rounding where nothing turns.
-    rotation = np.where(
-      (turn == 0).all(1)[:, None, None], photo.rotation, rotation
-    )
     zoom = np.clip(driver.scale / self._driver_scale, _MIN_ZOOM, _MAX_ZOOM)
     unit = photo.scale[0] / self._driver_scale
     moved = (driver.shift - self._driver_shift) * unit
@@ -253,9 +262,8 @@ class RelativeMotion:
       shape[:, list(uppers), 1] -= _UPPER_LIP * excess[:, None]
       shape[:, list(lowers), 1] += (1 - _UPPER_LIP) * excess[:, None]
       lifts.append((1 - _UPPER_LIP) * excess)
-    jaw = list(layout.JAW)
-    weights = _JAW_AFTER_LIPS * limits.WITH_JAW[jaw]
-    shape[:, jaw, 1] += weights * np.mean(lifts, 0)[:, None]
+    weights = _JAW_AFTER_LIPS * limits.WITH_JAW[_JAW]
+    shape[:, _JAW, 1] += weights * np.mean(lifts, 0)[:, None]
     return shape
 
 
