@@ -41,12 +41,15 @@ def write(program, name, value):
 
 
 class Targets(NamedTuple):
+  """Framebuffers of one size: multisampled, and resolved for reading."""
+
   samples: object
   resolved: object
 
 
 @functools.cache
 def targets(side):
+  """The framebuffers of this side, pixels; made once."""
   gl = context()
   samples = gl.framebuffer(
     [gl.renderbuffer((side, side), 4, samples=4)],
@@ -57,6 +60,7 @@ def targets(side):
 
 @functools.cache
 def programs():
+  """The programs for depth, background and painting of skin."""
   gl = context()
   return (
     gl.program(
@@ -73,6 +77,7 @@ def programs():
 
 @functools.cache
 def material_program(material):
+  """The program of one of shaders.MATERIALS."""
   return context().program(
     shaders.source('surface_vertex'), shaders.fragment(material)
   )
@@ -80,6 +85,7 @@ def material_program(material):
 
 @functools.cache
 def shadow_map(side):
+  """A depth texture of this side, pixels, and its framebuffer."""
   gl = context()
   texture = gl.depth_texture((side, side))
   texture.repeat_x = texture.repeat_y = False

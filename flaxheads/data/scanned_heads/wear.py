@@ -72,7 +72,7 @@ def _beard_mask(place, person):
   # Below a line from the ear to the corner of the mouth, above the throat.
   line = -6.6 + 0.55 * np.clip(x - 3.0, 0, 6) + 0.6 * np.clip(x - 2.0, 0, 1)
   jaw = np.clip((line - y) / 1.0, 0, 1)
-  jaw *= np.clip((y + 12.2) / 1.5, 0, 1) * np.clip((z - 3.0) / 1.5, 0, 1)
+  jaw *= np.clip((y + 12.2) / 1.5, 0, 1) * np.clip((z - 5.5) / 1.5, 0, 1)
   if not cheeks:
     jaw *= np.clip((3.4 - x) / 0.8, 0, 1)
   lip = np.clip((y + 6.6) / 0.4, 0, 1) * np.clip((-4.5 - y) / 0.7, 0, 1)
