@@ -31,7 +31,7 @@ help:  ## this list
 
 setup: $(STAMP)  ## the environment .venv, from requirements.txt
 
-$(STAMP): requirements.txt setup.cfg pyproject.toml
+$(STAMP): requirements.txt setup.py setup.cfg pyproject.toml
 	@if ! $(PYTHON) -c 'import pip; $(USABLE)' 2>/dev/null; then \
 	  for python in python3 python3.14 python3.13 python3.12 python3.11 ''; do \
 	    [ -n "$$python" ] && "$$python" -c '$(USABLE)' 2>/dev/null && break; \
