@@ -4,7 +4,7 @@ from absl import flags
 
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_choice, check_range
-from flaxheads.evaluation import instruments, methods, splits
+from flaxheads.evaluation import evaluators, methods, splits
 
 from . import _baselines, _mark_flags, app
 
@@ -25,7 +25,7 @@ flags.DEFINE_list('methods', ['ff', 'ft', 'nearest', 'warp'], 'What to measure')
 flags.DEFINE_string(
   'split_clip',
   'halves',
-  'halves: the second half of a clip is held out; spread: held-out frames lie'
+  'halves: the second half of a clip is for testing; spread: test frames lie'
   ' between support frames.',
 )
 flags.DEFINE_integer('max_people', 50, 'At most so many people.')
@@ -36,7 +36,7 @@ flags.DEFINE_integer(
 flags.DEFINE_bool(
   'detect', True, 'Detect faces in the results, for the landmark errors.'
 )
-for _kind, (_names, _measures) in instruments.KINDS.items():
+for _kind, (_names, _measures) in evaluators.KINDS.items():
   flags.DEFINE_string(
     _kind,
     '',

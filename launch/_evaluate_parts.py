@@ -1,10 +1,10 @@
-"""What the flags of launch.evaluate name: the model, instruments, people."""
+"""What the flags of launch.evaluate name: the model, evaluators, people."""
 
 from pathlib import Path
 
 from absl import flags
 
-from flaxheads.evaluation import instruments, methods, people, trials
+from flaxheads.evaluation import evaluators, methods, people, trials
 
 from . import app
 
@@ -28,20 +28,20 @@ def _make_detection():
     return None, 'No NME, AKD and frames without a face: --nodetect.'
   from flaxheads.landmarks.detect import DETECTOR, make_detector
 
-  return instruments.Detection(DETECTOR, make_detector()), ''
+  return evaluators.Detection(DETECTOR, make_detector()), ''
 
 
-def make_instruments(model, digest) -> instruments.Instruments:
+def make_evaluators(model, digest) -> evaluators.Evaluators:
   """What there is to measure with."""
   made = {
     'detection': _make_detection(),
-    'critic': instruments.make_critic(model, digest),
+    'critic': evaluators.make_critic(model, digest),
   }
-  for kind in instruments.KINDS:
-    made[kind] = instruments.load_network(kind, FLAGS[kind].value)
+  for kind in evaluators.KINDS:
+    made[kind] = evaluators.load_network(kind, FLAGS[kind].value)
   absent = tuple(why for _, why in made.values() if why)
   parts = {name: part for name, (part, _) in made.items()}
-  return instruments.Instruments(**parts, absent=absent)
+  return evaluators.Evaluators(**parts, absent=absent)
 
 
 def _find_people(image_size, dropped):

@@ -18,7 +18,7 @@ from absl import flags
 
 from flaxheads.data.output_files import locked
 from flaxheads.evaluation import (
-  instruments,
+  evaluators,
   methods,
   protocol,
   report,
@@ -76,7 +76,7 @@ def _write_study(output, rounds, people_trials, store, seal) -> str:
   if not FLAGS.study_triplets:
     return ''
   if not rounds:
-    return f'no user study: nobody has {study.MIN_TEST_FRAMES} held-out frames'
+    return f'no user study: nobody has {study.MIN_TEST_FRAMES} test frames'
   chosen = study.choose(rounds, FLAGS.study_triplets)
   path = output / study_page.STUDY
   study_page.write_study(path, chosen, people_trials, store, seal)
@@ -93,7 +93,7 @@ def main():
   compared = _baselines.load(FLAGS.methods)
   finetune = parts.finetune_config(model)
   image_size = _baselines.choose_image_size(model, compared, FLAGS.image_size)
-  measured_with = parts.make_instruments(model, digest)
+  measured_with = parts.make_evaluators(model, digest)
   everybody, dropped = parts.load_people(num_shots, image_size)
   made = methods.make_methods(
     FLAGS.methods,
@@ -101,7 +101,7 @@ def main():
     finetune,
     FLAGS.seed,
     digest,
-    validator=model and instruments.make_validator(model, measured_with),
+    validator=model and evaluators.make_validator(model, measured_with),
     trained=compared,
   )
   cross = FLAGS.cross and len(everybody) > 1
@@ -112,7 +112,7 @@ def main():
     num_shots=num_shots,
     image_size=image_size,
     cross=cross,
-    instruments=measured_with.identify(),
+    evaluators=measured_with.identify(),
     model_sha256=digest or None,
     baselines_sha256={name: sha for name, (_, sha) in compared.items()},
   )

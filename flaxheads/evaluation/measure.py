@@ -1,4 +1,4 @@
-"""Drawn frames against what was asked for, with all instruments at once."""
+"""Generated frames against what was asked for, with all evaluators at once."""
 
 import functools
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flaxheads.evaluation import results
-from flaxheads.evaluation.instruments import Instruments, marked_name
+from flaxheads.evaluation.evaluators import Evaluators, marked_name
 from flaxheads.evaluation.trials import Trial
 from flaxheads.metrics import identity, landmark_error
 from flaxheads.metrics import image as image_metrics
@@ -62,52 +62,52 @@ def embed_faces(frames, points, arcface) -> np.ndarray:
 
 
 class Truth:
-  """A person's real frames as the instruments see them, each looked at once."""
+  """A person's real frames as the evaluators see them, each looked at once."""
 
-  def __init__(self, trial: Trial, instruments: Instruments):
+  def __init__(self, trial: Trial, evaluators: Evaluators):
     self.trial = trial
-    self._instruments = instruments
+    self._evaluators = evaluators
 
   @functools.cached_property
   def found(self) -> np.ndarray:
     """Detected points of all frames, NaN where there is no face [N, 68, 2]."""
-    detector = self._instruments.detection.detect
+    detector = self._evaluators.detection.detect
     return landmark_error.detect_points(self.trial.frames, detector)
 
   @functools.cached_property
   def faces(self) -> np.ndarray:
     """Embeddings of all frames [N, D]."""
-    detected = self._instruments.detection is not None
+    detected = self._evaluators.detection is not None
     points = self.found if detected else self.trial.points
-    return embed_faces(self.trial.frames, points, self._instruments.arcface)
+    return embed_faces(self.trial.frames, points, self._evaluators.arcface)
 
   @functools.cached_property
-  def judged_as(self):
+  def known_as(self):
     """What stands for the person before the critic."""
     trial = self.trial
-    return self._instruments.critic.embed(
+    return self._evaluators.critic.embed(
       trial.frames[trial.test], trial.points[trial.test]
     )
 
 
-def _compare(frames, truth: Truth, instruments) -> dict:
-  """The metrics that need the true frame of every drawn one."""
+def _compare(frames, truth: Truth, evaluators) -> dict:
+  """The metrics that need the true frame of every generated one."""
   trial = truth.trial
-  drawn, real = map(
+  generated, real = map(
     image_metrics.to_unit_range, (frames, trial.frames[trial.test])
   )
   mask = landmark_error.face_mask(trial.points[trial.test], frames.shape[1])
-  inside = np.asarray(image_metrics.psnr(drawn, real, mask))
+  inside = np.asarray(image_metrics.psnr(generated, real, mask))
   values = {
-    'psnr': float(image_metrics.psnr(drawn, real).mean()),
-    'ssim': float(image_metrics.ssim(drawn, real).mean()),
+    'psnr': float(image_metrics.psnr(generated, real).mean()),
+    'ssim': float(image_metrics.ssim(generated, real).mean()),
     'psnr_face': results.mean_or_none(inside),
   }
-  if instruments.lpips:
+  if evaluators.lpips:
     from flaxheads.metrics.lpips import lpips  # late: it needs Flax
 
-    name = marked_name('lpips', instruments.lpips)
-    values[name] = float(lpips(instruments.lpips, drawn, real).mean())
+    name = marked_name('lpips', evaluators.lpips)
+    values[name] = float(lpips(evaluators.lpips, generated, real).mean())
   return values
 
 
@@ -136,16 +136,16 @@ def _similarity_to_truth(faces, truth: Truth, target: Target, support):
 
 
 def measure(
-  frames, truth: Truth, target: Target, support, instruments: Instruments
+  frames, truth: Truth, target: Target, support, evaluators: Evaluators
 ) -> Measured:
   """Measures the frames of one result.
 
   Args:
     frames: uint8 [F, S, S, 3], one for each of the target's points.
-    truth: of the person who was drawn.
+    truth: of the person who was generated.
     target: what was asked for; with a driver there is no true frame.
     support: int [T], indices of the trial's frames that the method saw.
-    instruments: what there is.
+    evaluators: what there is.
 
   Returns:
     Measured. With the person's own motion: psnr, psnr_face (dB), ssim, lpips,
@@ -156,12 +156,12 @@ def measure(
   shape = (len(target.points), *trial.frames.shape[1:])
   if frames.shape != shape or frames.dtype != np.uint8:
     raise ValueError(
-      f'drawn frames are {frames.dtype} {frames.shape}, not uint8 {shape}'
+      f'generated frames are {frames.dtype} {frames.shape}, not uint8 {shape}'
     )
-  values = _compare(frames, truth, instruments) if own else {}
+  values = _compare(frames, truth, evaluators) if own else {}
   points = target.points
-  if instruments.detection:
-    points = landmark_error.detect_points(frames, instruments.detection.detect)
+  if evaluators.detection:
+    points = landmark_error.detect_points(frames, evaluators.detection.detect)
     error = landmark_error.detected_landmark_error(points, target.points)
     values['nme'] = results.mean_or_none(error.errors)
     values['failure_rate'] = error.failure_rate
@@ -170,16 +170,16 @@ def measure(
         points, truth.found[trial.test], target.points
       )
       values['akd'] = results.mean_or_none(distances)
-  if instruments.arcface:
-    faces = embed_faces(frames, points, instruments.arcface)
-    name = marked_name('csim', instruments.arcface)
+  if evaluators.arcface:
+    faces = embed_faces(frames, points, evaluators.arcface)
+    name = marked_name('csim', evaluators.arcface)
     values[name] = _similarity_to_truth(faces, truth, target, support)
   values['flicker'] = results.mean_or_none(flicker(frames, target.points))
-  if instruments.critic:
-    scores = instruments.critic.score(truth.judged_as, frames, target.points)
+  if evaluators.critic:
+    scores = evaluators.critic.score(truth.known_as, frames, target.points)
     values['realism'] = float(np.mean(scores))
   arrays = {}
-  if instruments.inception:
-    features = instruments.inception(image_metrics.to_unit_range(frames))
-    arrays[marked_name('inception', instruments.inception)] = features
+  if evaluators.inception:
+    features = evaluators.inception(image_metrics.to_unit_range(frames))
+    arrays[marked_name('inception', evaluators.inception)] = features
   return Measured(values, arrays)

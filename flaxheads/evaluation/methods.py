@@ -9,7 +9,7 @@ from typing import Any
 from flaxheads.baselines.nearest import nearest
 from flaxheads.baselines.warp import warp
 from flaxheads.errors import UserError, check_choice
-from flaxheads.evaluation.protocol import Drawn, Method
+from flaxheads.evaluation.protocol import Generated, Method
 
 BASELINES = {'nearest': nearest, 'warp': warp}
 TRAINED = ('x2face', 'pix2pixhd')
@@ -137,6 +137,6 @@ def _finetuned(model, config, seed, validator):
       model, frames, points, config, seed, validator=validator
     )
     frames = fewshot.animate(person, drivers.points)
-    return Drawn(frames, person.info['curve'])
+    return Generated(frames, person.info['curve'])
 
   return render

@@ -1,10 +1,10 @@
-"""People never seen: T frames in, held-out frames out, and what they measure.
+"""People never seen: T frames in, test frames out, and what they measure.
 
 For each person, number of shots T and method: the method sees T support
-frames with their points and the points of the held-out frames, and what it
-draws is compared with the held-out frames themselves (Zakharov et al. 2019,
+frames with their points and the points of the test frames, and what it
+draws is compared with the test frames themselves (Zakharov et al. 2019,
 section 4). In cross-reenactment it also sees the points of the next person's
-held-out frames, for which there is no true picture. A method that is driven by
+test frames, for which there is no true picture. A method that is driven by
 frames has to ask for them: they are the true pictures of a person's own motion,
 and no other method may see these. A method is a callable, so that nothing here
 knows a network.
@@ -20,17 +20,17 @@ import numpy as np
 
 from flaxheads.errors import UserError, check_range
 from flaxheads.evaluation import results, splits
-from flaxheads.evaluation.instruments import NO_INSTRUMENTS, Instruments
+from flaxheads.evaluation.evaluators import NO_EVALUATORS, Evaluators
 from flaxheads.evaluation.measure import Measured, Target, Truth, measure
 from flaxheads.evaluation.trials import Trial
 
 # Raise it when a change makes old results incomparable with new ones.
 VERSION = 2
-NUM_KEPT = 3  # drawn frames of a result, for the figure and the user study
-REAL = 'real'  # the real frames themselves: what the instruments say of them
+NUM_KEPT = 3  # generated frames of a result, for the figure and the user study
+REAL = 'real'  # the real frames themselves: what the evaluators say of them
 
 
-class Drawn(NamedTuple):
+class Generated(NamedTuple):
   """Frames, and how the person in them came to be.
 
   Attributes:
@@ -62,33 +62,33 @@ class Method(NamedTuple):
   Attributes:
     name: as in the table.
     render: takes support frames uint8 [T, S, S, 3], their points
-      [T, 68, 2] and Drivers of F frames; returns uint8 [F, S, S, 3], or Drawn.
-      A frame depends on its own driver alone.
+      [T, 68, 2] and Drivers of F frames; returns uint8 [F, S, S, 3] or
+      Generated. A frame depends on its own driver alone.
     settings: whatever else its pictures depend on, as JSON values; a result
       is reused only under the same settings.
     driven_by_frames: whether it gets the drivers' frames beside their points.
   """
 
   name: str
-  render: Callable[[np.ndarray, np.ndarray, Drivers], np.ndarray | Drawn]
+  render: Callable[[np.ndarray, np.ndarray, Drivers], np.ndarray | Generated]
   settings: dict[str, Any] = {}
   driven_by_frames: bool = False
 
 
 def kept_frames(trial: Trial) -> np.ndarray:
-  """Which of the held-out frames are kept as drawn, int [NUM_KEPT or less]."""
+  """Which of the test frames are kept as generated, int [NUM_KEPT or less]."""
   count = min(NUM_KEPT, len(trial.test))
   return splits.spread_evenly(np.arange(len(trial.test)), count)
 
 
-def fingerprint(trial, num_shots, method, target, instruments) -> str:
+def fingerprint(trial, num_shots, method, target, evaluators) -> str:
   """Hash of all that a result depends on: frames, points and settings."""
   what = {
     'version': VERSION,
     'num_shots': num_shots,
     'method': method.name,
     'settings': method.settings,
-    'instruments': instruments.identify(),
+    'evaluators': evaluators.identify(),
     'driven': target.driver is not None,
   }
   digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
@@ -104,7 +104,7 @@ def fingerprint(trial, num_shots, method, target, instruments) -> str:
 
 
 class _Job(NamedTuple):
-  """What is drawn at once: a person, T and method, by all their drivers."""
+  """What is generated at once: a person, T and method, by all their drivers."""
 
   trial: Trial
   num_shots: int
@@ -136,38 +136,44 @@ def _list_jobs(trials, methods, num_shots, cross) -> list[_Job]:
   return jobs
 
 
-def _draw(job: _Job, targets) -> list[Drawn]:
-  """What is drawn of each target; a person is fine-tuned once for all."""
+def _render(job: _Job, targets) -> list[Generated]:
+  """What is generated of each target; a person is fine-tuned once for all."""
   trial = job.trial
   if job.method.name == REAL:
-    return [Drawn(trial.frames[trial.test])]
+    return [Generated(trial.frames[trial.test])]
   support = trial.support[job.num_shots]
   drivers = Drivers(np.concatenate([target.points for target in targets]))
   if job.method.driven_by_frames:
     shown = np.concatenate([target.frames for target in targets])
     drivers = drivers._replace(frames=shown)
-  drawn = job.method.render(
+  generated = job.method.render(
     trial.frames[support], trial.points[support], drivers
   )
-  drawn = drawn if isinstance(drawn, Drawn) else Drawn(drawn)
-  frames, asked = np.asarray(drawn.frames), len(drivers.points)
+  generated = (
+    generated if isinstance(generated, Generated) else Generated(generated)
+  )
+  frames, asked = np.asarray(generated.frames), len(drivers.points)
   if len(frames) != asked:
     raise ValueError(
       f'{job.method.name} drew {len(frames)} frames for {asked} drivers'
     )
   ends = np.cumsum([len(target.points) for target in targets])
-  return [drawn._replace(frames=part) for part in np.split(frames, ends[:-1])]
+  return [
+    generated._replace(frames=part) for part in np.split(frames, ends[:-1])
+  ]
 
 
-def _keep(store, job, target, key, drawn, measured: Measured, seconds) -> dict:
-  frames = drawn.frames
+def _keep(
+  store, job, target, key, generated, measured: Measured, seconds
+) -> dict:
+  frames = generated.frames
   row = {
     'person': job.trial.name,
     'driver': target.driver,
     'num_shots': job.num_shots,
     'method': job.method.name,
     **measured.values,
-    **({'curve': drawn.curve} if drawn.curve else {}),
+    **({'curve': generated.curve} if generated.curve else {}),
     'num_test_frames': len(frames),
     'seconds': round(seconds, 3),
     'fingerprint': key,
@@ -178,10 +184,10 @@ def _keep(store, job, target, key, drawn, measured: Measured, seconds) -> dict:
   return store.add(row, arrays)
 
 
-def _run(job: _Job, truth: Truth, instruments, store) -> list[dict]:
-  """The rows of a job; what is missing in the store is drawn and measured."""
+def _run(job: _Job, truth: Truth, evaluators, store) -> list[dict]:
+  """The rows of a job; evaluates what is missing in the store."""
   keys = [
-    fingerprint(job.trial, job.num_shots, job.method, target, instruments)
+    fingerprint(job.trial, job.num_shots, job.method, target, evaluators)
     for target in job.targets
   ]
   rows = {key: store.find(key) for key in keys}
@@ -190,11 +196,11 @@ def _run(job: _Job, truth: Truth, instruments, store) -> list[dict]:
   ]
   if missing:
     start = time.perf_counter()
-    drawn = _draw(job, [target for target, _ in missing])
+    generated = _render(job, [target for target, _ in missing])
     seconds = (time.perf_counter() - start) / len(missing)
     support = job.trial.support.get(job.num_shots, job.trial.test)
-    for (target, key), part in zip(missing, drawn, strict=True):
-      measured = measure(part.frames, truth, target, support, instruments)
+    for (target, key), part in zip(missing, generated, strict=True):
+      measured = measure(part.frames, truth, target, support, evaluators)
       rows[key] = _keep(store, job, target, key, part, measured, seconds)
   return [
     {**rows[key], 'person': job.trial.name, 'driver': target.driver}
@@ -222,7 +228,7 @@ def evaluate(
   methods: Sequence[Method],
   num_shots: Sequence[int],
   store: results.Store,
-  instruments: Instruments = NO_INSTRUMENTS,
+  evaluators: Evaluators = NO_EVALUATORS,
   cross: bool = False,
   progress: Callable[[list], Iterable] = iter,
 ) -> list[dict]:
@@ -236,7 +242,7 @@ def evaluate(
     methods: names must differ.
     num_shots: each T.
     store: where results go.
-    instruments: what to measure with.
+    evaluators: what to measure with.
     cross: whether each person is also driven by the next one, the last by the
       first.
     progress: wraps the list of jobs, as tqdm does.
@@ -253,6 +259,6 @@ def evaluate(
   rows, truth = [], None
   for job in progress(_list_jobs(trials, methods, num_shots, cross)):
     if truth is None or truth.trial is not job.trial:
-      truth = Truth(job.trial, instruments)
-    rows += _run(job, truth, instruments, store)
+      truth = Truth(job.trial, evaluators)
+    rows += _run(job, truth, evaluators, store)
   return rows

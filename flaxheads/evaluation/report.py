@@ -45,12 +45,12 @@ NO_REMARKS = Remarks()
 
 
 def shown_frame(trial: Trial) -> int:
-  """Which held-out frame stands in the comparison picture."""
+  """Which test frame stands in the comparison picture."""
   kept = kept_frames(trial)
   return int(kept[len(kept) // 2])
 
 
-def _drawn(row, store: results.Store) -> np.ndarray:
+def _generated(row, store: results.Store) -> np.ndarray:
   frames = store.arrays(row)['frames']
   return frames[len(frames) // 2]
 
@@ -68,7 +68,7 @@ def make_comparison(
   Args:
     trials: those that were evaluated.
     rows: from protocol.evaluate.
-    store: that holds the drawn frames.
+    store: that holds the generated frames.
     cross: whether to show the rows with another's motion.
 
   Returns:
@@ -92,7 +92,7 @@ def make_comparison(
       ]
       for method in methods:
         row = by_place.get((trial.name, t, method))
-        pictures.append(_drawn(row, store) if row else None)
+        pictures.append(_generated(row, store) if row else None)
       sheet.append([None if p is None else _enlarge(p) for p in pictures])
       labels.append(f'T={t} {_shorten(trial.name)}')
   second = 'driver' if cross else 'ground truth'

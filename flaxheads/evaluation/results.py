@@ -19,8 +19,8 @@ class Store:
   """Results, found by fingerprint: numbers and arrays.
 
   The numbers are JSON lines in `results.jsonl`; the arrays of each, features
-  and a few drawn frames, lie in `arrays/`, in an `.npz` file that is written
-  before its line, so that a line without it is no result.
+  and a few generated frames, are an `.npz` file in `arrays/`, written before
+  its line: a line without it is no result.
   """
 
   def __init__(self, folder: Path):
@@ -113,7 +113,7 @@ def mean_or_none(values) -> float | None:
 
 
 def draw_people(count: int, seed=0, num_resamples=NUM_RESAMPLES) -> np.ndarray:
-  """Who is in each resample: int [R, count], drawn with replacement."""
+  """Who is in each resample: int [R, count], sampled with replacement."""
   rng = np.random.default_rng(seed)
   return rng.integers(0, count, (num_resamples, count))
 
@@ -139,7 +139,7 @@ def bootstrap_mean(values, seed=0, num_resamples=NUM_RESAMPLES) -> Estimate:
   Args:
     values: one number a person; None and NaN are left out.
     seed: of numpy's generator.
-    num_resamples: how often people are drawn anew, with replacement.
+    num_resamples: how often people are resampled, with replacement.
 
   Returns:
     Estimate.

@@ -1,4 +1,4 @@
-"""Which frames of a clip are support and which are held out."""
+"""Which frames of a clip are support and which are for testing."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ class ClipSplit(NamedTuple):
 
   Attributes:
     support: int [P], the pool that the T support frames are taken from.
-    test: int [N], held out.
+    test: int [N], of the test frames.
   """
 
   support: np.ndarray
@@ -27,12 +27,12 @@ def spread_evenly(pool, count: int) -> np.ndarray:
 
 
 def split_clip(num_frames, how, num_test_frames=32, seed=0) -> ClipSplit:
-  """Divides a clip into support pool and held-out frames.
+  """Divides a clip into support pool and test frames.
 
   Args:
     num_frames: F, at least 2.
-    how: 'halves': the second half of the clip is held out, so that a test
-      frame is as far from the support as the clip allows. 'spread': held-out
+    how: 'halves': the second half of the clip is for testing, so that a test
+      frame is as far from the support as the clip allows. 'spread': test
       frames lie between support frames, one at random in each of N equal
       parts of the clip; neighbours in time are alike, which flatters copying.
     num_test_frames: N at most; never more than half of the clip.
@@ -49,7 +49,7 @@ def split_clip(num_frames, how, num_test_frames=32, seed=0) -> ClipSplit:
   if num_frames < 2:
     raise UserError(
       f'a clip of {num_frames} frame cannot be split into support and'
-      ' held-out frames; at least 2 are needed'
+      ' test frames; at least 2 are needed'
     )
   frames = np.arange(num_frames)
   half = num_frames // 2

@@ -69,7 +69,7 @@ def write_study(
     path: of the HTML file; it appears whole or not at all.
     rounds: of `study.choose`.
     trials: those that were evaluated.
-    store: that holds the drawn frames.
+    store: that holds the generated frames.
     seal: signs each picture.
   """
   by_name = {trial.name: trial for trial in trials}
@@ -79,8 +79,8 @@ def write_study(
       described.append([])
       for triplet in questions:
         trial = by_name[triplet.row['person']]
-        drawn = store.arrays(triplet.row)['frames']
-        picture = study.make_picture(triplet, trial, drawn)
+        generated = store.arrays(triplet.row)['frames']
+        picture = study.make_picture(triplet, trial, generated)
         name = f'triplet-{triplet.id}.jpg'
         encoded = _encode(picture, name, Path(folder), seal)
         described[-1].append(_describe(triplet, encoded))

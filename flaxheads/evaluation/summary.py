@@ -81,10 +81,12 @@ def order(keys) -> list[str]:
   return sorted(keys, key=lambda key: (names.index(split_name(key)[0]), key))
 
 
-def _compare_sets(drawn, real, seed) -> dict[str, dict]:
+def _compare_sets(generated, real, seed) -> dict[str, dict]:
   """FID and KID of features of each person, [F_p, D] each."""
-  distance = fid.feature_distance(np.concatenate(drawn), np.concatenate(real))
-  sums, count = kid.kernel_sums(drawn, real), len(drawn)
+  distance = fid.feature_distance(
+    np.concatenate(generated), np.concatenate(real)
+  )
+  sums, count = kid.kernel_sums(generated, real), len(generated)
   # As numbers of draws: the KID of a resample is a sum over pairs of people.
   people = results.draw_people(count, seed)
   draws = np.stack([np.bincount(p, minlength=count) for p in people])
@@ -114,12 +116,12 @@ def _features(row, arrays) -> dict[str, np.ndarray]:
 
 
 def _set_distances(members, real, arrays, seed) -> dict[str, dict]:
-  drawn = [_features(row, arrays) for row in members]
+  generated = [_features(row, arrays) for row in members]
   distances = {}
-  for mark in drawn[0]:
+  for mark in generated[0]:
     pairs = [
       (features[mark], real[row['person']][mark])
-      for row, features in zip(members, drawn, strict=True)
+      for row, features in zip(members, generated, strict=True)
     ]
     if sum(len(x) for x, _ in pairs) < 2:
       continue

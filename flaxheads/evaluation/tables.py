@@ -17,15 +17,15 @@ from flaxheads.evaluation.summary import (
 _OF_REAL = ('nme', 'failure_rate', 'flicker', 'realism')
 _SMALL = '*'
 _STAND_IN = (
-  'no CSIM, but the cosine of what a small network that stands in for ArcFace'
+  'no CSIM, but the cosine of what a small proxy of ArcFace'
   ' makes of frames where a face is found; it compares the methods of this'
   ' table and nothing else'
 )
 
 MEANINGS = {
   'fid': (
-    'distance of the Inception features of all drawn frames of all people from'
-    ' those of the real held-out frames. An asterisk marks sets with no more'
+    'distance of the Inception features of all generated frames of all people'
+    ' from those of the real test frames. An asterisk marks sets with no more'
     ' pictures than features have dimensions (2048): their covariance is'
     ' singular and the value biased upwards; compare it at equal numbers of'
     ' pictures alone. No interval, because resamples would be biased further'
@@ -44,27 +44,27 @@ MEANINGS = {
   'psnr': 'against the true frame',
   'psnr_face': 'the same in the convex hull of the landmarks alone',
   'nme': (
-    'mean distance of the points detected in a drawn frame from those that were'
-    ' asked for, over the distance of the outer eye corners. The error of the'
+    'mean distance of the points detected in a generated frame from those that'
+    ' were asked for, over the distance of the outer eye corners. The error of the'
     ' detector itself for a face is part of it; the real frames show how much'
   ),
   'akd': (
-    'mean distance of the points detected in a drawn frame from those detected'
-    ' in the true frame, over the distance of the outer eye corners of the'
+    'mean distance of the points detected in a generated frame from those'
+    ' detected in the true frame, over the distance of the outer eye corners of the'
     ' truth. The same detector looks at both, so its bias for a face cancels.'
     ' Frames count where both have a face'
   ),
   'failure_rate': (
-    'share of drawn frames in which no face is found. Landmark errors leave'
+    'share of generated frames in which no face is found. Landmark errors leave'
     ' them out: read them together'
   ),
   'flicker': (
-    'mean change of the face from one held-out frame to the next that the'
+    'mean change of the face from one test frame to the next that the'
     ' motion of the landmarks does not explain, in % of the range'
   ),
   'realism': (
     'score of the discriminator of the model, which knows the person from the'
-    ' held-out frames. It has no unit, and it taught the model: compare it'
+    ' test frames. It has no unit, and it taught the model: compare it'
     ' under one model alone'
   ),
 }
@@ -144,13 +144,13 @@ def _header(key):
 
 def _body(summary, columns) -> list[list[str]]:
   """A line for each method, T after T, the real frames last."""
-  drawn = [entry for entry in summary if entry['method'] != REAL]
+  generated = [entry for entry in summary if entry['method'] != REAL]
   lines = [
     [
       f'{method_title(entry["method"])} ({entry["num_shots"]})',
       *(write_cell(key, entry.get(key)) for key in columns),
     ]
-    for entry in sorted(drawn, key=lambda entry: entry['num_shots'])
+    for entry in sorted(generated, key=lambda entry: entry['num_shots'])
   ]
   for entry in summary:
     own = [key for key in columns if split_name(key)[0] in _OF_REAL]

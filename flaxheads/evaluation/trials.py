@@ -44,7 +44,7 @@ def make_trial(
     person: the whole clip.
     num_shots: each T.
     how: 'halves' or 'spread'; see flaxheads.evaluation.splits.
-    num_test_frames: at most so many are held out.
+    num_test_frames: at most so many are for testing.
     seed: of the split.
 
   Returns:
@@ -58,7 +58,7 @@ def make_trial(
   if len(person.frames) < 2:
     raise UserError(
       f'{person.name}: {len(person.frames)} frame cannot be both support'
-      ' and held out; a clip of at least 2 is needed'
+      ' and testing; a clip of at least 2 is needed'
     )
   split = splits.split_clip(len(person.frames), how, num_test_frames, seed)
   support = {t: splits.choose_support(split, t, person.name) for t in num_shots}

@@ -118,9 +118,9 @@ def kernel_sums(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> KernelSums:
 
 
 def resampled_kernel_distance(sums: KernelSums, counts) -> np.ndarray:
-  """The KID where each group counts as often as it was drawn.
+  """The KID where each group counts as often as it was sampled.
 
-  A picture is never compared with itself, however often its group was drawn:
+  A picture is never compared with itself, however often its group was sampled:
   such pairs would push the KID of every resample upwards.
 
   Args:

@@ -130,7 +130,7 @@ def keypoint_distance(found, found_in_truth, truth) -> np.ndarray:
   of `detected_landmark_error`, cancels.
 
   Args:
-    found: float [F, 68, 2] of `detect_points` in drawn frames.
+    found: float [F, 68, 2] of `detect_points` in generated frames.
     found_in_truth: the same in the true frames.
     truth: float [F, 68, 2], the points of the true frames, for the scale.
 

@@ -1,11 +1,11 @@
-"""Instruments without a trained network, whose answers are known."""
+"""Evaluators without a trained network, whose answers are known."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from flaxheads.baselines.nearest import nearest
-from flaxheads.evaluation.instruments import Critic, Detection, Instruments
+from flaxheads.evaluation.evaluators import Critic, Detection, Evaluators
 from flaxheads.metrics.networks import MetricNetwork
 
 
@@ -71,8 +71,8 @@ def detection(find):
 
 
 def everything(find, **marks):
-  """All instruments; `marks` are of the networks, by name."""
-  return Instruments(
+  """All evaluators; `marks` are of the networks, by name."""
+  return Evaluators(
     detection(find),
     inception(marks.get('inception', '')),
     arcface(marks.get('arcface', '')),

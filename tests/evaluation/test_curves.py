@@ -7,7 +7,7 @@ import numpy as np
 from flaxheads import pages
 from flaxheads.baselines.nearest import nearest
 from flaxheads.evaluation import curves, protocol, results, trials
-from flaxheads.evaluation.protocol import Drawn, Method
+from flaxheads.evaluation.protocol import Generated, Method
 from tests.faces import make_person
 
 
@@ -115,7 +115,7 @@ def test_a_curve_stays_with_its_result(tmp_path):
 
   def render(*given):
     calls.append(given)
-    return Drawn(nearest(*given), curve)
+    return Generated(nearest(*given), curve)
 
   methods = [Method('curved', render), Method('nearest', nearest)]
   for _ in range(2):  # the second time from the store

@@ -1,10 +1,10 @@
-"""Drawn frames are measured by instruments whose answers are known."""
+"""Generated frames are measured by evaluators whose answers are known."""
 
 import numpy as np
 import pytest
 
 from flaxheads.evaluation import measure, protocol, results, trials
-from flaxheads.evaluation.instruments import Instruments
+from flaxheads.evaluation.evaluators import Evaluators
 from flaxheads.evaluation.measure import Target, Truth
 from flaxheads.evaluation.protocol import Method
 from flaxheads.metrics import identity, networks
@@ -36,14 +36,14 @@ def _drawn(trial, seed=9):
   return rng.integers(0, 256, shape, np.uint8)
 
 
-def _measure(frames, trial, instruments, driver=None):
+def _measure(frames, trial, evaluators, driver=None):
   points = trial.points[trial.test][: len(frames)]
   target = Target(points, driver)
-  truth = Truth(trial, instruments)
-  return measure.measure(frames, truth, target, trial.support[2], instruments)
+  truth = Truth(trial, evaluators)
+  return measure.measure(frames, truth, target, trial.support[2], evaluators)
 
 
-def test_every_instrument_is_asked_once_for_all(trial):
+def test_every_evaluator_is_asked_once_for_all(trial):
   frames = _drawn(trial)
   found = _measure(frames, trial, stubs.everything(_finds))
   real = trial.frames[trial.test]
@@ -69,9 +69,9 @@ def _csim(a, b, points, others):
 
 
 def test_csim_is_with_the_true_frame_and_counts_faces_alone(trial):
-  frames, instruments = _drawn(trial), stubs.everything(_finds)
+  frames, evaluators = _drawn(trial), stubs.everything(_finds)
   frames[1] = 0  # no face is found there
-  found = _measure(frames, trial, instruments).values
+  found = _measure(frames, trial, evaluators).values
   kept = [0, 2, 3, 4]
   points = np.stack([face_points(SIZE)] * 4)
   real = trial.frames[trial.test]
@@ -79,7 +79,7 @@ def test_csim_is_with_the_true_frame_and_counts_faces_alone(trial):
   np.testing.assert_allclose(found['csim'], wanted, rtol=1e-5)
   np.testing.assert_allclose(found['failure_rate'], 1 / 5)
   # Without a detector faces are aligned by the points that were asked for.
-  blind = Instruments(arcface=stubs.arcface())
+  blind = Evaluators(arcface=stubs.arcface())
   asked = trial.points[trial.test]
   found = _measure(frames, trial, blind).values
   wanted = _csim(frames, real, asked, asked).mean()
@@ -114,14 +114,14 @@ def test_untrusted_weights_have_marked_names(trial):
     'arcface': networks.UNVERIFIED,
     'lpips': networks.RANDOM,
   }
-  instruments = stubs.everything(_finds, **marks)
-  found = _measure(_drawn(trial), trial, instruments)
+  evaluators = stubs.everything(_finds, **marks)
+  found = _measure(_drawn(trial), trial, evaluators)
   assert {'csim_unverified_weights', 'lpips_random_weights'} <= set(
     found.values
   )
   assert not {'csim', 'lpips'} & set(found.values)
   assert set(found.arrays) == {'inception_random_weights'}
-  assert instruments.warnings == ['arcface_r50: unverified weights']
+  assert evaluators.warnings == ['arcface_r50: unverified weights']
 
 
 def test_truth_is_looked_at_once(trial):
@@ -131,20 +131,20 @@ def test_truth_is_looked_at_once(trial):
     calls.append(picture)
     return _finds(picture)
 
-  instruments = stubs.everything(find)
-  truth = Truth(trial, instruments)
+  evaluators = stubs.everything(find)
+  truth = Truth(trial, evaluators)
   for _ in range(3):
     target = Target(trial.points[trial.test])
-    measure.measure(_drawn(trial), truth, target, trial.support[2], instruments)
+    measure.measure(_drawn(trial), truth, target, trial.support[2], evaluators)
   assert len(calls) == len(trial.frames) + 3 * 5
 
 
 @pytest.mark.parametrize('size', [1, 3, 64])
 def test_results_do_not_depend_on_the_batch(size, trial, monkeypatch):
-  frames, instruments = _drawn(trial), stubs.everything(_finds)
-  whole = _measure(frames, trial, instruments)
+  frames, evaluators = _drawn(trial), stubs.everything(_finds)
+  whole = _measure(frames, trial, evaluators)
   monkeypatch.setattr(networks, 'BATCH_SIZE', size)
-  parts = _measure(frames, trial, instruments)
+  parts = _measure(frames, trial, evaluators)
   for name, value in whole.values.items():
     np.testing.assert_allclose(parts.values[name], value, rtol=1e-6)
   np.testing.assert_allclose(
@@ -160,10 +160,10 @@ def test_other_weights_are_measured_again(name, tmp_path, trial):
     calls.append(1)
     return np.zeros((len(drivers.points), SIZE, SIZE, 3), np.uint8)
 
-  def run(instruments):
+  def run(evaluators):
     store = results.Store(tmp_path)
     made = Method('black', render)
-    return protocol.evaluate([trial], [made], (2,), store, instruments)
+    return protocol.evaluate([trial], [made], (2,), store, evaluators)
 
   first = stubs.everything(_finds)
   rows = run(first)

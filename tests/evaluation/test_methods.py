@@ -11,7 +11,7 @@ from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError
 from flaxheads.evaluation import methods
-from flaxheads.evaluation.protocol import Drawn, Drivers
+from flaxheads.evaluation.protocol import Drivers, Generated
 from flaxheads.fewshot import Validator
 
 
@@ -113,7 +113,7 @@ def test_the_models_methods_make_a_person_and_animate_it(monkeypatch):
   assert ff.render('frames', 'points', drivers) == (
     'animated', ('ff', 'model', 'frames', 'points'), 'drivers',
   )  # fmt: skip
-  assert ft.render('frames', 'points', drivers) == Drawn(
+  assert ft.render('frames', 'points', drivers) == Generated(
     ('animated', tuned, 'drivers'), {'kept': 3}
   )
   assert given == [('model', 'frames', 'points', config, 5, validator)]

@@ -7,7 +7,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from flaxheads.evaluation import protocol, results, splits, summary, trials
-from flaxheads.evaluation.instruments import marked_name
+from flaxheads.evaluation.evaluators import marked_name
 from flaxheads.evaluation.measure import Target, Truth, measure
 from flaxheads.evaluation.protocol import Method
 from flaxheads.metrics import fid, identity, image, kid, networks, statistics
@@ -33,10 +33,10 @@ def _drawn(seed=9):
   return rng.integers(0, 256, (5, SIZE, SIZE, 3), np.uint8)
 
 
-def _measure(frames, trial, instruments=None):
-  instruments = instruments or stubs.everything(_finds)
-  truth, target = Truth(trial, instruments), Target(trial.points[trial.test])
-  return measure(frames, truth, target, trial.support[2], instruments)
+def _measure(frames, trial, evaluators=None):
+  evaluators = evaluators or stubs.everything(_finds)
+  truth, target = Truth(trial, evaluators), Target(trial.points[trial.test])
+  return measure(frames, truth, target, trial.support[2], evaluators)
 
 
 def _seen(frames):
@@ -210,12 +210,12 @@ def test_metric_mistake_14_results_of_other_weights(trial, tmp_path):
     return _drawn()[: len(drivers.points)]
 
   for digest in ('one', 'other', 'one'):
-    instruments = stubs.everything(_finds)._replace(
+    evaluators = stubs.everything(_finds)._replace(
       lpips=stubs.lpips('', digest)
     )
     store = results.Store(tmp_path)
     method = Method('noise', render)
-    protocol.evaluate([trial], [method], (2,), store, instruments)
+    protocol.evaluate([trial], [method], (2,), store, evaluators)
   assert len(calls) == 2
 
 

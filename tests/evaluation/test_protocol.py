@@ -7,7 +7,7 @@ import pytest
 
 from flaxheads.errors import UserError
 from flaxheads.evaluation import protocol, results, splits, trials
-from flaxheads.evaluation.instruments import Detection, Instruments
+from flaxheads.evaluation.evaluators import Detection, Evaluators
 from flaxheads.evaluation.protocol import Method
 from flaxheads.metrics import image as image_metrics
 from tests.faces import make_person
@@ -42,7 +42,7 @@ def _evaluate(people, methods, num_shots, folder, detection=None, **kwargs):
     methods,
     num_shots,
     results.Store(folder),
-    Instruments(detection),
+    Evaluators(detection),
     **kwargs,
   )
   return [row for row in rows if row['method'] != protocol.REAL]
@@ -59,7 +59,7 @@ def _find(rows, **wanted):
 
 
 @pytest.mark.parametrize('how', splits.SPLITS)
-def test_no_method_sees_a_held_out_frame(how, tmp_path):
+def test_no_method_sees_a_test_frame(how, tmp_path):
   method = Copying()
   everybody = _trials(how=how)
   _evaluate(everybody, [Method('copy', method)], SHOTS, tmp_path)
@@ -67,10 +67,10 @@ def test_no_method_sees_a_held_out_frame(how, tmp_path):
   for i, (frames, points, drivers) in enumerate(method.calls):
     trial = everybody[i // len(SHOTS)]
     person = make_person(trial.name, seed=i // len(SHOTS))
-    held_out = trial.frames[trial.test]
+    test_frames = trial.frames[trial.test]
     assert len(frames) == len(points) == SHOTS[i % len(SHOTS)]
     for frame, face in zip(frames, points, strict=True):
-      assert not (held_out == frame).all((1, 2, 3)).any()
+      assert not (test_frames == frame).all((1, 2, 3)).any()
       # Frames and points still belong together.
       index = int((person.frames == frame).all((1, 2, 3)).argmax())
       np.testing.assert_array_equal(face, person.points[index])
@@ -134,7 +134,7 @@ def test_landmark_error_failures_and_floor(tmp_path):
     [Method('grey', lambda *_: frames)],
     (1,),
     results.Store(tmp_path),
-    Instruments(Detection('fake', detect)),
+    Evaluators(Detection('fake', detect)),
   )
   row = _find(rows, method='grey')
   np.testing.assert_allclose(row['failure_rate'], 1 / 5)

@@ -7,7 +7,7 @@ from flaxheads.baselines.nearest import nearest
 from flaxheads.baselines.warp import warp
 from flaxheads.data.face_clips import load_face_clip
 from flaxheads.evaluation import protocol, results
-from flaxheads.evaluation.instruments import Detection, Instruments
+from flaxheads.evaluation.evaluators import Detection, Evaluators
 from flaxheads.evaluation.protocol import Method
 from flaxheads.evaluation.trials import Person, make_trials
 from flaxheads.landmarks.detect import DETECTOR, make_detector
@@ -25,7 +25,7 @@ def rows(real_clips, tmp_path_factory):
     [Method('nearest', nearest), Method('warp', warp)],
     (1, 8),
     results.Store(tmp_path_factory.mktemp('real')),
-    Instruments(Detection(DETECTOR, detector)),
+    Evaluators(Detection(DETECTOR, detector)),
   )
   return {(row['method'], row['num_shots']): row for row in made}
 

@@ -1,4 +1,4 @@
-"""Support and held-out frames never meet, and are spread over the clip."""
+"""Support and test frames never meet, and are spread over the clip."""
 
 import numpy as np
 import pytest

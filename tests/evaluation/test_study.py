@@ -40,7 +40,7 @@ def test_questions_are_fair(rounds, evaluated):
   assert len(rounds) == 12  # of 4 groups and 3 kept frames
   questions = sum(rounds, [])
   assert len({t.id for t in questions}) == len(questions) == 48
-  names = {f'p{i}' for i in range(4)}  # one person has 8 held-out frames
+  names = {f'p{i}' for i in range(4)}  # one person has 8 test frames
   for asked in rounds:
     assert {t.row['person'] for t in asked} == names
     assert len({t.group for t in asked}) == 4

@@ -1,7 +1,7 @@
 """What pictures are measured with: a detector, networks, a discriminator.
 
 All but the detector come with weights that others trained. Where these are
-missing their metrics are absent, and `Instruments.absent` says so in words.
+missing their metrics are absent, and `Evaluators.absent` says so in words.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ class Critic(NamedTuple):
   score: Callable[[Any, np.ndarray, np.ndarray], np.ndarray]
 
 
-class Instruments(NamedTuple):
+class Evaluators(NamedTuple):
   """What there is to measure with; None: not there.
 
   Attributes:
@@ -85,7 +85,7 @@ class Instruments(NamedTuple):
     }
 
 
-NO_INSTRUMENTS = Instruments()
+NO_EVALUATORS = Evaluators()
 
 
 def marked_name(metric: str, network) -> str:
@@ -163,7 +163,7 @@ def make_critic(model, digest: str) -> tuple[Critic | None, str]:
   """The model's own discriminator as a judge.
 
   r = V(x, y)^T (w0 + ê) + b (Zakharov et al. 2019, section 3.2), where ê, the
-  mean of E over the person's held-out real frames, stands for the row W_i of
+  mean of E over the person's real test frames, stands for the row W_i of
   a person without one. The judge of a person is the same for all methods and
   all T, and for the real frames.
 
@@ -186,16 +186,16 @@ def make_critic(model, digest: str) -> tuple[Critic | None, str]:
   return Critic(digest, *fewshot.make_realism_scorer(model)), ''
 
 
-def make_validator(model, instruments: Instruments):
-  """What fine-tuning looks at its held-out support frames with: the same.
+def make_validator(model, evaluators: Evaluators):
+  """What fine-tuning validates with: the same networks.
 
   The detector, and ArcFace, unless its weights are random or stand in for it;
-  else the model's own embedder does. The evaluation's held-out frames are never
+  else the model's own embedder does. The evaluation's test frames are never
   among those.
 
   Args:
     model: of flaxheads.fewshot.load_model.
-    instruments: what there is.
+    evaluators: what there is.
 
   Returns:
     flaxheads.fewshot.Validator.
@@ -203,7 +203,7 @@ def make_validator(model, instruments: Instruments):
   from flaxheads.fewshot import validator
   from flaxheads.metrics import networks
 
-  arcface = instruments.arcface
+  arcface = evaluators.arcface
   if arcface and arcface.mark in (networks.RANDOM, networks.STAND_IN):
     arcface = None
-  return validator.assemble(model, instruments.detection, arcface)
+  return validator.assemble(model, evaluators.detection, arcface)
