@@ -101,7 +101,7 @@ def _find(kind: str) -> str | None:
   from flaxheads.weights import store
 
   for name in KINDS[kind][0]:
-    if name == store.STAND_IN:
+    if name == store.PROXY:
       continue  # used where a flag names its file, never unasked
     if store.default_path(name).is_file():
       return str(store.default_path(name))
@@ -204,6 +204,6 @@ def make_validator(model, evaluators: Evaluators):
   from flaxheads.metrics import networks
 
   arcface = evaluators.arcface
-  if arcface and arcface.mark in (networks.RANDOM, networks.STAND_IN):
+  if arcface and arcface.mark in (networks.RANDOM, networks.PROXY):
     arcface = None
   return validator.assemble(model, evaluators.detection, arcface)

@@ -16,7 +16,7 @@ from flaxheads.evaluation.summary import (
 # Of the real frames the other metrics are known beforehand.
 _OF_REAL = ('nme', 'failure_rate', 'flicker', 'realism')
 _SMALL = '*'
-_STAND_IN = (
+_PROXY = (
   'no CSIM, but the cosine of what a small proxy of ArcFace'
   ' makes of frames where a face is found; it compares the methods of this'
   ' table and nothing else'
@@ -45,13 +45,13 @@ MEANINGS = {
   'psnr_face': 'the same in the convex hull of the landmarks alone',
   'nme': (
     'mean distance of the points detected in a generated frame from those that'
-    ' were asked for, over the distance of the outer eye corners. The error of the'
-    ' detector itself for a face is part of it; the real frames show how much'
+    ' were asked for, over the distance of the outer eye corners. It includes'
+    ' the error of the detector itself, which the row of real frames shows'
   ),
   'akd': (
     'mean distance of the points detected in a generated frame from those'
-    ' detected in the true frame, over the distance of the outer eye corners of the'
-    ' truth. The same detector looks at both, so its bias for a face cancels.'
+    ' detected in the true frame, over the distance of the outer eye corners of'
+    ' the truth. Both come from one detector, so its bias for a face cancels.'
     ' Frames count where both have a face'
   ),
   'failure_rate': (
@@ -168,8 +168,8 @@ def _notes(columns, cross=False) -> list[str]:
     name, mark = split_name(key)
     more = _CSIM_OF[cross] if name == 'csim' else ''
     meaning = MEANINGS[name]
-    if name == 'csim' and mark.startswith('stand-in'):
-      meaning = _STAND_IN
+    if name == 'csim' and mark.startswith('proxy'):
+      meaning = _PROXY
     notes.append(f'{find_metric(key).label}: {meaning}{more}.')
   return notes
 

@@ -133,7 +133,7 @@ def contrast(embeddings, temperature: float) -> Terms:
 
 
 def _init_params(key):
-  network = pretrained.make_network(store.STAND_IN)
+  network = pretrained.make_network(store.PROXY)
   size = identity.ALIGNED_SIZE
   return network.init(key, jnp.zeros((1, size, size, 3)))['params']
 
@@ -214,7 +214,7 @@ def _make_preview(network, batch: Batch):
 
 def make_recipe(config: FaceIdentityConfig) -> Recipe:
   """What the loop trains."""
-  network = pretrained.make_network(store.STAND_IN)
+  network = pretrained.make_network(store.PROXY)
 
   def init():
     params = _init_params(jax.random.key(config.seed))

@@ -16,7 +16,7 @@ def check_output(output: str, dtype: str) -> None:
     raise UserError(f'--output={output}: is a folder; name a file')
   if os.path.isfile(output):
     found = tensors.read_metadata(output)
-    wanted = {'network': store.STAND_IN, 'verified_by': store.TRAINED}
+    wanted = {'network': store.PROXY, 'verified_by': store.TRAINED}
     if any(found.get(key) != value for key, value in wanted.items()):
       raise UserError(
         f'{output}: holds other tensors; give the name of a new file, or of a '
@@ -30,11 +30,11 @@ def export(output: str, config, state, dtype: str) -> str:
   step, dataset = int(state.step), config.data.dataset
   store.save(
     output,
-    store.STAND_IN,
+    store.PROXY,
     state.params,
     convention.ARCFACE,
     source=f'{dataset} in {step} steps',
     verified_by=store.TRAINED,
     licence='that of the data',
   )
-  return f'{store.STAND_IN} after {step} steps on {dataset}'
+  return f'{store.PROXY} after {step} steps on {dataset}'

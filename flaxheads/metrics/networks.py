@@ -18,7 +18,7 @@ from flaxheads.weights import store
 BATCH_SIZE = 16
 # Marks of MetricNetwork.
 UNVERIFIED, RANDOM = 'unverified weights', 'random weights'
-STAND_IN = 'proxy weights'
+PROXY = 'proxy weights'
 
 
 class MetricNetwork(NamedTuple):
@@ -109,14 +109,14 @@ def load_network(name: str, path: str | None = None) -> MetricNetwork:
   weights = store.load(path, name, like=pretrained.shapes_of(name))
   warning = mark = ''
   vouched = weights.metadata.get('verified_by')
-  if vouched == store.TRAINED or name == store.STAND_IN:
+  if vouched == store.TRAINED or name == store.PROXY:
     source = weights.metadata.get('source', 'data that it does not name')[:80]
     warning = (
       f'{name}: no network of any publisher, but a small one that was trained'
       f' on {source}; its cosines compare methods of this report alone, and'
       ' are no CSIM'
     )
-    mark = STAND_IN
+    mark = PROXY
   elif vouched != store.PUBLISHER:
     digest = weights.metadata.get('sha256', 'of no known hash')[:64]
     warning = (

@@ -12,7 +12,7 @@ FOLDER_VARIABLE = 'FLAXHEADS_WEIGHTS'
 # Who vouches for the bytes: the hash that their publisher gives, or the user;
 # or they were trained here, to stand in for what a publisher has.
 PUBLISHER, USER, TRAINED = 'publisher', 'user', 'trained'
-STAND_IN = 'iresnet_small'  # the network that no publisher has weights of
+PROXY = 'iresnet_small'  # the network that no publisher has weights of
 
 
 class Weights(NamedTuple):

@@ -307,10 +307,10 @@ def test_a_few_frames_are_kept_and_made_again_when_lost(tmp_path):
   assert len(method.calls) == 2
 
 
-def test_wrong_drawn_frames_are_a_defect(tmp_path):
+def test_wrong_generated_frames_are_a_defect(tmp_path):
   everybody = _trials(1)
   short = Method('short', lambda *_: np.zeros((5, 16, 16, 3), np.uint8))
-  with pytest.raises(ValueError, match='drawn frames') as caught:
+  with pytest.raises(ValueError, match='generated frames') as caught:
     _evaluate(everybody, [short], (1,), tmp_path)
   assert not isinstance(caught.value, UserError)
 

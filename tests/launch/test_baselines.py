@@ -111,7 +111,7 @@ def test_all_methods_stand_in_one_table(house, things, tmp_path):
   assert 'driven by frames' in ' '.join(report['notes'])
   assert 'trained on synthetic_heads in 2 steps' in warnings
   assert all('csim' not in row for row in drawn)
-  assert all(-1 <= row['csim_stand-in_weights'] <= 1 for row in drawn)
+  assert all(-1 <= row['csim_proxy_weights'] <= 1 for row in drawn)
   assert 'CSIM (proxy weights)' in done.out
   page = (tmp_path / 'report.html').read_text()
   assert 'CSIM (proxy weights): no CSIM, but' in page

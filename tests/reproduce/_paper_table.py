@@ -16,7 +16,7 @@ SYNTHETIC = FOLDER / 'synthetic'
 METHODS = ('nearest', 'warp', 'x2face', 'pix2pixhd', 'ff', 'ft')
 COMPARATORS = ('x2face', 'pix2pixhd')
 _IDENTITY = SYNTHETIC / 'models' / 'identity.safetensors'
-_CSIM = 'csim_stand-in_weights'
+_CSIM = 'csim_proxy_weights'
 
 
 def prepare_synthetic() -> None:
