@@ -73,6 +73,8 @@ def _read_before(path: Path, facts: dict) -> dict:
 
 def main():
   """Measures, and writes report.json and table.md."""
+  if importlib.util.find_spec('tests') is None:
+    raise UserError('the benchmark is in tests/: run it from a clone')
   from flaxheads.data.output_files import atomic_path
   from tests.benchmark import ceilings, sizes, suites, table
 
