@@ -59,7 +59,7 @@ def _config(model):
     return config
   return dataclasses.replace(
     config,
-    min_steps=min(config.min_steps, _NUM_STEPS.value),
+    min_steps=_NUM_STEPS.value,
     max_steps=_NUM_STEPS.value,
   )
 

@@ -14,23 +14,18 @@ MAX_TEST_LINES = 350  # of a module of tests
 MAX_FUNCTION_LINES = 60  # without the docstring; tests are exempt
 # Over a limit today; an entry goes when its module or function is split.
 OVER_A_LIMIT = {
-  'flaxheads/config.py',
   'flaxheads/data/scanned_heads/figure.py:build',
   'flaxheads/data/scanned_heads/identity.py:sample_person',
   'flaxheads/data/scanned_heads/lighting.py:sample_light',
   'flaxheads/data/scanned_heads/render.py',
   'flaxheads/data/scanned_heads/shaders.py',
   'flaxheads/fewshot/composition.py',
-  'flaxheads/fewshot/finetune_step.py:finetune_step',
-  'flaxheads/fewshot/finetuning.py:finetune',
   'flaxheads/landmarks/face_networks.py',
   'flaxheads/landmarks/face_shape.py',
   'flaxheads/landmarks/head_mesh.py',
-  'flaxheads/training/step.py:train_step',
   'flaxheads/web/session.py',
   'launch/app.py',
   'launch/evaluate.py:main',
-  'tests/test_mistakes.py',
 }
 
 # Imports point downwards only. Packages of one line may import one another,

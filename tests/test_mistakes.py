@@ -2,14 +2,14 @@
 
 Numbers 2, 3 and 12 concern the reading of records; their tests are in
 tests/data/test_pipeline.py. Numbers 1, 10 and 15 concern fine-tuning; theirs
-are in tests/fewshot/test_mistakes_of_finetuning.py. Number 14 is in
+are in tests/fewshot/test_mistakes_of_finetuning.py, with that of 20; those of
+17 and 18 in tests/fewshot/test_finetuning.py. Numbers 16 and 19 concern W; see
+tests/training/test_mistakes_of_w.py. Number 14 is in
 tests/training/test_checkpoints.py.
 """
 
 import ast
-import copy
 import functools
-import importlib
 import pathlib
 from types import SimpleNamespace
 
@@ -22,7 +22,6 @@ from flaxheads import config as c
 from flaxheads.data import pixels
 from flaxheads.data.batch import Batch
 from flaxheads.fewshot import finetuning
-from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.models import embedder, perceptual
 from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput
 from flaxheads.models.generator import Generator
@@ -33,7 +32,6 @@ from flaxheads.training import (
   model_inputs,
   objectives,
   parallel,
-  passes,
 )
 from flaxheads.training.state import STATE_SPECS
 from tests import tiny_game
@@ -326,63 +324,3 @@ def test_mistake_13_the_step_draws_on_the_device(experiment):
         assert not name.startswith(
           ('matplotlib', 'cv2', 'PIL', 'flaxheads.landmarks.detect')
         ), f'{path.name} imports {name}'
-
-
-@pytest.mark.parametrize('real_score_only', [True, False])
-def test_mistake_16_w_learns_from_the_score_that_the_config_names(
-  experiment, model, real_score_only
-):
-  config = copy.deepcopy(experiment)
-  config.identity_table.real_score_only = real_score_only
-  batch = tiny_game.make_batch(config, 2)
-  frames = pixels.to_float(batch.frames)
-  y = rasterise_landmarks(batch.points, tiny_game.SIZE)
-  inputs = model_inputs.ModelInputs(
-    frames[:, :-1], y[:, :-1], frames[:, -1], y[:, -1], batch.video_index
-  )
-  vectors = {'discriminator': model.spectral['discriminator']}
-  _, discriminate = passes.forward_passes(
-    config, model.networks, vectors, inputs
-  )
-  trained = {
-    'params': model.params['discriminator'],
-    'rows': np.ones((2, tiny_game.EMBEDDING_SIZE), np.float32),
-  }
-
-  @functools.partial(jax.jit, static_argnums=1)
-  def slope(rows, is_real):
-    def score(rows):
-      given = {**trained, 'rows': rows}
-      return discriminate(given, inputs.target_frame, is_real).score.sum()
-
-    return jax.grad(score)(rows)
-
-  assert np.abs(slope(trained['rows'], True)).max() > 1e-3
-  learns = np.abs(slope(trained['rows'], False)).max() > 1e-3
-  assert learns == (not real_score_only)
-
-
-def test_mistake_16_a_rare_row_moves_as_in_dense_adam():
-  # The whole history, row by row, is in tests/training/test_identity_table.py.
-  settings = {'learning_rate': 2e-4, 'b2': 0.999, 'epsilon': 1e-5}
-  table = identity_table.init_table(jax.random.key(0), 64, 4, 0.1)
-  split, whole = parallel.SHARDED, parallel.REPLICATED
-  update = parallel.pmap(
-    functools.partial(identity_table.update, **settings),
-    parallel.make_mesh(1),
-    in_specs=(STATE_SPECS.table, split, split, whole),
-    out_specs=STATE_SPECS.table,
-  )
-  start = np.array(table.rows[7])
-  gradient, visits = np.ones((1, 4), np.float32), range(5000, 30_000, 5000)
-  for count in visits:
-    index = np.array([7], np.int32)
-    table = update(table, index, gradient, np.int32(count))
-  moved = (start - np.asarray(table.rows[7])) / len(visits)
-  np.testing.assert_allclose(moved, 2e-4 / np.sqrt(1e-3), rtol=0.02)
-
-
-@pytest.mark.parametrize('name', ['voxceleb2_256', 'voxceleb2_256_ff', 'gpu_8'])
-def test_mistake_19_paper_configs_keep_a_video_as_its_row_knows_it(name):
-  augment = importlib.import_module(f'configs.{name}').get_config().augment
-  assert not augment.flip and augment.colour == 0

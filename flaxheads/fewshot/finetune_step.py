@@ -3,27 +3,20 @@
 Zakharov et al. 2019, section 3.4: psi' starts at P ê and w' at w0 + ê.
 """
 
-import dataclasses
-import functools
-import json
 from collections.abc import Callable
-from typing import NamedTuple
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 
-from flaxheads import config as configs
 from flaxheads import networks as nets
 from flaxheads.config import Config
-from flaxheads.data.pixels import to_uint8
 from flaxheads.fewshot.direct import embed_person, without_projection
 from flaxheads.fewshot.model import Model
 from flaxheads.landmarks.rasterise import face_mask
 from flaxheads.models import spectral
 from flaxheads.training import objectives
-from flaxheads.training.content_loss import build_content
 from flaxheads.training.optimizers import adam, apply_gradient
 
 
@@ -119,13 +112,14 @@ def blended_params(state: FinetuneState, blend: float) -> dict:
   return optax.incremental_update(state.average, state.initial, blend)
 
 
-def _generate(networks, vectors, params, landmark_images):
+def generate_frames(networks, vectors, params, landmark_images):
+  """x̂ of one person, [B, H, W, 3], with ψ' in the place of P ê."""
   normal = spectral.normalize(params['generator'], vectors['generator'])
   psi = params['adain_params'][None].repeat(landmark_images.shape[0], 0)
   return nets.generate(networks, normal, landmark_images, psi)
 
 
-def _content(content, params, landmark_images, face_weight):
+def content_of(content, params, landmark_images, face_weight):
   """The content loss, once more within the face where that has a weight."""
   if not face_weight:
     return lambda fake, real: content(params, fake, real)
@@ -138,6 +132,72 @@ def _content(content, params, landmark_images, face_weight):
   return weighed
 
 
+def discriminate(networks, vectors, trained, frames, landmark_images):
+  """D(x, y) of one person, with w' in the place of w0 + W_i."""
+  normal = spectral.normalize(trained['params'], vectors['discriminator'])
+  rows = trained['rows'][None].repeat(frames.shape[0], 0)
+  return nets.discriminate(
+    networks, normal, frames, landmark_images, rows, add_w0=False
+  )
+
+
+def calibrate(
+  state: FinetuneState,
+  frames: jax.Array,
+  landmark_images: jax.Array,
+  *,
+  networks: nets.Networks,
+) -> FinetuneState:
+  """Shifts D's bias b so that these real frames score 0 on average.
+
+  Meta-training knows the score of W_i, and w0 + ê may be hinge units off: real
+  frames beyond the margin would give D no gradient.
+
+  Args:
+    state: before the first step.
+    frames: x, [B, H, W, 3] in [-1, 1].
+    landmark_images: y, [B, H, W, 3] in [-1, 1].
+    networks: Networks.
+  """
+  output = discriminate(
+    networks, state.vectors, state.discriminator, frames, landmark_images
+  )
+  params = dict(state.discriminator['params'])
+  params['b'] = params['b'] - output.score.mean()
+  return state.replace(discriminator={**state.discriminator, 'params': params})
+
+
+def _discriminator_steps(state, frames, first, experiment, discriminate):
+  """D's updates, always on the same x̂; `first` has the first gradient."""
+  trained, optimizer_state = state.discriminator, state.discriminator_optimizer
+  gradient = first.discriminator
+  for update in range(experiment.training.discriminator_updates):
+    if update:
+      gradient = objectives.discriminator_gradients(
+        trained, frames, first.fake, discriminate=discriminate
+      )
+    trained, optimizer_state = apply_gradient(
+      trained,
+      optimizer_state,
+      gradient,
+      adam(experiment.optimizer),
+      experiment.finetune.discriminator_learning_rate,
+    )
+  return trained, optimizer_state
+
+
+def _advance(state: FinetuneState) -> dict:
+  """The vectors of spectral normalisation, one power iteration later."""
+  params = {
+    'generator': state.generator['generator'],
+    'discriminator': state.discriminator['params'],
+  }
+  return {
+    name: spectral.power_iteration(tree, state.vectors[name])
+    for name, tree in params.items()
+  }
+
+
 def finetune_step(
   state: FinetuneState,
   frames: jax.Array,
@@ -148,7 +208,7 @@ def finetune_step(
   networks: nets.Networks,
   content: Callable,
 ) -> tuple[FinetuneState, objectives.GeneratorTerms]:
-  """One update of G's side and as many of D's as in meta-training.
+  """One generator step and as many discriminator steps as in meta-training.
 
   Args:
     state: FinetuneState.
@@ -159,24 +219,23 @@ def finetune_step(
     networks: Networks.
     content: from `build_content`.
   """
-  rates, optimizer = experiment.finetune, adam(experiment.optimizer)
+  rates = experiment.finetune
   vectors = state.vectors  # for all passes; the next step has the advanced
 
-  def discriminate(trained, frames, is_real):
-    del is_real  # w' is trained by both scores
-    normal = spectral.normalize(trained['params'], vectors['discriminator'])
-    rows = trained['rows'][None].repeat(frames.shape[0], 0)
-    return nets.discriminate(
-      networks, normal, frames, landmark_images, rows, add_w0=False
-    )
+  def generate(params):
+    return generate_frames(networks, vectors, params, landmark_images), None
 
-  game = objectives.gradients(
+  def score(trained, frames, is_real):
+    del is_real  # w' is trained by both scores
+    return discriminate(networks, vectors, trained, frames, landmark_images)
+
+  first = objectives.gradients(
     state.generator,
     state.discriminator,
     frames,
-    generate=lambda p: (_generate(networks, vectors, p, landmark_images), None),
-    discriminate=discriminate,
-    content=_content(
+    generate=generate,
+    discriminate=score,
+    content=content_of(
       content, content_params, landmark_images, rates.face_weight
     ),
     weights=experiment.loss,  # no rows, no L_MCH: the embedding is fixed
@@ -184,100 +243,22 @@ def finetune_step(
   generator, generator_optimizer = apply_gradient(
     state.generator,
     state.generator_optimizer,
-    game.generator,
-    optimizer,
+    first.generator,
+    adam(experiment.optimizer),
     rates.generator_learning_rate,
   )
-  discriminator, discriminator_optimizer = (
-    state.discriminator,
-    state.discriminator_optimizer,
-  )
-  gradient = game.discriminator
-  for update in range(experiment.training.discriminator_updates):
-    if update:
-      gradient = objectives.discriminator_gradients(
-        discriminator, frames, game.fake, discriminate=discriminate
-      )
-    discriminator, discriminator_optimizer = apply_gradient(
-      discriminator,
-      discriminator_optimizer,
-      gradient,
-      optimizer,
-      rates.discriminator_learning_rate,
-    )
-  average = optax.incremental_update(
-    generator, state.average, 1 - rates.ema_decay
+  discriminator, discriminator_optimizer = _discriminator_steps(
+    state, frames, first, experiment, score
   )
   new_state = FinetuneState(
-    generator,
-    average,
-    state.initial,
-    discriminator,
-    {
-      'generator': spectral.power_iteration(
-        state.generator['generator'], vectors['generator']
-      ),
-      'discriminator': spectral.power_iteration(
-        state.discriminator['params'], vectors['discriminator']
-      ),
-    },
-    generator_optimizer,
-    discriminator_optimizer,
-  )
-  return new_state, game.generator_terms
-
-
-class Programs(NamedTuple):
-  """Jitted functions of (state, frames, landmark_images), [B, H, W, 3] both.
-
-  Attributes:
-    step: returns (FinetuneState, GeneratorTerms).
-    validate: returns the content loss of generated frames, a scalar, and the
-      frames, uint8 [B, H, W, 3].
-  """
-
-  step: Callable
-  validate: Callable
-
-
-@functools.lru_cache(maxsize=8)
-def _build_programs(experiment_json: str) -> Programs:
-  """Jitted functions, kept for the next person of the same experiment."""
-  experiment = configs.from_dict(json.loads(experiment_json))
-  networks = nets.build_networks(experiment.model)
-  content = build_content(experiment)
-  step = jax.jit(
-    functools.partial(
-      finetune_step,
-      experiment=experiment,
-      networks=networks,
-      content=content.apply,
-    )
-  )
-
-  @jax.jit
-  def validate(state, content_params, frames, landmark_images):
-    rates = experiment.finetune
-    params = blended_params(state, rates.blend)
-    fake = _generate(networks, state.vectors, params, landmark_images)
-    face_weight = rates.face_weight
-    loss = _content(content.apply, content_params, landmark_images, face_weight)
-    return loss(fake, frames), to_uint8(fake)
-
-  return Programs(
-    lambda state, frames, landmark_images: step(
-      state, frames, landmark_images, content.params
+    generator=generator,
+    average=optax.incremental_update(
+      generator, state.average, 1 - rates.ema_decay
     ),
-    lambda state, frames, landmark_images: validate(
-      state, content.params, frames, landmark_images
-    ),
+    initial=state.initial,
+    discriminator=discriminator,
+    vectors=_advance(state),
+    generator_optimizer=generator_optimizer,
+    discriminator_optimizer=discriminator_optimizer,
   )
-
-
-def build_programs(experiment: Config) -> Programs:
-  """Jitted functions of an experiment, kept for the next person.
-
-  Args:
-    experiment: of the model, with its fine-tuning settings.
-  """
-  return _build_programs(json.dumps(dataclasses.asdict(experiment)))
+  return new_state, first.generator_terms

@@ -4,6 +4,8 @@ Zakharov et al. 2019, section 3.4; the step is in finetune_step.py.
 """
 
 import dataclasses
+import functools
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,11 +18,8 @@ from flaxheads.data.augment import augment
 from flaxheads.data.pixels import to_float
 from flaxheads.errors import UserError
 from flaxheads.fewshot.direct import DirectPerson, feed_forward
-from flaxheads.fewshot.finetune_step import (
-  blended_params,
-  build_programs,
-  init_finetuning,
-)
+from flaxheads.fewshot.finetune_programs import build_programs
+from flaxheads.fewshot.finetune_step import blended_params, init_finetuning
 from flaxheads.fewshot.model import Model, fold
 from flaxheads.fewshot.validation import (
   NO_VALIDATOR,
@@ -34,6 +33,9 @@ from flaxheads.landmarks.rasterise import rasterise_landmarks
 # Where a face moves its surroundings rarely move with it: a share of the steps
 # alone sees augmented frames, and none is mirrored.
 _AUGMENT = AugmentConfig(flip=False, colour=0.0)
+
+_MIN_FRAMES_TO_VALIDATE = 6
+_MANY_FRAMES = 32  # from here on the number of steps stays
 
 
 class Progress(NamedTuple):
@@ -64,16 +66,21 @@ class Progress(NamedTuple):
 
 
 def _num_validation(num_frames: int, fraction: float) -> int:
-  if num_frames == 1 or not fraction:
+  """No frame of a few can be spared."""
+  if num_frames < _MIN_FRAMES_TO_VALIDATE or not fraction:
     return 0
   return max(1, round(num_frames * fraction))
 
 
 def _split(num_frames: int, num_validation: int, rng):
-  """Indices of the training frames, and of those that are validated."""
-  order = rng.permutation(num_frames)
-  validated = order[:num_validation] if num_validation else order
-  return order[num_validation:], validated
+  """Indices of the training frames, and of those that are validated.
+
+  Frame 0, the portrait, is always a training frame.
+  """
+  if not num_validation:
+    return np.arange(num_frames), np.arange(num_frames)
+  order = 1 + rng.permutation(num_frames - 1)
+  return np.append(order[num_validation:], 0), order[:num_validation]
 
 
 def _epochs(indices, batch_size: int, rng):
@@ -111,11 +118,48 @@ def _is_augmented(step: int, share: float) -> bool:
 
 
 def num_finetuning_steps(num_frames: int, config: FinetuneConfig) -> int:
-  """Steps planned for T frames, some of which are for validation."""
-  num_validation = _num_validation(num_frames, config.holdout_fraction)
-  num_trained = num_frames - num_validation
-  steps = config.num_epochs * -(-num_trained // config.batch_size)
-  return min(max(steps, config.min_steps), config.max_steps)
+  """Steps planned for T frames.
+
+  `min_steps` at T = 1, `max_steps` from T = 32 on, and even in log T between:
+  too few leave an identity gap, too many on a few frames spoil other poses.
+  """
+  share = np.log2(min(num_frames, _MANY_FRAMES)) / np.log2(_MANY_FRAMES)
+  steps = config.min_steps + (config.max_steps - config.min_steps) * share
+  return round(float(steps))
+
+
+def _as_networks_see(frames, points):
+  """Frames and landmark images, each float32 [T, S, S, 3] in [-1, 1]."""
+  x = np.asarray(to_float(jnp.asarray(frames)))
+  y = rasterise_landmarks(jnp.asarray(points), frames.shape[2])
+  return x, np.asarray(y)
+
+
+def _training(programs, state, faces, trained, config, seed):
+  """Yields the calibrated state, then that after every step, endlessly.
+
+  Args:
+    programs: of `build_programs`.
+    state: FinetuneState.
+    faces: frames uint8 [T, S, S, 3] and points [T, 68, 2].
+    trained: indices of the training frames.
+    config: FinetuneConfig.
+    seed: of the order of frames and of augmentation.
+  """
+  frames, points = faces
+  x, y = _as_networks_see(frames, points)
+  rng = np.random.default_rng(seed)
+  batches = _epochs(trained, min(config.batch_size, len(trained)), rng)
+  some = trained[: config.batch_size]
+  state = programs.calibrate(state, x[some], y[some])
+  yield state
+  for step, batch in enumerate(batches, 1):
+    inputs = x[batch], y[batch]
+    if _is_augmented(step, config.move_share):
+      key = jax.random.fold_in(jax.random.key(seed), step)
+      inputs = _augment(frames[batch], points[batch], key)
+    state, _ = programs.step(state, *inputs)
+    yield state
 
 
 def finetune(
@@ -129,10 +173,10 @@ def finetune(
 ) -> DirectPerson:
   """Fine-tunes a model on T frames of one person.
 
-  With T > 1 an eighth of the frames is for validation (ê is the mean over all
-  T). The step with the best validation score is kept (`validation.score`), and
-  fine-tuning stops early when the score improves no more. Without validation
-  frames the last step is kept.
+  With T >= 6 an eighth of the frames, never the first, is for validation. The
+  step with the best validation score (`validation.score`) is chosen, with early
+  stopping, and the person is then fitted again on all T frames for so many
+  steps. With fewer frames nothing is withheld and the last step is kept.
 
   Args:
     model: Model.
@@ -161,51 +205,52 @@ def finetune(
   validator = validator or NO_VALIDATOR
   experiment = dataclasses.replace(model.experiment, finetune=config)
   programs = build_programs(experiment)
-  state = init_finetuning(model, frames, points)
-  rng = np.random.default_rng(seed)
+  initial = init_finetuning(model, frames, points)
   num_validation = _num_validation(len(frames), config.holdout_fraction)
-  trained, validated = _split(len(frames), num_validation, rng)
-  x = np.asarray(to_float(jnp.asarray(frames)))
-  y = np.asarray(
-    rasterise_landmarks(jnp.asarray(points), model.config.image_size)
+  trained, validated = _split(
+    len(frames), num_validation, np.random.default_rng(seed)
   )
-  num_steps = num_finetuning_steps(len(frames), config)
-  batches = _epochs(trained, min(config.batch_size, len(trained)), rng)
   validation = ValidationFrames(validator, frames[validated], points[validated])
   curve = ValidationCurve(config, num_validation, validator)
+  num_steps = num_finetuning_steps(len(frames), config)
 
-  def person():
-    params = blended_params(best, config.blend)
-    return _make_person(model, frames, points, params, best.vectors, curve)
+  def run(trained):
+    faces = (frames, points)
+    return _training(programs, initial, faces, trained, config, seed)
 
-  def validate(step):
-    loss, generated = programs.validate(state, x[validated], y[validated])
-    return validation.measure(step, float(loss), generated)
+  def person(state):
+    params = blended_params(state, config.blend)
+    return _make_person(model, frames, points, params, state.vectors, curve)
 
-  best = state
-  curve.add(validate(0))
-  for step in range(1, num_steps + 1):
-    batch = next(batches)
-    inputs = x[batch], y[batch]
-    if _is_augmented(step, config.move_share):
-      key = jax.random.fold_in(jax.random.key(seed), step)
-      inputs = _augment(frames[batch], points[batch], key)
-    state, _ = programs.step(state, *inputs)
+  x, y = _as_networks_see(frames[validated], points[validated])
+  best = initial
+  for step, state in enumerate(run(trained)):
     if step % config.check_every and step != num_steps:
       continue
-    result = validate(step)
-    if not np.isfinite(result.loss):
-      raise UserError(
-        f'fine-tuning: the loss is {result.loss} at step {step}; lower '
-        '--finetune.generator_learning_rate'
-      )
+    loss, generated = programs.validate(state, x, y)
+    result = validation.measure(step, float(loss), generated)
+    _check_finite(result)
     if curve.add(result):
       best = state
-    if on_progress:
-      on_progress(Progress(result, num_steps, curve.kept.step, person))
-    if step - curve.kept.step >= config.patience * config.check_every:
+    if on_progress and step:
+      kept = curve.kept.step
+      preview = functools.partial(person, best)
+      on_progress(Progress(result, num_steps, kept, preview))
+    waited = step - curve.kept.step
+    if step == num_steps or waited >= config.patience * config.check_every:
       break
-  return person()
+  if num_validation and curve.kept.step:
+    everything = run(np.arange(len(frames)))
+    best = next(itertools.islice(everything, curve.kept.step, None))
+  return person(best)
+
+
+def _check_finite(result: ValidationResult) -> None:
+  if not np.isfinite(result.loss):
+    raise UserError(
+      f'fine-tuning: the loss is {result.loss} at step {result.step}; lower '
+      '--finetune.generator_learning_rate'
+    )
 
 
 def _make_person(model, frames, points, params, vectors, curve) -> DirectPerson:

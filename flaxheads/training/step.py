@@ -145,8 +145,6 @@ def train_step(
   after = _discriminator_steps(config, networks, state, inputs, shared, scale)
 
   # 4. The average that evaluation uses, the power iteration, the metrics.
-  decay = config.training.ema_decay
-  decay = jnp.minimum(decay, (1.0 + state.step) / (10.0 + state.step))
   new_state = TrainState(
     step=state.step + 1,
     params={**generator_params, 'discriminator': after.params},
@@ -156,18 +154,19 @@ def train_step(
     },
     generator_optimizer=generator_optimizer,
     discriminator_optimizer=after.optimizer,
-    ema=optax.incremental_update(generator_params, state.ema, 1 - decay),
+    ema=_average(state, generator_params, config.training.ema_decay),
     table=after.table,
   )
-  metrics = StepMetrics(
-    *shared.terms,
-    _norms(generator_gradient, after, new_state.params),
-    separation.measure(
-      shared.vectors, shared.embedding, rows, inputs.video_index
-    ),
-    scale,
-  )
+  given = shared.vectors, shared.embedding, rows, inputs.video_index
+  norms = _norms(generator_gradient, after, new_state.params)
+  metrics = StepMetrics(*shared.terms, norms, separation.measure(*given), scale)
   return new_state, parallel.mean(metrics)
+
+
+def _average(state, generator_params, decay: float):
+  """The moving average of E and G, which follows faster at the beginning."""
+  decay = jnp.minimum(decay, (1.0 + state.step) / (10.0 + state.step))
+  return optax.incremental_update(generator_params, state.ema, 1 - decay)
 
 
 def _norms(generator_gradient, after: _DiscriminatorSteps, params) -> Norms:

@@ -195,7 +195,7 @@ class Session:
     check_range('steps', num_steps, 1)
     config = self._settings.finetuning
     config = dataclasses.replace(
-      config, min_steps=min(config.min_steps, num_steps), max_steps=num_steps
+      config, min_steps=num_steps, max_steps=num_steps
     )
 
     def show(progress):

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from flaxheads.fewshot import finetune_step
+from flaxheads.fewshot import finetune_programs
 from tests import tiny_game
 
 
@@ -24,4 +24,4 @@ def programs(model):
   experiment = dataclasses.replace(
     model.experiment, finetune=tiny_game.FINETUNING
   )
-  return finetune_step.build_programs(experiment)
+  return finetune_programs.build_programs(experiment)

@@ -11,7 +11,7 @@ from flaxheads.config import FinetuneConfig
 from flaxheads.data.pixels import to_uint8
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.errors import UserError
-from flaxheads.fewshot import finetune_step, finetuning, validation
+from flaxheads.fewshot import finetune_programs, finetuning, validation
 from tests import tiny_game
 from tests.tiny_game import FINETUNING as SETTINGS
 
@@ -22,13 +22,15 @@ def person(model, faces, programs):
 
 
 def test_before_the_first_step_it_is_the_feed_forward_person(
-  model, faces, monkeypatch
+  model, monkeypatch
 ):
+  faces = tiny_game.make_faces(6)
   # Parameters that get worse at every step: the start is kept.
   losses = iter(range(99))
-  fake = finetune_step.Programs(
+  fake = finetune_programs.Programs(
     lambda state, x, y: (jax.tree.map(lambda a: a + 1, state), None),
     lambda state, x, y: (float(next(losses)), None),
+    lambda state, x, y: state,
   )
   monkeypatch.setattr(finetuning, 'build_programs', lambda *_: fake)
   person = fewshot.finetune(model, *faces, SETTINGS)
@@ -97,7 +99,9 @@ class _Recorder:
     self.trained, self.looked_at = [], []
 
   def __call__(self, *_):
-    return finetune_step.Programs(self._step, self._validate)
+    return finetune_programs.Programs(
+      self._step, self._validate, lambda state, x, y: state
+    )
 
   def _step(self, state, x, y):
     self.trained += [frame.tobytes() for frame in x]
@@ -125,8 +129,8 @@ def _record(monkeypatch, model, faces, losses, **settings):
   return recorder, person, progress
 
 
-@pytest.mark.parametrize('num_frames, held_out', [(2, 1), (8, 1), (24, 3)])
-def test_frames_held_out_are_never_trained_on(
+@pytest.mark.parametrize('num_frames, held_out', [(6, 1), (8, 1), (24, 3)])
+def test_the_step_is_chosen_by_frames_that_were_not_trained_on(
   model, monkeypatch, num_frames, held_out
 ):
   faces = tiny_game.make_faces(num_frames)
@@ -174,7 +178,8 @@ def test_one_picture_is_enough(model, monkeypatch):
   assert person.info['steps'] == 4
 
 
-def test_the_best_parameters_are_kept(model, faces, monkeypatch):
+def test_the_best_parameters_are_kept(model, monkeypatch):
+  faces = tiny_game.make_faces(6)
   losses = [5, 4, 1, 3, 2]  # at steps 0, 2, 4, 6, 8
   start = fewshot.feed_forward(model, *faces)
   _, person, progress = _record(
@@ -189,7 +194,8 @@ def test_the_best_parameters_are_kept(model, faces, monkeypatch):
   assert [look.best_step for look in progress] == [2, 4, 4, 4]
 
 
-def test_it_ends_when_nothing_improves(model, faces, monkeypatch):
+def test_it_ends_when_nothing_improves(model, monkeypatch):
+  faces = tiny_game.make_faces(6)
   losses = [5, 4, 6, 6, 6, 6, 6]
   _, person, progress = _record(
     monkeypatch, model, faces, losses, min_steps=99, max_steps=99, patience=3
@@ -205,14 +211,45 @@ def test_a_loss_that_is_not_finite_stops_it(model, faces, monkeypatch):
     )
 
 
-@pytest.mark.parametrize(
-  'num_frames, wanted', [(1, 120), (8, 120), (32, 160), (200, 400)]
-)
-def test_number_of_steps(num_frames, wanted):
-  # 40 epochs over what is not held out, in batches of 8, from 120 to 400:
-  # 32 frames leave 28, 4 batches; 200 leave 175, 22 batches.
-  config = FinetuneConfig(num_epochs=40, min_steps=120, max_steps=400)
-  assert finetuning.num_finetuning_steps(num_frames, config) == wanted
+@pytest.mark.parametrize('num_frames', [1, 2, 5])
+def test_mistake_17_no_frame_of_a_few_is_withheld(
+  model, monkeypatch, num_frames
+):
+  faces = tiny_game.make_faces(num_frames)
+  recorder, person, _ = _record(monkeypatch, model, faces, [1, 2, 3])
+  assert len(set(recorder.trained)) == min(num_frames, 8)
+  assert set(recorder.trained) <= set(recorder.looked_at)
+  assert person.info['steps'] == 4  # the last one
+
+
+def test_mistake_17_the_portrait_is_always_trained_on():
+  for seed in range(50):
+    rng = np.random.default_rng(seed)
+    trained, validated = finetuning._split(8, 4, rng)
+    assert 0 in trained
+    assert sorted([*trained, *validated]) == list(range(8))
+
+
+def test_the_person_is_fitted_again_on_all_frames(model, monkeypatch):
+  faces = tiny_game.make_faces(6)
+  losses = [5, 4, 1, 3, 2]  # at steps 0, 2, 4, 6, 8
+  recorder, person, _ = _record(
+    monkeypatch, model, faces, losses, min_steps=8, max_steps=8
+  )
+  (withheld,) = set(recorder.looked_at)
+  batch = len(recorder.trained) // (8 + 4)
+  first, again = recorder.trained[: 8 * batch], recorder.trained[8 * batch :]
+  assert withheld not in first and withheld in again
+  assert len(set(again)) == 6
+  assert person.info['steps'] == 4
+
+
+def test_mistake_18_the_number_of_steps_follows_the_number_of_frames():
+  config = FinetuneConfig()
+  steps = [finetuning.num_finetuning_steps(t, config) for t in range(1, 65)]
+  assert steps[0] == 125 and steps[31] == 230
+  assert steps[7] == 188  # 125 + 105 * 3 / 5
+  assert steps[:32] == sorted(steps[:32]) and set(steps[31:]) == {230}
 
 
 def test_every_frame_comes_once_in_an_epoch():

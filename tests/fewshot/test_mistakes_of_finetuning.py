@@ -10,7 +10,7 @@ import pytest
 from flaxheads import config as c
 from flaxheads import networks as nets
 from flaxheads.data import pixels
-from flaxheads.fewshot import finetune_step, finetuning
+from flaxheads.fewshot import finetune_programs, finetune_step, finetuning
 from flaxheads.fewshot.direct import embed_person
 from flaxheads.landmarks import detect
 from flaxheads.models import spectral
@@ -134,10 +134,42 @@ def test_mistake_15_finetuning_detects_and_draws_nothing_again(
     steps.append(frames)
     return state, None
 
-  programs = finetune_step.Programs(step, lambda state, x, y: (0.0, None))
+  programs = finetune_programs.Programs(
+    step, lambda state, x, y: (0.0, None), lambda state, x, y: state
+  )
   monkeypatch.setattr(finetuning, 'build_programs', lambda *_: programs)
   settings = c.FinetuneConfig(min_steps=20, max_steps=20, patience=99)
   finetuning.finetune(model, frames, points, settings)
   assert len(steps) == 20
   assert drawn == [3]
   assert not detected
+
+
+def test_mistake_20_real_frames_start_within_the_margin(model):
+  frames, points = tiny_game.make_faces(2)
+  state = finetuning.init_finetuning(model, frames, points)
+  x = pixels.to_float(frames)
+  y = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
+
+  @jax.jit
+  def run(state):
+    networks = model.networks
+    after = finetune_step.calibrate(state, x, y, networks=networks)
+    given = state.vectors, state.discriminator, x, y
+    return after, finetune_step.discriminate(networks, *given).score
+
+  off = state.discriminator['params']['b'] + np.float32(7)
+  params = {**state.discriminator['params'], 'b': off}
+  state = state.replace(discriminator={**state.discriminator, 'params': params})
+  calibrated, before = run(state)
+  _, after = run(calibrated)
+  np.testing.assert_allclose(after, before - before.mean(), atol=1e-4)
+  np.testing.assert_allclose(after.mean(), 0, atol=1e-4)
+  # Nothing else of D has changed.
+  changed = jax.tree.map(
+    lambda a, b: bool(np.any(a != b)),
+    state.discriminator,
+    calibrated.discriminator,
+  )
+  assert changed['params'].pop('b')
+  assert not any(jax.tree.leaves(changed))

@@ -9,7 +9,7 @@ import pytest
 
 from flaxheads import fewshot
 from flaxheads.config import FinetuneConfig
-from flaxheads.fewshot import finetune_step, finetuning
+from flaxheads.fewshot import finetune_programs, finetuning
 from flaxheads.fewshot.direct import embed_person
 from flaxheads.fewshot.validation import ValidationCurve as Curve
 from flaxheads.fewshot.validation import ValidationFrames as Frames
@@ -211,7 +211,9 @@ class _Coded:
     self._losses = iter(enumerate(losses))
 
   def __call__(self, *_):
-    return finetune_step.Programs(self._step, self._validate)
+    return finetune_programs.Programs(
+      self._step, self._validate, lambda state, x, y: state
+    )
 
   def _step(self, state, x, y):
     psi = state.generator['adain_params'] + 1
@@ -255,7 +257,8 @@ def _finetune(monkeypatch, model, faces, errors, **settings):
   return person, np.unique(moved.round(3)).tolist(), progress
 
 
-def test_the_landmark_error_decides_beside_the_loss(monkeypatch, model, faces):
+def test_the_landmark_error_decides_beside_the_loss(monkeypatch, model):
+  faces = tiny_game.make_faces(6)
   # Without it step 6 would be kept, whose loss is the lowest.
   person, moved, progress = _finetune(
     monkeypatch, model, faces, [0.5, 0.1, 0.05, None]
@@ -285,7 +288,8 @@ def test_of_one_picture_the_last_is_kept_and_all_is_told(monkeypatch, model):
   np.testing.assert_allclose(found, [0.1, 0.2, 1.0, 0.3], rtol=1e-5)
 
 
-def test_it_ends_when_the_score_improves_no_more(monkeypatch, model, faces):
+def test_it_ends_when_the_score_improves_no_more(monkeypatch, model):
+  faces = tiny_game.make_faces(6)
   _, moved, progress = _finetune(
     monkeypatch, model, faces, [0.1, 0.02, None, None], patience=1
   )

@@ -134,7 +134,7 @@ CASES = [
   ),
   (
     f'{FINETUNE} --source={{good}}/picture.png --finetune.stesp=3',
-    'finetune.stesp: no such field; there are num_epochs',
+    'finetune.stesp: no such field; there are batch_size',
   ),
   (
     f'{FINETUNE} --source={{good}}/picture.png --model={{bad}}/changed_model',

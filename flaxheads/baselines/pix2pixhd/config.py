@@ -91,15 +91,13 @@ class Pix2pixHDOptimizerConfig(OptimizerConfig):
 class FewShotConfig:
   """Fine-tuning on T frames, at the rates of training.
 
-  Zakharov et al. 2019 fine-tune Pix2pixHD for as many epochs as their own
-  model: 40 (recalled). The other numbers are those of `FinetuneConfig`, so
-  that both take the same steps.
+  As many steps as `FinetuneConfig` takes; Zakharov et al. 2019 fine-tune
+  Pix2pixHD for as many epochs as their own model (recalled).
   """
 
-  num_epochs: int = 40
   batch_size: int = 8
-  min_steps: int = 160
-  max_steps: int = 400
+  min_steps: int = 125
+  max_steps: int = 230
 
   def __post_init__(self):
     for field in dataclasses.fields(self):

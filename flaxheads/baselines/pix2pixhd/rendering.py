@@ -15,17 +15,12 @@ import numpy as np
 from flaxheads.baselines.folder import TrainedBaseline
 from flaxheads.baselines.pix2pixhd import losses, training
 from flaxheads.baselines.pix2pixhd import networks as nets
-from flaxheads.baselines.pix2pixhd.config import FewShotConfig, Pix2pixHDConfig
+from flaxheads.baselines.pix2pixhd.config import Pix2pixHDConfig
 from flaxheads.data.pixels import to_float, to_uint8
+from flaxheads.fewshot.finetuning import num_finetuning_steps
 from flaxheads.landmarks.rasterise import rasterise_landmarks
 
 _BATCH = 8  # drivers at once
-
-
-def num_steps(num_frames: int, config: FewShotConfig) -> int:
-  """Steps of fine-tuning on T frames."""
-  steps = config.num_epochs * -(-num_frames // config.batch_size)
-  return min(max(steps, config.min_steps), config.max_steps)
 
 
 def make_batches(num_frames: int, batch_size: int, rng) -> Iterator:
@@ -71,7 +66,7 @@ def make_finetune(config: Pix2pixHDConfig) -> Callable:
     state = training.init_state(config, params)
     size = min(config.finetune.batch_size, len(x))
     batches = make_batches(len(x), size, np.random.default_rng(seed))
-    for _ in range(num_steps(len(x), config.finetune)):
+    for _ in range(num_finetuning_steps(len(x), config.finetune)):
       batch = next(batches)
       state = step(state, x[batch], y[batch], content.params)
     return state.variables

@@ -1,0 +1,83 @@
+"""Fine-tuning's jitted functions, compiled once for an experiment."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+from flaxheads import config as configs
+from flaxheads import networks as nets
+from flaxheads.config import Config
+from flaxheads.data.pixels import to_uint8
+from flaxheads.fewshot.finetune_step import (
+  blended_params,
+  calibrate,
+  content_of,
+  finetune_step,
+  generate_frames,
+)
+from flaxheads.training.content_loss import build_content
+
+
+class Programs(NamedTuple):
+  """Jitted functions of (state, frames, landmark_images), [B, H, W, 3] both.
+
+  Attributes:
+    step: returns (FinetuneState, GeneratorTerms).
+    validate: returns the content loss of generated frames, a scalar, and the
+      frames, uint8 [B, H, W, 3].
+    calibrate: returns the state before the first step; see `calibrate`.
+  """
+
+  step: Callable
+  validate: Callable
+  calibrate: Callable
+
+
+@functools.lru_cache(maxsize=8)
+def _build_programs(experiment_json: str) -> Programs:
+  """Jitted functions, kept for the next person of the same experiment."""
+  experiment = configs.from_dict(json.loads(experiment_json))
+  networks = nets.build_networks(experiment.model)
+  content = build_content(experiment)
+  step = jax.jit(
+    functools.partial(
+      finetune_step,
+      experiment=experiment,
+      networks=networks,
+      content=content.apply,
+    )
+  )
+
+  @jax.jit
+  def validate(state, content_params, frames, landmark_images):
+    rates = experiment.finetune
+    params = blended_params(state, rates.blend)
+    fake = generate_frames(networks, state.vectors, params, landmark_images)
+    face_weight = rates.face_weight
+    loss = content_of(
+      content.apply, content_params, landmark_images, face_weight
+    )
+    return loss(fake, frames), to_uint8(fake)
+
+  return Programs(
+    lambda state, frames, landmark_images: step(
+      state, frames, landmark_images, content.params
+    ),
+    lambda state, frames, landmark_images: validate(
+      state, content.params, frames, landmark_images
+    ),
+    jax.jit(functools.partial(calibrate, networks=networks)),
+  )
+
+
+def build_programs(experiment: Config) -> Programs:
+  """Jitted functions of an experiment, kept for the next person.
+
+  Args:
+    experiment: of the model, with its fine-tuning settings.
+  """
+  return _build_programs(json.dumps(dataclasses.asdict(experiment)))

@@ -1,0 +1,90 @@
+"""Mistakes in the training of W; the others are in tests/test_mistakes.py."""
+
+import copy
+import functools
+import importlib
+
+import jax
+import numpy as np
+import pytest
+
+from flaxheads.data import pixels
+from flaxheads.landmarks.rasterise import rasterise_landmarks
+from flaxheads.training import (
+  identity_table,
+  model_inputs,
+  parallel,
+  passes,
+)
+from flaxheads.training.state import STATE_SPECS
+from tests import tiny_game
+
+
+@pytest.fixture(scope='module')
+def experiment():
+  return tiny_game.make_config(discriminator_updates=1)
+
+
+@pytest.fixture(scope='module')
+def model(experiment):
+  return tiny_game.make_model(experiment)
+
+
+@pytest.mark.parametrize('real_score_only', [True, False])
+def test_mistake_16_w_learns_from_the_score_that_the_config_names(
+  experiment, model, real_score_only
+):
+  config = copy.deepcopy(experiment)
+  config.identity_table.real_score_only = real_score_only
+  batch = tiny_game.make_batch(config, 2)
+  frames = pixels.to_float(batch.frames)
+  y = rasterise_landmarks(batch.points, tiny_game.SIZE)
+  inputs = model_inputs.ModelInputs(
+    frames[:, :-1], y[:, :-1], frames[:, -1], y[:, -1], batch.video_index
+  )
+  vectors = {'discriminator': model.spectral['discriminator']}
+  _, discriminate = passes.forward_passes(
+    config, model.networks, vectors, inputs
+  )
+  trained = {
+    'params': model.params['discriminator'],
+    'rows': np.ones((2, tiny_game.EMBEDDING_SIZE), np.float32),
+  }
+
+  @functools.partial(jax.jit, static_argnums=1)
+  def slope(rows, is_real):
+    def score(rows):
+      given = {**trained, 'rows': rows}
+      return discriminate(given, inputs.target_frame, is_real).score.sum()
+
+    return jax.grad(score)(rows)
+
+  assert np.abs(slope(trained['rows'], True)).max() > 1e-3
+  learns = np.abs(slope(trained['rows'], False)).max() > 1e-3
+  assert learns == (not real_score_only)
+
+
+def test_mistake_16_a_rare_row_moves_as_in_dense_adam():
+  # The whole history, row by row, is in tests/training/test_identity_table.py.
+  settings = {'learning_rate': 2e-4, 'b2': 0.999, 'epsilon': 1e-5}
+  table = identity_table.init_table(jax.random.key(0), 64, 4, 0.1)
+  split, whole = parallel.SHARDED, parallel.REPLICATED
+  update = parallel.pmap(
+    functools.partial(identity_table.update, **settings),
+    parallel.make_mesh(1),
+    in_specs=(STATE_SPECS.table, split, split, whole),
+    out_specs=STATE_SPECS.table,
+  )
+  start = np.array(table.rows[7])
+  gradient, visits = np.ones((1, 4), np.float32), range(5000, 30_000, 5000)
+  for count in visits:
+    index = np.array([7], np.int32)
+    table = update(table, index, gradient, np.int32(count))
+  moved = (start - np.asarray(table.rows[7])) / len(visits)
+  np.testing.assert_allclose(moved, 2e-4 / np.sqrt(1e-3), rtol=0.02)
+
+
+@pytest.mark.parametrize('name', ['voxceleb2_256', 'voxceleb2_256_ff', 'gpu_8'])
+def test_mistake_19_paper_configs_keep_a_video_as_its_row_knows_it(name):
+  augment = importlib.import_module(f'configs.{name}').get_config().augment
+  assert not augment.flip and augment.colour == 0
