@@ -80,7 +80,6 @@ def check_output(output: Path) -> None:
         f'{named}: several people, several drivers or PNG frames need a folder,'
         ' not an .mp4'
       )
-    rendering.check_video(output)
   elif output.suffix.lower() in EXTENSIONS:
     raise UserError(f'{named}: video is written as MP4; name it ….mp4')
   elif len(given()) == 1:
@@ -93,3 +92,5 @@ def check_output(output: Path) -> None:
       raise UserError(f'{path}: no such file or folder; give one there is')
     if path.resolve().is_relative_to(output.resolve()):
       raise UserError(f'{named}: would overwrite {path}; give another name')
+  if output.suffix.lower() == '.mp4':
+    rendering.check_video(output)

@@ -186,7 +186,7 @@ CASES = [
   (f'{ANIMATE} {VIDEO} --output={{good}}/video.mp4', 'would overwrite'),
   (
     f'{ANIMATE} {VIDEO} --output={{bad}}/text.mp4',
-    'text.mp4: is there, and not by an earlier call',
+    'text.mp4: exists, and no earlier call made it',
   ),
   (f'{FORWARD} {VIDEO} --source={{bad}}/none.png', 'none.png: no such file'),
   (f'{FORWARD} {VIDEO} --source={{good}}/group.png', '2 faces', '--face'),
@@ -249,13 +249,13 @@ CASES = [
   ),
   (
     'finetune --model={good}/model --output={out} --source={good}/picture.png',
-    'picture.png: nobody can be asked',
+    'picture.png: there is no terminal to ask',
     '--confirm_rights',
   ),
   (
     'animate --model={good}/model --output={out} --source={good}/picture.png '
     + VIDEO,
-    'picture.png: nobody can be asked',
+    'picture.png: there is no terminal to ask',
     '--confirm_rights',
   ),
   ('verify', 'no file is given'),

@@ -48,5 +48,5 @@ def test_a_video_that_is_not_ours_stays(things, tmp_path):
     f'--output={output}',
   )
   assert done.code == 2
-  assert 'holiday.mp4: is there, and not by an earlier call' in done.err
+  assert 'holiday.mp4: exists, and no earlier call made it' in done.err
   assert output.read_bytes() == b'of mine'

@@ -135,7 +135,7 @@ def test_ones_own_certificate_signs(things, tmp_path):
 @pytest.mark.parametrize(
   'flags, said',
   [
-    ([OFF], f'{OFF}: not here; what this makes is always marked'),
+    ([OFF], f'{OFF}: not here; files of this command are always marked'),
     (['--signing_cert=a.pem'], 'go together: give both'),
     (['--signing_cert=no.pem', '--signing_key=no.pem'], 'no.pem: cannot be'),
   ],
