@@ -38,6 +38,9 @@ _TONES = (
 )
 _LONG = ('bob02', 'long01', 'ponytail01', 'braid01')
 _SHORT = ('short01', 'short02', 'short03', 'short04')
+# bob02 and short03 cover an eye.
+_LONG_ODDS = (0.16, 0.32, 0.3, 0.22)
+_SHORT_ODDS = (0.34, 0.28, 0.1, 0.28)
 _EYES = ('blue', 'bluegreen', 'brownlight', 'deepblue', 'green', 'grey', 'ice')
 
 
@@ -174,8 +177,8 @@ def _sample_hair(rng, race, masculine, age):
     return '', float(rng.uniform(0.25, high)), colour
   if kind == 'bald':
     return '', 0.0, colour
-  names = _LONG if kind == 'long' else _SHORT
-  return str(rng.choice(names)), cropped, colour
+  names, odds = (_LONG, _LONG_ODDS) if kind == 'long' else (_SHORT, _SHORT_ODDS)
+  return str(rng.choice(names, p=odds)), cropped, colour
 
 
 def _sample_beard(rng, masculine):
@@ -227,7 +230,7 @@ def sample_person(seed: int, index: int, slider_names) -> Person:
   race = rng.dirichlet([0.35, 0.35, 0.6])
   masculine = float(rng.random() < 0.5)
   masculine = abs(masculine - min(abs(rng.normal(0, 0.12)), 0.4))
-  age = float(np.clip(rng.beta(1.0, 1.9), 0, 0.85))
+  age = float(np.clip(rng.beta(1.0, 2.6), 0, 0.85))
   sliders = {
     name: float(np.clip(rng.normal() * _spread(name), -1, 1))
     for name in slider_names
