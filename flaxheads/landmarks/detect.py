@@ -206,6 +206,7 @@ def _turn(image: np.ndarray, upright: list[Detection]) -> list[Detection]:
   """The detections of an image, in the one of four turns that is surest.
 
   The detector also takes faces that hang for upright ones, but less surely.
+  Small turned ones are not looked for: folds of cloth would be taken for faces.
 
   Args:
     image: uint8 [H, W, 3].
@@ -219,6 +220,8 @@ def _turn(image: np.ndarray, upright: list[Detection]) -> list[Detection]:
   squares = [face_finder.whole(image, turns * _QUARTER) for turns in (1, 2, 3)]
   squares += [_scaled(square, 2) for square in squares]
   found = face_finder.search([image] * 6, squares, cv2.BORDER_REPLICATE)
+  least = _SMALL * squares[0].side
+  found = [[d for d in each if d.square.side >= least] for each in found]
   by_turn = [found[i] + found[i + 3] for i in range(3)]
   best = max(by_turn, key=lambda each: max((d.score for d in each), default=0))
   if max((d.score for d in best), default=0) < max(sure, _SURE):
@@ -249,9 +252,16 @@ def _tiles(image, count) -> list[Square]:
   return [Square(x * width, y * height, side) for x in steps for y in steps]
 
 
+def _lies(detection: Detection) -> bool:
+  return abs(np.sin(detection.square.angle)) > np.sin(_QUARTER / 2)
+
+
 def _distinct(detections, scale) -> list[Detection]:
+  """Each face once; one that lies has to be sure, for letters are not."""
   kept = []
   for each in sorted(detections, key=lambda each: -each.score):
+    if each.score < _SURE and _lies(each):
+      continue
     box = _box(each.square)
     if all(overlap(box, _box(other.square)) < 0.3 for other in kept):
       kept.append(each)
