@@ -18,6 +18,7 @@ _QUARTER = np.pi / 2
 # Turned faces have scores of 0.9 once they are upright, and of 0.6 to 0.7
 # before; other things that are taken for faces have at most 0.75.
 _SURE = 0.8
+_SURER = 0.1  # a turn has to be so much surer than the image as it is
 
 # Points of the mesh in the order of layout.py.
 _MESH_TO_68 = np.array(
@@ -220,11 +221,12 @@ def _turn(image: np.ndarray, upright: list[Detection]) -> list[Detection]:
   squares = [face_finder.whole(image, turns * _QUARTER) for turns in (1, 2, 3)]
   squares += [_scaled(square, 2) for square in squares]
   found = face_finder.search([image] * 6, squares, cv2.BORDER_REPLICATE)
-  least = _SMALL * squares[0].side
-  found = [[d for d in each if d.square.side >= least] for each in found]
+  smallest = _SMALL * squares[0].side
+  found = [[d for d in each if d.square.side >= smallest] for each in found]
   by_turn = [found[i] + found[i + 3] for i in range(3)]
   best = max(by_turn, key=lambda each: max((d.score for d in each), default=0))
-  if max((d.score for d in best), default=0) < max(sure, _SURE):
+  least = max(sure + _SURER, _SURE)
+  if max((d.score for d in best), default=0) < least:
     return upright
   return _distinct(best, scale)
 
