@@ -73,11 +73,14 @@ def main():
   check_range('--profile_steps', _PROFILE.value, 0)
   check_range('--num_devices', _DEVICES.value or 1, 1)
   from flaxheads import experiments
+  from flaxheads.data.pipeline import make_source
   from flaxheads.training import parallel
   from flaxheads.training.loop import train
 
   _start_processes(parallel)
   workdir = os.path.expanduser(_WORKDIR.value)
+  data = config.data  # its absence is reported before networks are loaded
+  make_source(data.dataset, data.data_dir, data.split)
   recipe = experiments.make_recipe(config)
   state, scalars = train(
     recipe, config, workdir, _DEVICES.value, _PROFILE.value

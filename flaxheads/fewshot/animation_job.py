@@ -111,9 +111,8 @@ def prepare(
   Raises:
     UserError: an input cannot be read, or the person has no portrait to paste.
   """
-  folder = None
   if not isinstance(person, Person):
-    folder, person = str(person), load_person(os.fspath(person))
+    person = load_person(os.fspath(person))
   if options.paste_back:
     check_portrait(person)
   drivers = [
@@ -130,7 +129,7 @@ def prepare(
   # The curve of fine-tuning is long, and in the report of the person.
   info = {key: value for key, value in person.info.items() if key != 'curve'}
   report = {
-    'person': folder or info.get('source'),
+    'person': person.folder or info.get('source'),
     **info,
     'model_size': person.image_size,
     'pasted_back': options.paste_back,

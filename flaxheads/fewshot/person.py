@@ -47,6 +47,7 @@ class Person(abc.ABC):
     info: how the person was made, JSON values: method, num_shots, model,
       model_sha256; of `flaxheads.make_person` also source, rights, remarks.
     portrait: the whole picture of `frame`, to paste the moving head into.
+    folder: that the person was read from, if any; for reports.
   """
 
   kind: ClassVar[str]
@@ -54,6 +55,7 @@ class Person(abc.ABC):
   support_points: np.ndarray
   info: dict
   portrait: Portrait | None = None
+  folder: str | None = dataclasses.field(default=None, compare=False)
 
   @property
   def image_size(self) -> int:

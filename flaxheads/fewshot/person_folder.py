@@ -71,6 +71,7 @@ def load_person(folder: str) -> Person:
     'support_points': tree['support_points'],
     'info': description.get('info', {}),
     'portrait': portrait,
+    'folder': str(folder),
   }
   return kind.restore(description, {name: tree[name] for name in own}, common)
 

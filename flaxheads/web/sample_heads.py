@@ -13,7 +13,7 @@ from flaxheads.provenance.examine import SYNTHETIC_HEAD
 from flaxheads.provenance.identity import installation
 from flaxheads.provenance.marks import Marks
 
-_SEED, _SIZE, _FPS = 123, 128, 25.0
+_SEED, _SIZE, _FPS = 127, 128, 25.0
 _lock = threading.Lock()
 _rendered = {}  # Samples by folder and numbers
 

@@ -1,13 +1,11 @@
 """The sample heads of the page: nobody has to be asked for them."""
 
 from flaxheads.provenance import rights
-from flaxheads.web import sample_heads
 from flaxheads.web.found_faces import find_faces
 from flaxheads.web.sample_heads import render_samples
 
 
-def test_samples_show_a_face_and_need_no_rights(tmp_path, monkeypatch):
-  monkeypatch.setattr(sample_heads, '_SIZE', 64)  # of which programs are there
+def test_samples_show_a_face_and_need_no_rights(tmp_path):
   told = []
   samples = render_samples(tmp_path, told.append, num_pictures=1, num_frames=2)
   assert len(told) == 2
