@@ -18,7 +18,7 @@ _QUARTER = np.pi / 2
 # Turned faces have scores of 0.9 once they are upright, and of 0.6 to 0.7
 # before; other things that are taken for faces have at most 0.75.
 _SURE = 0.8
-_SURER = 0.1  # a turn has to be so much surer than the image as it is
+_SURER = 0.18  # a turn has to be so much surer than the image as it is
 
 # Points of the mesh in the order of layout.py.
 _MESH_TO_68 = np.array(

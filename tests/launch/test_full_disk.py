@@ -177,6 +177,6 @@ def test_files_appear_together(tmp_path):
     for path in new:
       path.write_text('new')
   assert files_below(tmp_path) == {'a.txt': b'new', 'a.txt.report': b'new'}
-  with pytest.raises(UserError, match='can not write there'):
+  with pytest.raises(UserError, match='cannot be written'):
     with atomic_paths(tmp_path / 'none' / 'a.txt'):
       pass
