@@ -154,7 +154,7 @@ def test_projection_gives_the_adain_parameters(outputs):
 def test_score_is_the_projection(outputs, params):
   rows, found = outputs
   d = params['discriminator']
-  v = np.maximum(found['output'].features[-1], 0).sum((1, 2))
+  v = np.maximum(found['output'].features[-1].sum((1, 2)), 0)
   score = (v * (rows + d['w0'])).sum(-1) + d['b']
   np.testing.assert_allclose(found['output'].score, score, rtol=1e-4)
   bare = (v * rows).sum(-1) + d['b']

@@ -119,7 +119,7 @@ def test_nothing_is_said_of_other_files(tmp_path, clip):
   (tmp_path / 'b.mp4').write_bytes(b'\0' * 5000)
   finding = look(tmp_path / 'b.mp4')
   assert finding.verdict == 'unknown'
-  assert 'b.mp4: not a video' in finding.problem
+  assert 'b.mp4: is not a video' in finding.problem
   assert '\n' not in finding.problem
   with pytest.raises(UserError, match=r'c\.png: cannot be read'):
     look(tmp_path / 'c.png')
@@ -146,7 +146,7 @@ def test_folders_are_walked_and_kept_to(tmp_path, clip):
   assert names == ['b.png', 'deep/a.png']
   (folder / 'empty').mkdir()
   assert len(examine.files_of(folder, links=True)) == 3
-  with pytest.raises(UserError, match='has no image or video'):
+  with pytest.raises(UserError, match='holds no picture or video'):
     examine.files_of(folder / 'empty')
   with pytest.raises(UserError, match='no such file'):
     examine.files_of(folder / 'none')

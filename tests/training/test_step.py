@@ -108,7 +108,12 @@ def test_rows_of_other_videos_do_not_move(after_one, start):
   others = np.setdiff1d(np.arange(64), VIDEOS)
   rows = np.asarray(after_one[0].table.rows)
   np.testing.assert_array_equal(rows[others], start.table.rows[others])
-  assert (rows[list(VIDEOS)] != start.table.rows[list(VIDEOS)]).any(1).all()
+  visited = sorted(set(VIDEOS))
+  moved = (rows[visited] != start.table.rows[visited]).any(1)
+  # A real frame that D scores above the hinge's margin has no gradient.
+  graded = (np.asarray(after_one[0].table.second_moment)[visited] > 0).any(1)
+  np.testing.assert_array_equal(moved, graded)
+  assert moved.sum() > len(visited) / 2
 
 
 def test_average_follows_its_formula(after_one, start):
