@@ -318,7 +318,7 @@ def test_evaluation_measures_the_model(house, tmp_path):
     assert told['kept'] == {'nod': tuned[t]['curve']['kept']}
     assert told['detector'] is None and 'CSIM' not in told['identity']
     assert [look['step'] for look in told['results']] == [0, 2]
-  assert (output / 'report.html').read_text().count('<svg') == 2
+  assert (output / 'report.html').read_text().count('data:image/svg+xml') == 2
   assert (output / 'table.md').read_text() in done.out
   assert read_image(output / 'comparison.png').size
 
