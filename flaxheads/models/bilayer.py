@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from flaxheads.landmarks.head_warp import WarpField, sample_bilinear
 from flaxheads.models import sizes
-from flaxheads.models.generator import AdaINSlices, Projection
+from flaxheads.models.generator import AdaINSlices, Projection, adain_layers
 from flaxheads.models.layers import Conv, InstanceNorm, ResidualBlock, no_norm
 from flaxheads.models.precision import widen
 
@@ -90,16 +90,13 @@ class BilayerGenerator(nn.Module):
     )
 
   def _adain_layers(self, slices: AdaINSlices):
-    """Pairs for the residual blocks, pairs for the up blocks, the last."""
-    c = self._channels(self.bottleneck_size)
-    residual = [
-      (slices.take(c), slices.take(c)) for _ in range(self.num_residual_blocks)
-    ]
-    ups = []
-    for size in sizes.up_sizes(self.window_size, self.bottleneck_size):
-      before, c = c, self._channels(size)
-      ups.append((slices.take(before), slices.take(c)))
-    return residual, ups, slices.take(c)
+    return adain_layers(
+      slices,
+      self._channels,
+      self.num_residual_blocks,
+      self.bottleneck_size,
+      self.window_size,
+    )
 
   @property
   def num_adain_params(self) -> int:

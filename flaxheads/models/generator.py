@@ -1,5 +1,7 @@
 """The generator G(y, psi): a landmark image to a frame, styled by AdaIN."""
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax.numpy as jnp
 
@@ -35,6 +37,36 @@ class AdaINSlices:
     scale = self.adain_params[:, middle:end]
     # 1 + scale: an untrained projection is near zero and must not silence x.
     return lambda x: instance_norm(x, 1 + scale, shift)
+
+
+def adain_layers(
+  slices: AdaINSlices,
+  channels: Callable[[int], int],
+  num_residual_blocks: int,
+  bottleneck_size: int,
+  size: int,
+):
+  """The AdaIN normalisers of residual blocks at a bottleneck and up blocks.
+
+  Args:
+    slices: hands them out.
+    channels: the channels at a resolution.
+    num_residual_blocks: blocks at the bottleneck.
+    bottleneck_size: resolution of these blocks.
+    size: resolution of the last up block.
+
+  Returns:
+    Pairs for the residual blocks, pairs for the up blocks, the last.
+  """
+  c = channels(bottleneck_size)
+  residual = [
+    (slices.take(c), slices.take(c)) for _ in range(num_residual_blocks)
+  ]
+  ups = []
+  for resolution in sizes.up_sizes(size, bottleneck_size):
+    before, c = c, channels(resolution)
+    ups.append((slices.take(before), slices.take(c)))
+  return residual, ups, slices.take(c)
 
 
 class Projection(nn.Module):
@@ -80,16 +112,13 @@ class Generator(nn.Module):
     )
 
   def _adain_layers(self, slices: AdaINSlices):
-    """Pairs for the residual blocks, pairs for the up blocks, the last."""
-    c = self._channels(self.bottleneck_size)
-    residual = [
-      (slices.take(c), slices.take(c)) for _ in range(self.num_residual_blocks)
-    ]
-    ups = []
-    for size in sizes.up_sizes(self.image_size, self.bottleneck_size):
-      before, c = c, self._channels(size)
-      ups.append((slices.take(before), slices.take(c)))
-    return residual, ups, slices.take(c)
+    return adain_layers(
+      slices,
+      self._channels,
+      self.num_residual_blocks,
+      self.bottleneck_size,
+      self.image_size,
+    )
 
   @property
   def num_adain_params(self) -> int:

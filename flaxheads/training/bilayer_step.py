@@ -28,6 +28,8 @@ from flaxheads.training.optimizers import (
   adam,
   apply_gradient,
   learning_rate_scale,
+  moving_average,
+  update_discriminator,
 )
 from flaxheads.training.state import (
   STATE_SPECS,
@@ -151,22 +153,15 @@ def _update_discriminator(
     discriminate(trained, x, is_real).score
     for x, is_real in ((generated.real, True), (generated.fake, False))
   ]
-  optimizer = adam(config.optimizer)
-  new_params, optimizer_state = apply_gradient(
+  new_params, optimizer_state, table, _ = update_discriminator(
+    config,
     params,
     state.discriminator_optimizer,
-    parallel.mean(gradient['params']),
-    optimizer,
-    scale * config.optimizer.discriminator_learning_rate,
-  )
-  table = identity_table.update(
     state.table,
+    (gradient['params'], gradient['rows']),
     video_index,
-    gradient['rows'],
     state.step + 1,
-    learning_rate=scale * config.identity_table.learning_rate,
-    b2=config.optimizer.b2,
-    epsilon=config.optimizer.epsilon,
+    scale,
   )
   changed = {
     'spectral': {'discriminator': spectral.power_iteration(params, vectors)},
@@ -242,8 +237,9 @@ def train_step(
     )
 
   # 3. The average that is evaluated and exported.
-  decay = config.training.ema_decay
-  decay = jnp.minimum(decay, (1.0 + state.step) / (10.0 + state.step))
+  average = moving_average(
+    state.ema, player, config.training.ema_decay, state.step
+  )
   metrics = BilayerMetrics(
     generated.content,
     generated.terms,
@@ -256,7 +252,7 @@ def train_step(
     step=state.step + 1,
     params={**player, 'discriminator': critic},
     generator_optimizer=generator_optimizer,
-    ema=optax.incremental_update(player, state.ema, 1 - decay),
+    ema=average,
     **changed,
   )
   return state, parallel.mean(metrics)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import optax
 
 from flaxheads.config_parts import AdamConfig, ScheduleConfig
+from flaxheads.training import identity_table, parallel
 
 
 def adam(config: AdamConfig) -> optax.GradientTransformation:
@@ -35,3 +36,48 @@ def apply_gradient(params, optimizer_state, gradient, optimizer, learning_rate):
   updates, optimizer_state = optimizer.update(gradient, optimizer_state)
   updates = jax.tree.map(lambda u: -learning_rate * u, updates)
   return optax.apply_updates(params, updates), optimizer_state
+
+
+def moving_average(average, params, decay: float, step):
+  """The next average of parameters; it follows faster at the beginning."""
+  decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+  return optax.incremental_update(params, average, 1 - decay)
+
+
+def update_discriminator(
+  config, params, optimizer_state, table, gradients, video_index, count, scale
+):
+  """One update of D, w0, b and the rows of W.
+
+  Args:
+    config: the experiment; its `optimizer` and `identity_table` are read.
+    params: of D.
+    optimizer_state: of D.
+    table: IdentityTable, this device's part.
+    gradients: (of D, a tree; of the rows, float [b, N]) of this device.
+    video_index: int32 [b], the rows' videos.
+    count: updates so far, this one included.
+    scale: of the learning rates, from `learning_rate_scale`.
+
+  Returns:
+    (params, optimizer_state, table, the gradient of D over all devices).
+  """
+  rates = config.optimizer
+  gradient = parallel.mean(gradients[0])
+  params, optimizer_state = apply_gradient(
+    params,
+    optimizer_state,
+    gradient,
+    adam(rates),
+    scale * rates.discriminator_learning_rate,
+  )
+  table = identity_table.update(
+    table,
+    video_index,
+    gradients[1],
+    count,
+    learning_rate=scale * config.identity_table.learning_rate,
+    b2=rates.b2,
+    epsilon=rates.epsilon,
+  )
+  return params, optimizer_state, table, gradient

@@ -27,6 +27,8 @@ from flaxheads.training.optimizers import (
   adam,
   apply_gradient,
   learning_rate_scale,
+  moving_average,
+  update_discriminator,
 )
 from flaxheads.training.passes import SharedPass, later_pass, shared_pass
 from flaxheads.training.separation import Separation
@@ -70,7 +72,7 @@ def _discriminator_steps(
   config, networks, state, inputs, shared: SharedPass, scale
 ) -> _DiscriminatorSteps:
   """Updates D, w0, b and the rows of W, always on the same x̂."""
-  rates, num_updates = config.optimizer, config.training.discriminator_updates
+  num_updates = config.training.discriminator_updates
   params, table = state.params['discriminator'], state.table
   optimizer_state = state.discriminator_optimizer
   gradient, row_gradient = shared.discriminator, shared.rows
@@ -80,22 +82,15 @@ def _discriminator_steps(
       gradient, row_gradient = later_pass(
         config, networks, state.spectral, params, inputs, rows, shared.fake
       )
-    gradient = parallel.mean(gradient)
-    params, optimizer_state = apply_gradient(
+    params, optimizer_state, table, gradient = update_discriminator(
+      config,
       params,
       optimizer_state,
-      gradient,
-      adam(rates),
-      scale * rates.discriminator_learning_rate,
-    )
-    table = identity_table.update(
       table,
+      (gradient, row_gradient),
       inputs.video_index,
-      row_gradient,
       state.step * num_updates + update + 1,
-      learning_rate=scale * config.identity_table.learning_rate,
-      b2=rates.b2,
-      epsilon=rates.epsilon,
+      scale,
     )
   return _DiscriminatorSteps(
     params, optimizer_state, table, gradient, row_gradient
@@ -154,19 +149,15 @@ def train_step(
     },
     generator_optimizer=generator_optimizer,
     discriminator_optimizer=after.optimizer,
-    ema=_average(state, generator_params, config.training.ema_decay),
+    ema=moving_average(
+      state.ema, generator_params, config.training.ema_decay, state.step
+    ),
     table=after.table,
   )
   given = shared.vectors, shared.embedding, rows, inputs.video_index
   norms = _norms(generator_gradient, after, new_state.params)
   metrics = StepMetrics(*shared.terms, norms, separation.measure(*given), scale)
   return new_state, parallel.mean(metrics)
-
-
-def _average(state, generator_params, decay: float):
-  """The moving average of E and G, which follows faster at the beginning."""
-  decay = jnp.minimum(decay, (1.0 + state.step) / (10.0 + state.step))
-  return optax.incremental_update(generator_params, state.ema, 1 - decay)
 
 
 def _norms(generator_gradient, after: _DiscriminatorSteps, params) -> Norms:
