@@ -110,7 +110,7 @@ def files_of(path: str | os.PathLike, links: bool = False) -> list[Path]:
   )
   found = sorted(itertools.islice(below, MAX_FILES + 1))
   if not found:
-    raise UserError(f'{path}: holds no picture or video; give one of them')
+    raise UserError(f'{path}: has no image or video; give one of them')
   if len(found) > MAX_FILES:
     raise UserError(f'{path}: more than {MAX_FILES} files; give a smaller one')
   return found

@@ -113,7 +113,7 @@ CASES = [
   (f'{FINETUNE} --source={{bad}}/text.png', 'text.png: is not an image'),
   (f'{FINETUNE} --source={{bad}}/cut.mp4', 'cut.mp4', 'truncated'),
   (f'{FINETUNE} --source={{bad}}/cut.png', 'cut.png: damaged or truncated'),
-  (f'{FINETUNE} --source={{bad}}/nothing', 'holds no picture or video'),
+  (f'{FINETUNE} --source={{bad}}/nothing', 'has no image'),
   (f'{FINETUNE} --source={{bad}}/mixed', 'holds images and videos'),
   (f'{FINETUNE} --source={{bad}}/notes.txt', 'notes.txt: is not a video'),
   (

@@ -146,7 +146,7 @@ def test_folders_are_walked_and_kept_to(tmp_path, clip):
   assert names == ['b.png', 'deep/a.png']
   (folder / 'empty').mkdir()
   assert len(examine.files_of(folder, links=True)) == 3
-  with pytest.raises(UserError, match='holds no picture or video'):
+  with pytest.raises(UserError, match='has no image or video'):
     examine.files_of(folder / 'empty')
   with pytest.raises(UserError, match='no such file'):
     examine.files_of(folder / 'none')
