@@ -32,7 +32,12 @@ from flaxheads.training.step import make_train_step
 SIZE = 64
 EMBEDDING_SIZE = 16
 FINETUNING = FinetuneConfig(
-  batch_size=2, min_steps=4, max_steps=4, check_every=2, patience=9
+  batch_size=2,
+  min_steps=4,
+  max_steps=4,
+  check_every=2,
+  patience=9,
+  ema_decay=0.0,
 )
 
 

@@ -135,30 +135,31 @@ def _as_networks_see(frames, points):
   return x, np.asarray(y)
 
 
-def _training(programs, state, faces, trained, config, seed):
+def _training(programs, state, faces, inputs, trained, config, seed):
   """Yields the calibrated state, then that after every step, endlessly.
 
   Args:
     programs: of `build_programs`.
     state: FinetuneState.
     faces: frames uint8 [T, S, S, 3] and points [T, 68, 2].
+    inputs: the same, of `_as_networks_see`.
     trained: indices of the training frames.
     config: FinetuneConfig.
     seed: of the order of frames and of augmentation.
   """
   frames, points = faces
-  x, y = _as_networks_see(frames, points)
+  x, y = inputs
   rng = np.random.default_rng(seed)
   batches = _epochs(trained, min(config.batch_size, len(trained)), rng)
   some = trained[: config.batch_size]
   state = programs.calibrate(state, x[some], y[some])
   yield state
   for step, batch in enumerate(batches, 1):
-    inputs = x[batch], y[batch]
+    seen = x[batch], y[batch]
     if _is_augmented(step, config.move_share):
       key = jax.random.fold_in(jax.random.key(seed), step)
-      inputs = _augment(frames[batch], points[batch], key)
-    state, _ = programs.step(state, *inputs)
+      seen = _augment(frames[batch], points[batch], key)
+    state, _ = programs.step(state, *seen)
     yield state
 
 
@@ -214,20 +215,21 @@ def finetune(
   curve = ValidationCurve(config, num_validation, validator)
   num_steps = num_finetuning_steps(len(frames), config)
 
+  x, y = _as_networks_see(frames, points)
+
   def run(trained):
     faces = (frames, points)
-    return _training(programs, initial, faces, trained, config, seed)
+    return _training(programs, initial, faces, (x, y), trained, config, seed)
 
   def person(state):
     params = blended_params(state, config.blend)
     return _make_person(model, frames, points, params, state.vectors, curve)
 
-  x, y = _as_networks_see(frames[validated], points[validated])
   best = initial
   for step, state in enumerate(run(trained)):
     if step % config.check_every and step != num_steps:
       continue
-    loss, generated = programs.validate(state, x, y)
+    loss, generated = programs.validate(state, x[validated], y[validated])
     result = validation.measure(step, float(loss), generated)
     _check_finite(result)
     if curve.add(result):

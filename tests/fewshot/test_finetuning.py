@@ -75,9 +75,7 @@ def test_the_person_moved_and_has_neither_e_nor_p(model, faces, person):
 
 def _psi(model, faces, **settings):
   one_step = {'min_steps': 1, 'max_steps': 1, 'holdout_fraction': 0.0}
-  settings = dataclasses.replace(
-    SETTINGS, **one_step, **{'ema_decay': 0.0, 'blend': 1.0, **settings}
-  )
+  settings = dataclasses.replace(SETTINGS, **one_step, **settings)
   return fewshot.finetune(model, *faces, settings).adain_params
 
 
