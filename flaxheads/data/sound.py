@@ -1,5 +1,6 @@
 """Copies the sound of a driver to a rendered video."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,19 +29,27 @@ def add_sound(
   """Adds the sound of `source` to the silent mp4 `path`, in place.
 
   The video stream is copied unchanged; the sound is re-encoded as AAC. Gaps
-  become silence. Damaged sound ends there, with a warning.
+  become silence. Damaged sound ends there, with a warning. If no sound can be
+  added, a warning says why, and `path` stays as it is: rendering took longer.
 
   Args:
     path: an mp4 without sound that starts at 0.
     source: a video; if it has no sound, nothing changes.
     start: start of the mp4, in seconds after the first frame of `source`.
     seconds: duration of the mp4.
-
-  Raises:
-    UserError: `source` cannot be read.
   """
-  if not has_sound(source):
-    return
+  try:
+    if has_sound(source):
+      _mux(path, source, start, seconds)
+  except (av.FFmpegError, OSError, ValueError) as error:
+    reason = str(error).removeprefix(f'{source}: ')
+    logging.warning(
+      '%s: its sound cannot be copied, the video is silent (%s)', source, reason
+    )
+
+
+def _mux(path, source, start, seconds) -> None:
+  """Replaces `path` by a copy with sound."""
   mixed = path.with_name(f'{path.name}.sound.mp4')
   try:
     with (
@@ -130,13 +139,32 @@ def _decoded(source) -> Iterator[tuple[float, np.ndarray]]:
   """Yields (time after the first frame, samples float32 [2, n])."""
   with open_container(source) as container:
     first = _first_time(container)
-  resampler = av.AudioResampler(format='fltp', layout='stereo', rate=RATE)
   with open_container(source) as container:
     try:
-      for frame in container.decode(_sound_stream(container)):
-        time = frame.time
-        for part in resampler.resample(frame):
-          if time is not None:
-            yield time - first, part.to_ndarray()
+      frames = container.decode(_sound_stream(container))
+      for time, piece in _resampled(frames):
+        yield time - first, piece
     except (av.FFmpegError, OSError, ValueError):
       logging.warning('%s: the sound is damaged and ends early', source)
+
+
+def _resampled(frames) -> Iterator[tuple[float, np.ndarray]]:
+  """Yields (time, samples float32 [2, n]) of frames of any format.
+
+  Broadcasts and joined files change it midway. A resampler is bound to the
+  format of its first frame, or passes all frames through if that needs nothing.
+  """
+  for _, same in itertools.groupby(frames, _format):
+    resampler = av.AudioResampler(format='fltp', layout='stereo', rate=RATE)
+    end = None
+    for frame in itertools.chain(same, [None]):  # None flushes
+      time = end if frame is None else frame.time
+      for part in resampler.resample(frame):
+        if time is not None:
+          yield time, part.to_ndarray()
+      if frame is not None and time is not None:
+        end = time + frame.samples / frame.sample_rate
+
+
+def _format(frame):
+  return frame.format.name, frame.layout.name, frame.sample_rate

@@ -1,6 +1,7 @@
 """The driver's sound under another video: in time, and nothing else changes."""
 
-import shutil
+import fractions
+import io
 
 import av
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 from flaxheads.data.sound import add_sound, has_sound
 from flaxheads.data.video import read_video
 from flaxheads.data.video_writer import VideoWriter
-from flaxheads.errors import UserError
 
 RATE = 44_100
 
@@ -103,7 +103,59 @@ def test_damaged_sound_ends(tmp_path, silent):
   cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
   add_sound(silent, cut, 0.0, 2.0)
   assert hear(silent)[1] == pytest.approx(2, abs=0.05)
-  shutil.copy(silent, tmp_path / 'again.mp4')
-  with pytest.raises(UserError, match='is not a video'):
-    add_sound(silent, __file__, 0.0, 2.0)
-  assert silent.read_bytes() == (tmp_path / 'again.mp4').read_bytes()
+
+
+def test_sound_that_cannot_be_read_leaves_the_video(tmp_path, silent, caplog):
+  before = silent.read_bytes()
+  add_sound(silent, __file__, 0.0, 2.0)
+  assert 'the video is silent (is not a video' in caplog.text
+  write_loud(tmp_path / 'loud.mp4', 2, [0.5])
+  (tmp_path / 'silent.mp4.sound.mp4').mkdir()  # where the copy is written
+  add_sound(silent, tmp_path / 'loud.mp4', 0.0, 2.0)
+  assert caplog.text.count('the video is silent') == 2
+  assert silent.read_bytes() == before
+
+
+def _tone(layout, rate, start):
+  """An encoded second of 440 Hz as an MPEG stream that begins at `start` s."""
+  file = io.BytesIO()
+  with av.open(file, 'w', format='mpegts') as output:
+    pictures = output.add_stream('libx264', rate=10)
+    pictures.width = pictures.height = 64
+    pictures.pix_fmt = 'yuv420p'
+    sound = output.add_stream('aac', rate=rate, layout=layout)
+    for i in range(10):
+      frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))
+      frame.pts = round(10 * start) + i
+      frame.time_base = fractions.Fraction(1, 10)
+      output.mux(pictures.encode(frame))
+    output.mux(pictures.encode())
+    wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
+    waves = np.tile(wave.astype(np.float32), (1 + (layout == 'stereo'), 1))
+    piece = av.AudioFrame.from_ndarray(waves, 'fltp', layout)
+    piece.sample_rate, piece.pts = rate, round(start * rate)
+    output.mux(sound.encode(piece))
+    output.mux(sound.encode())
+  return file.getvalue()
+
+
+@pytest.mark.parametrize(
+  ('before', 'after'),
+  [
+    (('stereo', 48_000), ('mono', 48_000)),
+    (('stereo', 48_000), ('stereo', 32_000)),
+    (('mono', 44_100), ('stereo', 48_000)),
+  ],
+)
+def test_sound_whose_format_changes(tmp_path, silent, before, after):
+  path = tmp_path / 'loud.ts'
+  path.write_bytes(_tone(*before, 0.0) + _tone(*after, 1.0))
+  add_sound(silent, path, 0.0, 2.0)
+  with av.open(str(silent)) as opened:
+    frames = list(opened.decode(audio=0))
+  wave = np.concatenate([f.to_ndarray()[0] for f in frames])
+  for start in (0.25, 1.25):
+    part = wave[round(start * 48_000) :][:24_000]
+    spectrum = np.abs(np.fft.rfft(part * np.hanning(24_000)))
+    assert 2 * spectrum.argmax() == pytest.approx(440, abs=4)  # Hz
+    assert np.abs(part).max() > 0.3
