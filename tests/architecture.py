@@ -91,6 +91,8 @@ VIDEO_FILE = 'flaxheads/data/video.py'
 WRITER_FILE = 'flaxheads/data/video_writer.py'
 # Opens files through the former, and adds sound to what it wrote.
 SOUND_FILE = 'flaxheads/data/sound.py'
+CONTAINER_FILE = 'flaxheads/data/container.py'
+AV_FILES = (VIDEO_FILE, WRITER_FILE, SOUND_FILE, CONTAINER_FILE)
 DEVICE_FILE = 'flaxheads/training/parallel.py'
 
 
@@ -168,7 +170,7 @@ def _check_single_owners(path, tree):
   in_launch = path.startswith('launch/')
   for line, name, _ in _imports(path, tree):
     top = name.split('.')[0]
-    if top == 'av' and path not in (VIDEO_FILE, WRITER_FILE, SOUND_FILE):
+    if top == 'av' and path not in AV_FILES:
       yield line, f'imports av; only {VIDEO_FILE} reads and writes video'
     if not in_launch and (
       name.startswith(('absl.flags', 'absl.app'))

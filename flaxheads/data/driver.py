@@ -1,5 +1,6 @@
 """Drivers: the landmarks of a video, of images or of a file move a person."""
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -8,12 +9,20 @@ import numpy as np
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
-from flaxheads.data.face_clips import describe_missing, load_face_clip
+from flaxheads.data.face_clips import (
+  FaceClip,
+  describe_missing,
+  load_face_clip,
+)
+from flaxheads.data.timestamps import frame_rate
 from flaxheads.errors import UserError, check_range
+from flaxheads.landmarks import face_shape
 from flaxheads.landmarks.crop import crop_box, points_to_crop
 from flaxheads.landmarks.landmark_files import load_landmarks
+from flaxheads.landmarks.relative_motion import rest_frames
 
 STILL_FPS = 25.0  # frame rate of a folder of images
+_EASE_SECONDS = 0.3  # from a face to its rest, where it disappears
 
 
 class Driver(NamedTuple):
@@ -51,8 +60,9 @@ def load_driver(
 ) -> Driver:
   """Reads a driver.
 
-  The points of frames without a face are interpolated, so the result is as
-  long as the driver.
+  The result is as long as the driver. Between frames with a face the points
+  are interpolated; before the first and after the last one the face is at rest,
+  see relative_motion.py.
 
   Args:
     path: a video, an image, a folder of images, or a landmark file (.npz).
@@ -77,42 +87,96 @@ def load_driver(
   if max_frames is not None:
     check_range('--max_frames', max_frames, 1)
   if path.suffix.lower() == '.npz':
-    points, times, still = _from_landmarks(path, image_size, max_frames)
-    crops, remarks, sound = None, [], None
+    clip = _from_landmarks(path, image_size, max_frames)
+    remarks, sound, still = [], None, clip.fps is None
   else:
     clip = load_face_clip(
       path, image_size, face=face, max_frames=max_frames, frames=frames
     )
-    points, times, crops = clip.points, clip.times, clip.frames
     remarks = [describe_missing(clip)] if clip.missing else []
     still = path.is_dir() or path.suffix.lower() in images.EXTENSIONS
     sound = None if still else path
   if still:
-    times = times / STILL_FPS
-  driver = _regular(path, points, times, crops, fps, remarks)
-  return driver._replace(sound=sound, start=float(times[0]), path=path)
+    clip = dataclasses.replace(
+      clip, times=clip.times / STILL_FPS, all_times=clip.all_times / STILL_FPS
+    )
+  driver = _regular(path, clip, fps, remarks)
+  start = float(clip.all_times[0])
+  return driver._replace(sound=sound, start=start, path=path)
 
 
-def _from_landmarks(path, image_size, max_frames):
+def _from_landmarks(path, image_size, max_frames) -> FaceClip:
   given = load_landmarks(path)
   points = given.points[:max_frames]
-  kept = np.flatnonzero(~np.isnan(points).any((1, 2)))
+  missing = np.isnan(points).any((1, 2))
+  kept = np.flatnonzero(~missing)
   if not len(kept):
     raise UserError(
       f'{path}: no frame has landmarks; give at least one frame with them'
     )
-  times = kept if given.times is None else given.times[kept]
-  points = points[kept]
-  cropped = points_to_crop(points, crop_box(points), image_size)
-  return cropped, times.astype(np.float64), given.times is None
+  timed = given.times is not None and len(points) > 1
+  times = given.times if timed else np.arange(len(points), dtype=np.float64)
+  times = times[: len(points)]
+  points, box = points[kept], crop_box(points[kept])
+  return FaceClip(
+    frames=None,
+    points=points_to_crop(points, box, image_size),
+    times=times[kept],
+    all_times=times,
+    fps=frame_rate(times, STILL_FPS, 0.0) if timed else None,
+    boxes=(box,) * len(kept),
+    kept=kept,
+    missing=np.flatnonzero(missing).tolist(),
+    source=str(path),
+  )
 
 
-def _regular(path, points, times, frames, fps, remarks) -> Driver:
+def _at_rest(points: np.ndarray) -> np.ndarray:
+  """float32 [68, 2], the face of points [F, 68, 2] at rest."""
+  motion = face_shape.fit_motion(points, face_shape.fit_shape(points))
+  return points[rest_frames(motion)].mean(0)
+
+
+def _with_ends(clip: FaceClip):
+  """Points, times and indices of frames, with rest at the ends of the source.
+
+  Returns:
+    float32 [N, 68, 2], float64 [N], and int [N], indices into `clip.frames`.
+  """
+  points, times, all_times = clip.points, clip.times, clip.all_times
+  before = all_times[all_times < times[0]]
+  after = all_times[all_times > times[-1]]
+  indices = np.arange(len(times))
+  if not len(before) and not len(after):
+    return points, times, indices
+  rest = _at_rest(points)
+
+  def ease(face, seconds):  # float [M], from `face`
+    share = np.clip(seconds / _EASE_SECONDS, 0, 1)
+    share = (share * share * (3 - 2 * share))[:, None, None]
+    return face + share.astype(np.float32) * (rest - face)
+
+  return (
+    np.concatenate(
+      [
+        ease(points[0], times[0] - before),
+        points,
+        ease(points[-1], after - times[-1]),
+      ]
+    ),
+    np.concatenate([before, times, after]),
+    np.pad(indices, (len(before), len(after)), 'edge'),
+  )
+
+
+def _regular(path, clip, fps, remarks) -> Driver:
   """Resamples points to a constant rate by linear interpolation."""
   name = path.name if path.is_dir() else path.stem
+  points, times, indices = _with_ends(clip)
+  frames = clip.frames
   if len(times) == 1:
     return Driver(name, points, frames, fps or STILL_FPS, remarks)
-  fps = fps or round(float(1 / np.median(np.diff(times))), 3)
+  fps = fps or clip.fps or STILL_FPS
   if not 1 <= fps <= videos.MAX_FPS:
     raise UserError(
       f'{path}: its times, in seconds, give {fps:g} frames per second; set a '
@@ -131,5 +195,5 @@ def _regular(path, points, times, frames, fps, remarks) -> Driver:
   weight = np.clip(weight, 0, 1).astype(np.float32)[:, None, None]
   mixed = points[left] * (1 - weight) + points[right] * weight
   if frames is not None:
-    frames = frames[np.where(weight.ravel() < 0.5, left, right)]
+    frames = frames[indices[np.where(weight.ravel() < 0.5, left, right)]]
   return Driver(name, mixed.astype(np.float32), frames, fps, remarks)

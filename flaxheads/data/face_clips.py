@@ -10,6 +10,7 @@ from absl import logging
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
+from flaxheads.data.timestamps import frame_rate
 from flaxheads.data.video_frames import ahead, grouped
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import (
@@ -39,6 +40,10 @@ class FaceClip:
     frames: uint8 RGB [F, S, S, 3]; None if only points were requested.
     points: float32 [F, 68, 2] in pixels of the crop.
     times: float64 [F] in seconds; for images, their index.
+    all_times: float64 [N], of all frames of the source, also of those without
+      the face.
+    fps: frames per second, where most are one gap apart; None for images and a
+      single frame.
     boxes: F squares in the source. All frames of a video share one box; each
       image of a folder has its own.
     kept: int64 [F], indices of the frames in the source.
@@ -49,6 +54,8 @@ class FaceClip:
   frames: np.ndarray | None
   points: np.ndarray
   times: np.ndarray
+  all_times: np.ndarray
+  fps: float | None
   boxes: tuple[CropBox, ...]
   kept: np.ndarray
   missing: list[int]
@@ -162,10 +169,16 @@ def _load_video(
     located = smooth_points(located, rate, kept)
   box = crop_box(located)
   _check_box(source, box, shape)
+  fps = None
+  if len(times) > 1:
+    tick = reader.tick if given is None or given.times is None else 0.0
+    fps = frame_rate(times, reader.frame_rate, tick)
   return FaceClip(
     frames=_crop(reader, kept, box, image_size) if wanted else None,
     points=points_to_crop(located, box, image_size),
     times=times[kept],
+    all_times=times,
+    fps=fps,
     boxes=(box,) * len(kept),
     kept=kept,
     missing=missing,
@@ -215,11 +228,15 @@ def _load_pictures(
     where = f'any of {len(paths)} images' if path.is_dir() else 'the image'
     raise UserError(f'{path}: no face found in {where}; {_FACE_NEEDED}')
   kept = np.array(kept, np.int64)
-  times = given.times if given is not None else None
+  times = np.arange(len(paths), dtype=np.float64)
+  if given is not None and given.times is not None:
+    times = given.times[: len(paths)]
   return FaceClip(
     frames=np.stack(frames),
     points=np.stack(points),
-    times=kept.astype(np.float64) if times is None else times[kept],
+    times=times[kept],
+    all_times=times,
+    fps=None,
     boxes=tuple(boxes),
     kept=kept,
     missing=sorted(set(range(len(paths))) - set(kept.tolist())),

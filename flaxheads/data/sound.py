@@ -9,12 +9,14 @@ import av
 import numpy as np
 from absl import logging
 
-from flaxheads.data.video import open_container
+from flaxheads.data import timestamps
+from flaxheads.data.container import open_container, video_stream
 
 RATE = 48_000  # samples per second; mono becomes stereo
 BITS_PER_SECOND = 160_000
 # Container timestamps are coarse: smaller differences are not gaps.
 _TOLERANCE = 0.02  # seconds
+_USUAL_GAP = 1024 / RATE  # between frames of AAC, seconds
 
 
 def has_sound(path: str | os.PathLike) -> bool:
@@ -126,23 +128,25 @@ def _silence(count: int) -> Iterator[np.ndarray]:
     yield np.zeros((2, min(RATE, count - begin)), np.float32)
 
 
-def _first_time(container) -> float:
+def _first_time(source) -> float:
   """Time of the first frame, the zero of VideoReader; 0 without frames."""
-  try:
-    frames = container.decode(container.streams.video[0])
-    return next((frame.time or 0.0 for frame in frames), 0.0)
-  except (av.FFmpegError, OSError):
-    return 0.0
+  with open_container(source) as container:
+    stream = video_stream(container, source)
+    gap = 1 / float(stream.average_rate or 25)
+    try:
+      frames = ((frame.time, None) for frame in container.decode(stream))
+      return next(timestamps.mend(frames, gap), (0.0, None))[0]
+    except (av.FFmpegError, OSError):
+      return 0.0
 
 
 def _decoded(source) -> Iterator[tuple[float, np.ndarray]]:
   """Yields (time after the first frame, samples float32 [2, n])."""
-  with open_container(source) as container:
-    first = _first_time(container)
+  first = _first_time(source)
   with open_container(source) as container:
     try:
       frames = container.decode(_sound_stream(container))
-      for time, piece in _resampled(frames):
+      for time, piece in timestamps.mend(_resampled(frames), _USUAL_GAP):
         yield time - first, piece
     except (av.FFmpegError, OSError, ValueError):
       logging.warning('%s: the sound is damaged and ends early', source)

@@ -1,7 +1,7 @@
 """Reading video: RGB frames in display orientation, with their times.
 
-Limits protect against hostile files. Only this module, video_writer.py and
-sound.py use PyAV.
+Limits protect against hostile files. Only this module, container.py,
+video_writer.py and sound.py use PyAV.
 """
 
 import os
@@ -13,6 +13,8 @@ import av
 import numpy as np
 from absl import logging
 
+from flaxheads.data import timestamps
+from flaxheads.data.container import open_container, video_stream
 from flaxheads.data.video_frames import VideoFrame, resample, to_display
 from flaxheads.errors import UserError, check_range
 
@@ -26,8 +28,6 @@ EXTENSIONS = frozenset(
   '.mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .3gp .flv .wmv .ogv'
   ' .gif'.split()
 )
-# Self-contained formats only: playlists may name other files and addresses.
-_FORMATS = 'mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif'
 
 
 class Video(NamedTuple):
@@ -46,33 +46,16 @@ class Video(NamedTuple):
   truncated: bool
 
 
-def open_container(path: str | os.PathLike):
-  """Opens an untrusted file and checks that it holds video."""
-  try:
-    container = av.open(
-      f'file:{path}',  # so that 'http:x.mp4' is a file name
-      options={'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'},
-    )
-  except (av.FFmpegError, ValueError, OSError) as error:
-    raise UserError(
-      f'{path}: is not a video of a known format, or truncated; give MP4, MOV,'
-      ' MKV, WebM, AVI or MPEG'
-    ) from error
-  if not any(s.codec_context for s in container.streams.video[:1]):
-    container.close()
-    raise UserError(f'{path}: has no video stream; give a video')
-  return container
-
-
 class VideoReader:
   """Iterates over the frames of a video file, one in memory at a time.
 
   Applies the display matrix and the pixel aspect ratio. Times are those of the
-  container, also at a variable frame rate. Only the first video stream is
-  decoded.
+  container, also at a variable frame rate; wrong ones are mended, see
+  timestamps.py. One video stream is decoded, see container.py.
 
   Attributes:
     frame_rate: frames per second, the average according to the file.
+    tick: of the file's clock, in seconds.
     estimated_frames: number of frames according to the file.
     truncated: whether the last iteration met the end of the file too early.
 
@@ -101,7 +84,8 @@ class VideoReader:
       max_seconds: longer videos are refused, unless max_frames ends them.
     """
     self.path = Path(path)
-    self.truncated = self._warned = False
+    self.truncated = False
+    self._warned = set()
     self._max_frames = max_frames
     self._fps = fps
     self._max_pixels = max_pixels
@@ -116,8 +100,10 @@ class VideoReader:
     if not self.path.stat().st_size:
       raise UserError(f'{path}: the file is empty; give a video')
     with open_container(self.path) as container:
-      stream = container.streams.video[0]
-      rate = stream.average_rate
+      stream = video_stream(container, self.path)
+      self._index = stream.index
+      self.tick = float(stream.time_base)
+      rate = stream.guessed_rate or stream.average_rate
       seconds = float(
         stream.duration * stream.time_base
         if stream.duration
@@ -147,43 +133,44 @@ class VideoReader:
         f'{self.path}: no frame can be decoded; the file is damaged or'
         ' truncated, give a complete video'
       )
-    if self.truncated and not self._warned:
-      self._warned = True
-      logging.warning(
-        '%s: damaged or truncated; using the %d frames before that',
-        self.path,
-        count + 1,
+    if self.truncated:
+      self._warn(
+        f'damaged or truncated; using the {count + 1} frames before that'
       )
+
+  def _warn(self, text: str) -> None:
+    """Logs a warning, in the first iteration only."""
+    if text not in self._warned:
+      self._warned.add(text)
+      logging.warning('%s: %s', self.path, text)
 
   def _decode(self) -> Iterator[VideoFrame]:
     """Yields every frame, with increasing times that start at 0."""
     self.truncated = False
     with open_container(self.path) as container:
-      stream = container.streams.video[0]
+      stream = container.streams[self._index]
       self._check_size(stream.codec_context.width, stream.codec_context.height)
       # The bitstream may declare another size than the container.
       stream.codec_context.options = {'max_pixels': str(self._max_pixels)}
       stream.thread_type = 'AUTO'
       end = max((e.pos + e.size for e in stream.index_entries), default=0)
       self.truncated = end > self.path.stat().st_size
-      start = previous = size = None
-      for frame in self._frames(container, stream):
-        time = frame.time
-        if time is None:
-          time = 0.0 if previous is None else previous + 1 / self.frame_rate
+      start = size = None
+      frames = (
+        (frame.time, frame) for frame in self._frames(container, stream)
+      )
+      for time, frame in timestamps.mend(
+        frames, 1 / self.frame_rate, self._warn
+      ):
         start = time if start is None else start
-        time -= start
-        if previous is not None and time <= previous:
-          time = previous + 1 / self.frame_rate
-        if time > self._max_seconds:
+        if time - start > self._max_seconds:
           raise UserError(
             f'{self.path}: is longer than {self._max_seconds:g} s; split it or'
             ' read fewer frames (max_frames)'
           )
-        previous = time
         self._check_size(frame.width, frame.height)
         size = size or (frame.width, frame.height)
-        yield VideoFrame(to_display(frame, size, stream), time)
+        yield VideoFrame(to_display(frame, size, stream), time - start)
 
   def _frames(self, container, stream) -> Iterator[av.VideoFrame]:
     """Decodes up to the end, or to the first error, and sets `truncated`."""

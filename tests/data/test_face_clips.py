@@ -102,7 +102,9 @@ def test_missing_frames_are_listed_and_logged(tmp_path, caplog):
 )
 def test_words_for_missing_frames(missing, text):
   none = np.zeros(0)
-  clip = face_clips.FaceClip(none, none, none, (), none, missing, 'x')
+  clip = face_clips.FaceClip(
+    none, none, none, none, None, (), none, missing, 'x'
+  )
   assert face_clips.describe_missing(clip) == text
 
 
