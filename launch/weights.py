@@ -1,9 +1,10 @@
 r"""Gets pretrained weights and brings them into this project's form.
 
 python -m launch.weights --fetch=inception
+python -m launch.weights --fetch=lpips_vgg,sface
 python -m launch.weights --convert=w600k_r50.onnx --as=arcface_r50
 python -m launch.weights --convert=alexnet.pth --convert=alex.pth \
-  --as=lpips_alex
+  --as=lpips_alex_torch
 
 Writes a safetensors file whose metadata hold source, SHA-256, licence and the
 input convention, and a report beside it. docs/weights.md lists the names.
@@ -22,7 +23,9 @@ from flaxheads.weights import convert, fetch, sources, store
 from . import app
 
 _NAMES = ', '.join(sources.SOURCES)
-_FETCH = flags.DEFINE_string('fetch', '', f'What to download: {_NAMES}.')
+_FETCH = flags.DEFINE_list(
+  'fetch', [], f'What to download, separated by commas: {_NAMES}.'
+)
 _CONVERT = flags.DEFINE_multi_string(
   'convert', [], 'Instead: a weight file you have; repeatable for LPIPS.'
 )
@@ -40,8 +43,8 @@ _OUTPUT = flags.DEFINE_string(
 )
 
 
-def _check_flags() -> str:
-  """The name of the source."""
+def _check_flags() -> list[str]:
+  """The names of the sources."""
   if bool(_FETCH.value) == bool(_CONVERT.value):
     raise UserError(f'give either --fetch or --convert; there are {_NAMES}')
   if _FETCH.value and _AS.value:
@@ -52,9 +55,15 @@ def _check_flags() -> str:
     app.check_given(_AS)
   if _OUTPUT.value and not _OUTPUT.value.endswith('.safetensors'):
     raise UserError(f'--output={_OUTPUT.value}: must end in .safetensors')
-  flag, name = ('--as', _AS.value) if _AS.value else ('--fetch', _FETCH.value)
-  sources.find_source(flag, name)
-  return name
+  for flag in (_OUTPUT, _SHA256):
+    if flag.value and len(_FETCH.value) > 1:
+      raise UserError(f'--{flag.name} goes with one name in --fetch')
+  flag, names = (
+    ('--as', [_AS.value]) if _AS.value else ('--fetch', _FETCH.value)
+  )
+  for name in names:
+    sources.find_source(flag, name)
+  return names
 
 
 def _write(name: str, files, output: Path, shapes) -> None:
@@ -72,18 +81,18 @@ def _write(name: str, files, output: Path, shapes) -> None:
 
 def main():
   """Fetches or converts."""
-  name = _check_flags()
+  names = _check_flags()
   from flaxheads.models import pretrained  # late: JAX takes its time
 
-  source = sources.SOURCES[name]
-  output = Path(_OUTPUT.value or store.default_path(name)).expanduser()
   with tempfile.TemporaryDirectory(prefix='flaxheads-') as folder:
-    files = _CONVERT.value or fetch.fetch(
-      source, Path(folder), _MIRROR.value, app.progress_bar
-    )
-    shapes = pretrained.shapes_of(source.network)
-    _write(name, files, output, shapes)
-  print(f'{output}: {name}; licence: {source.licence}')
+    for name in names:
+      source = sources.SOURCES[name]
+      output = Path(_OUTPUT.value or store.default_path(name)).expanduser()
+      files = _CONVERT.value or fetch.fetch(
+        source, Path(folder), _MIRROR.value, app.progress_bar
+      )
+      _write(name, files, output, pretrained.shapes_of(source.network))
+      print(f'{output}: {name}; licence: {source.licence}')
 
 
 if __name__ == '__main__':

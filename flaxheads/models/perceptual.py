@@ -1,4 +1,4 @@
-"""Content networks: VGG19 and VGGFace (VGG16) up to conv5_1.
+"""Content networks: VGG19 and VGGFace (VGG16) to conv5_1, VGG16 to conv4_1.
 
 The conversion from [-1, 1] RGB to what the weights were trained on is part of
 the network and follows the convention that the weight file carries, so that a
@@ -15,7 +15,8 @@ from flaxheads.weights import convention as conventions
 from flaxheads.weights.convention import Convention
 
 _VGG19_DEPTHS = (2, 2, 4, 4, 1)  # convolutions used of each block
-_VGG16_DEPTHS = (2, 2, 3, 3, 1)
+_VGGFACE_DEPTHS = (2, 2, 3, 3, 1)
+_VGG16_DEPTHS = (2, 2, 3, 1)
 _CHANNELS = (64, 128, 256, 512, 512)
 
 
@@ -38,10 +39,10 @@ relu.defvjp(_relu_forward, _relu_backward)
 
 
 class VGG(nn.Module):
-  """A VGG to conv5_1; returns the ReLU outputs conv1_1, 2_1, ... 5_1.
+  """A VGG; returns the first ReLU output of every block: conv1_1, 2_1, ...
 
   Attributes:
-    depths: convolutions in each of the five blocks.
+    depths: convolutions in each of the blocks, at most five.
     convention: what the weights want to see.
     dtype: of activations.
   """
@@ -58,7 +59,7 @@ class VGG(nn.Module):
       frames: [B, H, W, 3], RGB in [-1, 1].
 
     Returns:
-      Five arrays, [B, H / 2^i, W / 2^i, C_i], after ReLU.
+      An array for each block, [B, H / 2^i, W / 2^i, C_i], after ReLU.
     """
     x = prepare(frames, self.convention)
     features = []
@@ -75,7 +76,7 @@ class VGG(nn.Module):
         x = relu(conv(x))
         if layer == 0:
           features.append(x)
-      if block < 4:
+      if block < len(self.depths) - 1:
         x = max_pool(x)
     return features
 
@@ -87,4 +88,9 @@ def vgg19(convention=conventions.CAFFE_VGG, dtype=jnp.float32) -> VGG:
 
 def vggface(convention=conventions.CAFFE_VGGFACE, dtype=jnp.float32) -> VGG:
   """VGGFace (VGG16) of the face content loss."""
+  return VGG(_VGGFACE_DEPTHS, convention, dtype)
+
+
+def vgg16(convention=conventions.TORCHVISION, dtype=jnp.float32) -> VGG:
+  """VGG16 with torchvision's weights, which anybody may use."""
   return VGG(_VGG16_DEPTHS, convention, dtype)

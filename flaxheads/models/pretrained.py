@@ -4,23 +4,37 @@ import jax
 import jax.numpy as jnp
 
 from flaxheads.errors import check_choice
-from flaxheads.models import inception, iresnet, lpips, perceptual
+from flaxheads.models import (
+  dlib_resnet,
+  inception,
+  iresnet,
+  lpips,
+  perceptual,
+  sface,
+)
 
 _NETWORKS = {
   'vgg19': perceptual.vgg19,
   'vggface': perceptual.vggface,
+  'vgg16': perceptual.vgg16,
   'inception': inception.InceptionV3,
   'arcface_r50': lambda *a: iresnet.IResNet(iresnet.R50, *a),
   'arcface_r100': lambda *a: iresnet.IResNet(iresnet.R100, *a),
   'iresnet_small': lambda *a: iresnet.IResNet(iresnet.SMALL, *a),
+  'dlib_resnet': dlib_resnet.DlibResNet,
+  'sface': sface.SFace,
   'lpips_alex': lambda *a: lpips.LPIPS('alex', *a),
   'lpips_vgg': lambda *a: lpips.LPIPS('vgg', *a),
 }
 NAMES = tuple(_NETWORKS)
 # The smallest pictures that make sense of; only shapes are taken from them.
-_SIZES = dict.fromkeys(
-  ('arcface_r50', 'arcface_r100', 'iresnet_small'), iresnet.INPUT_SIZE
-)
+_SIZES = {
+  **dict.fromkeys(
+    ('arcface_r50', 'arcface_r100', 'iresnet_small'), iresnet.INPUT_SIZE
+  ),
+  'dlib_resnet': dlib_resnet.INPUT_SIZE,
+  'sface': sface.INPUT_SIZE,
+}
 
 
 def make_network(name: str, convention=None):

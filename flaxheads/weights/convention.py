@@ -114,3 +114,9 @@ ARCFACE = Convention('RGB', 0.0, 255.0, (127.5,) * 3, (127.5,) * 3)
 LPIPS = Convention(
   'RGB', -1.0, 1.0, (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 )
+# dlib's input_rgb_image_sized: (x - mean) / 256.
+DLIB = Convention(
+  'RGB', 0.0, 255.0, (122.782, 117.001, 104.298), (256.0, 256.0, 256.0)
+)
+# The first two nodes of OpenCV's SFace: (x - 127.5) / 128.
+SFACE = Convention('RGB', 0.0, 255.0, (127.5,) * 3, (128.0,) * 3)

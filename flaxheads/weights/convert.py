@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from flaxheads.errors import UserError
 from flaxheads.weights import foreign, sources, store, tensors
-from flaxheads.weights.sources import Part, Source
+from flaxheads.weights.source import Part, Source
 
 
 def hash_file(path: str) -> str:

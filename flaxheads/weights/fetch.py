@@ -1,8 +1,10 @@
 """Weight files from their publishers, or from a mirror of them."""
 
+import functools
 import http.client
 import os
 import shutil
+import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -11,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flaxheads.errors import ARCHIVE_ERRORS, RunFailedError, UserError
+from flaxheads.weights.convert import hash_file
 from flaxheads.weights.foreign import MAX_FILE_BYTES
-from flaxheads.weights.sources import Part, Source
+from flaxheads.weights.source import Part, Source
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
@@ -69,35 +72,59 @@ def _fetch(url: str, path: Path, progress: Callable) -> None:
     ) from None
 
 
+def _open_member(archive: Path, member: str):
+  """The one file of this name in an archive: (its size, a stream of it)."""
+  # Archives differ in whether there is a folder around the files.
+  if archive.suffix in ('.zip', '.whl'):
+    opened = zipfile.ZipFile(archive)
+    found = [
+      (info.file_size, functools.partial(opened.open, info))
+      for info in opened.infolist()
+      if info.filename.rsplit('/', 1)[-1] == member
+    ]
+  else:
+    opened = tarfile.open(archive, 'r:gz')
+    found = [
+      (info.size, functools.partial(opened.extractfile, info))
+      for info in opened
+      if info.isfile() and info.name.rsplit('/', 1)[-1] == member
+    ]
+  if len(found) != 1:
+    raise UserError(f'{archive}: holds {len(found)} files {member}, not 1')
+  return found[0]
+
+
 def _unpack(archive: Path, member: str, folder: Path) -> Path:
-  """Takes one file out of a zip archive."""
+  """Takes one file out of a zip archive or a compressed tar archive."""
   path = folder / member
   try:
-    with zipfile.ZipFile(archive) as opened:
-      # Archives differ in whether there is a folder around the files.
-      found = [
-        info
-        for info in opened.infolist()
-        if info.filename.rsplit('/', 1)[-1] == member
-      ]
-      if len(found) != 1:
-        raise UserError(f'{archive}: holds {len(found)} files {member}, not 1')
-      if found[0].file_size > MAX_FILE_BYTES:
-        raise UserError(
-          f'{archive}: {member} is larger than {MAX_FILE_BYTES >> 30} GiB'
-        )
-      # zipfile stops at the size that the archive states.
-      with opened.open(found[0]) as source, path.open('wb') as file:
-        shutil.copyfileobj(source, file, _BLOCK)
+    size, open_stream = _open_member(archive, member)
+    if size > MAX_FILE_BYTES:
+      raise UserError(
+        f'{archive}: {member} is larger than {MAX_FILE_BYTES >> 30} GiB'
+      )
+    # Both kinds of stream stop at the size that the archive states.
+    with open_stream() as source, path.open('wb') as file:
+      shutil.copyfileobj(source, file, _BLOCK)
   except UserError:
     raise
   except OSError as error:
     if error.errno is not None:  # of this machine, such as a full disk
       raise
-    raise UserError(f'{archive}: not a whole zip archive ({error})') from None
-  except ARCHIVE_ERRORS as e:
-    raise UserError(f'{archive}: not a whole zip archive ({e})') from None
+    raise UserError(f'{archive}: not a whole archive ({error})') from None
+  except (*ARCHIVE_ERRORS, tarfile.TarError) as e:
+    raise UserError(f'{archive}: not a whole archive ({e})') from None
   return path
+
+
+def _check_archive(path: Path, part: Part) -> None:
+  """Raises UserError unless the archive is the published one."""
+  found = hash_file(str(path))
+  if found != part.archive_sha256:
+    raise UserError(
+      f'{path}: SHA-256 {found}, but its publisher gives {part.archive_sha256};'
+      ' the file is damaged or another one'
+    )
 
 
 def _locate(part: Part, folder: Path, mirror: str, progress: Callable) -> Path:
@@ -109,18 +136,23 @@ def _locate(part: Part, folder: Path, mirror: str, progress: Callable) -> Path:
       raise UserError(f'--mirror={mirror}: holds no file {name}')
     return path
   url = f'{mirror.rstrip("/")}/{name}' if mirror else part.url
-  _fetch(url, folder / name, progress)
-  return folder / name
+  path = folder / name
+  if not path.is_file():  # an archive can hold the files of several sources
+    _fetch(url, path, progress)
+  return path
 
 
 def fetch(
   source: Source, folder: Path, mirror: str, progress: Callable
 ) -> list[Path]:
-  """Gets the files of a source; their hashes are not checked here.
+  """Gets the files of a source; an archive is opened if its hash is known.
+
+  The hashes of the weight files are checked at their conversion.
 
   Args:
     source: of sources.SOURCES.
-    folder: an empty folder for what is downloaded or unpacked.
+    folder: for what is downloaded or unpacked; what an earlier call has
+      downloaded there is used again.
     mirror: a folder or URL that holds files of the same names; '': the
       publisher.
     progress: makes a progress bar, as tqdm does.
@@ -135,6 +167,8 @@ def fetch(
   files = []
   for part in source.parts:
     path = _locate(part, folder, mirror, progress)
+    if part.archive_sha256:
+      _check_archive(path, part)
     if part.member:
       path = _unpack(path, part.member, folder)
     files.append(path)

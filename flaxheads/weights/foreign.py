@@ -1,51 +1,22 @@
 """Weight files of other frameworks as plain arrays, nothing of them executed.
 
-torch, onnx and h5py are needed once, for the conversion, and are not among
-the requirements: `pip install 'flaxheads[weights]'` brings them.
+torch and h5py are needed once, for the conversion, and are not among the
+requirements: `pip install 'flaxheads[weights]'` brings them.
 """
 
 import importlib
 import os
-from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from flaxheads.errors import UserError
+from flaxheads.weights import dlib_file, onnx_file, pickled_arrays
+from flaxheads.weights.contents import Contents
 
 MAX_FILE_BYTES = 2 << 30
 MAX_TENSORS = 10_000
-
-
-class Node(NamedTuple):
-  """A node of an ONNX graph.
-
-  Attributes:
-    op: its type, 'Conv' say.
-    inputs: names of tensors.
-    output: name of its first output.
-    attributes: numbers and lists of numbers by name.
-  """
-
-  op: str
-  inputs: tuple[str, ...]
-  output: str
-  attributes: dict
-
-
-class Contents(NamedTuple):
-  """What a weight file holds.
-
-  Attributes:
-    tensors: float32 arrays by the file's own names.
-    nodes: of the graph, for ONNX; else empty.
-    inputs: names of the graph's inputs, for ONNX; else empty.
-  """
-
-  tensors: dict[str, np.ndarray]
-  nodes: tuple[Node, ...] = ()
-  inputs: tuple[str, ...] = ()
 
 
 def _import(module: str, path: str):
@@ -78,30 +49,6 @@ def _read_safetensors(path: str) -> Contents:
   return Contents({k: v for k, v in tensors.items() if v.dtype.kind == 'f'})
 
 
-def _read_onnx(path: str) -> Contents:
-  onnx = _import('onnx', path)
-  # External data would let a file name any other file of this machine.
-  graph = onnx.load(path, load_external_data=False).graph
-  tensors = {
-    tensor.name: onnx.numpy_helper.to_array(tensor)
-    for tensor in graph.initializer
-    if not tensor.external_data
-  }
-  nodes = []
-  for node in graph.node:
-    # Attributes of other kinds (graphs, tensors) are no part of our networks.
-    attributes = {
-      a.name: onnx.helper.get_attribute_value(a)
-      for a in node.attribute
-      if a.type in (1, 2, 6, 7)  # float, int, and lists of them
-    }
-    output = node.output[0] if node.output else ''
-    nodes.append(Node(node.op_type, tuple(node.input), output, attributes))
-  inputs = tuple(i.name for i in graph.input if i.name not in tensors)
-  floats = {k: v for k, v in tensors.items() if v.dtype.kind == 'f'}
-  return Contents(floats, tuple(nodes), inputs)
-
-
 def _read_keras(path: str) -> Contents:
   h5py = _import('h5py', path)
   tensors = {}
@@ -121,8 +68,10 @@ def _read_keras(path: str) -> Contents:
 _READERS = {
   '.pth': _read_torch,
   '.pt': _read_torch,
-  '.onnx': _read_onnx,
+  '.onnx': onnx_file.read,
   '.h5': _read_keras,
+  '.ckpt': pickled_arrays.read,
+  '.dat': dlib_file.read,
   '.safetensors': _read_safetensors,
 }
 
@@ -131,8 +80,8 @@ def read(path: str) -> Contents:
   """Reads a weight file by its extension.
 
   Args:
-    path: of a .pth or .pt (torch, a state_dict), .onnx, .h5 (Keras) or
-      .safetensors file.
+    path: of a .pth or .pt (torch, a state_dict), .onnx, .h5 (Keras), .ckpt
+      (numpy arrays), .dat (dlib) or .safetensors file.
 
   Returns:
     Contents, with float32 tensors.

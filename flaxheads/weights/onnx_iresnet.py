@@ -7,7 +7,7 @@ where it is used.
 
 import numpy as np
 
-from flaxheads.weights.foreign import Contents
+from flaxheads.weights.contents import Contents
 from flaxheads.weights.layouts import (
   LayoutError,
   affine,

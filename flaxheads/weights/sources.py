@@ -8,14 +8,12 @@ against a forged one.
 """
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
 
 from flaxheads.errors import check_choice
 from flaxheads.weights import convention as conventions
-from flaxheads.weights import layouts, onnx_iresnet
-from flaxheads.weights.convention import Convention
-from flaxheads.weights.foreign import Contents
+from flaxheads.weights import layouts, onnx_iresnet, packages
+from flaxheads.weights.contents import Contents
+from flaxheads.weights.source import Part, Source
 
 # Where a licence could not be read again, it says so: a user of the weights
 # has to read the publisher's page anyway.
@@ -35,40 +33,6 @@ _HEADS = (
 _INSIGHTFACE = (
   'https://github.com/deepinsight/insightface/releases/download/v0.7'
 )
-
-
-class Part(NamedTuple):
-  """One file of a source.
-
-  Attributes:
-    url: at its publisher.
-    sha256: hexadecimal, of the weight file: all 64 digits, the first ones
-      where the publisher gives no more, or '' where nobody does.
-    member: name of the file in the zip archive that the URL gives; '' where
-      the URL gives the file itself.
-  """
-
-  url: str
-  sha256: str
-  member: str = ''
-
-
-class Source(NamedTuple):
-  """Published weights of a network.
-
-  Attributes:
-    network: its name in models.pretrained.
-    parts: the files, in the order that `layout` takes them.
-    licence: of the weights.
-    convention: what the network wants to see with these weights.
-    layout: from the files' contents to a parameter tree.
-  """
-
-  network: str
-  parts: tuple[Part, ...]
-  licence: str
-  convention: Convention
-  layout: Callable
 
 
 def _arcface(contents: Contents, depths):
@@ -169,9 +133,10 @@ SOURCES = {
     conventions.ARCFACE,
     _bind(_arcface, (3, 13, 30, 3)),
   ),
+  **packages.SOURCES,
   # The hashes of the heads were computed from the files in lpips 0.1.4 on
   # PyPI; torchmetrics 1.9.0 carries the same bytes.
-  'lpips_alex': Source(
+  'lpips_alex_torch': Source(
     'lpips_alex',
     (
       Part(f'{_TORCHVISION}/alexnet-owt-7be5be79.pth', '7be5be79'),
@@ -180,11 +145,11 @@ SOURCES = {
         'df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0',
       ),
     ),
-    'BSD-3-Clause, torchvision; BSD-2-Clause, Zhang et al.',
+    packages.LPIPS_LICENCE,
     conventions.LPIPS,
     functools.partial(layouts.lpips, layers=layouts.ALEX_LAYERS),
   ),
-  'lpips_vgg': Source(
+  'lpips_vgg_torch': Source(
     'lpips_vgg',
     (
       Part(f'{_TORCHVISION}/vgg16-397923af.pth', '397923af'),
@@ -193,7 +158,7 @@ SOURCES = {
         'a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868',
       ),
     ),
-    'BSD-3-Clause, torchvision; BSD-2-Clause, Zhang et al.',
+    packages.LPIPS_LICENCE,
     conventions.LPIPS,
     functools.partial(layouts.lpips, layers=layouts.VGG16_LAYERS),
   ),

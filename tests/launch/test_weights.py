@@ -6,6 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from flaxheads.weights import convert, sources, store, tensors
+from flaxheads.weights.source import Part
 from tests.launch.commands import call
 from tests.weights import published
 
@@ -26,7 +27,10 @@ def files(tmp_path_factory):
 
 def _convert(files, *others):
   return call(
-    'weights', '--as=lpips_alex', *(f'--convert={f}' for f in files), *others
+    'weights',
+    '--as=lpips_alex_torch',
+    *(f'--convert={f}' for f in files),
+    *others,
   )
 
 
@@ -40,26 +44,25 @@ def test_convert(files, tmp_path, monkeypatch):
   assert not list(tmp_path.iterdir())
   done = _convert(files, f'--sha256={first}', f'--sha256={second}')
   assert done.code == 0, done.err
-  path = store.default_path('lpips_alex')
-  assert done.out.startswith(f'{path}: lpips_alex; licence: BSD-3-Clause')
+  path = store.default_path('lpips_alex_torch')
+  assert done.out.startswith(f'{path}: lpips_alex_torch; licence: BSD-3-Clause')
   report = json.loads((tmp_path / f'{path.name}.report.json').read_text())
   metadata = tensors.read_metadata(str(path))
-  assert report == {'name': 'lpips_alex', **metadata}
+  assert report == {'name': 'lpips_alex_torch', **metadata}
   assert metadata['sha256'] == f'{first} {second}'
 
 
 def test_fetch_from_a_mirror(files, tmp_path, monkeypatch):
-  source = sources.SOURCES['lpips_alex']
+  source = sources.SOURCES['lpips_alex_torch']
   parts = tuple(
-    sources.Part(f'https://publisher.invalid/deep/{file.name}', '')
-    for file in files
+    Part(f'https://publisher.invalid/deep/{file.name}', '') for file in files
   )
   monkeypatch.setitem(
-    sources.SOURCES, 'lpips_alex', source._replace(parts=parts)
+    sources.SOURCES, 'lpips_alex_torch', source._replace(parts=parts)
   )
   hashes = [f'--sha256={convert.hash_file(str(file))}' for file in files]
   output = tmp_path / 'lpips.safetensors'
-  given = ['--fetch=lpips_alex', f'--output={output}']
+  given = ['--fetch=lpips_alex_torch', f'--output={output}']
   mirror = f'--mirror={files[0].parent}'
   done = call('weights', *given, mirror, *hashes)
   assert done.code == 0, done.err
@@ -79,6 +82,11 @@ def test_fetch_from_a_mirror(files, tmp_path, monkeypatch):
     (['--fetch=vgg'], "--fetch: 'vgg' is not one of vgg19, "),
     (['--convert=x.pth'], '--as is missing'),
     (['--convert=x.pth', '--as=vgg'], "--as: 'vgg' is not one of vgg19, "),
+    (['--fetch=vgg19,x'], "--fetch: 'x' is not one of vgg19, "),
+    (
+      ['--fetch=vgg19,sface', '--output=x.safetensors'],
+      '--output goes with one name in --fetch',
+    ),
     (['--fetch=vgg19', '--as=vgg19'], '--as goes with --convert'),
     (
       ['--convert=x.pth', '--as=vgg19', '--mirror=x'],

@@ -33,7 +33,6 @@ def test_arcface(name, tmp_path):
 
 
 def test_arcface_from_onnx(tmp_path):
-  pytest.importorskip('onnx', reason='make parity')
   model = r.randomise(r.IResNet(DEPTHS['arcface_r50']))
   frames = r.frames_of(2, 112, 112)
   file = tmp_path / 'published.onnx'
@@ -58,7 +57,7 @@ def test_lpips(name, tmp_path):
     own[key.split('.', 1)[1]].copy_(value)
   heads = lpips.__path__[0] + f'/weights/v0.1/{name}.pth'
   files = [r.save(backbone, tmp_path / 'backbone.pth'), heads]
-  network, variables = r.load_ours(f'lpips_{name}', files, tmp_path)
+  network, variables = r.load_ours(f'lpips_{name}_torch', files, tmp_path)
   a, b = r.frames_of(3, 64, 80, 1), r.frames_of(3, 64, 80, 2)
   with torch.no_grad():
     theirs = model(r.to_torch(a), r.to_torch(b))[:, 0, 0, 0]
@@ -91,7 +90,7 @@ def test_lpips_with_published_weights(name, tmp_path):
   whole = torch.nn.ModuleDict({'features': backbone})
   heads = lpips.__path__[0] + f'/weights/v0.1/{name}.pth'
   files = [r.save(whole, tmp_path / 'backbone.pth'), heads]
-  network, variables = r.load_ours(f'lpips_{name}', files, tmp_path)
+  network, variables = r.load_ours(f'lpips_{name}_torch', files, tmp_path)
   # Three moments of a head, and another head.
   (a, *others), _ = make_clip(0, 0, 3, 128)
   b = np.stack([*others, make_clip(1, 0, 1, 128)[0][0]]) / 127.5 - 1

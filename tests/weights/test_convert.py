@@ -42,7 +42,7 @@ def _vouch(files):
 
 def _convert(files, output, like, vouched=None):
   vouched = _vouch(files) if vouched is None else vouched
-  return convert.convert('lpips_alex', files, output, like, vouched)
+  return convert.convert('lpips_alex_torch', files, output, like, vouched)
 
 
 def test_the_file_says_what_it_is(files, like, tmp_path):
@@ -65,21 +65,21 @@ def test_the_file_says_what_it_is(files, like, tmp_path):
 def test_a_hash_of_the_publisher_needs_no_word_of_the_user(
   files, like, tmp_path, monkeypatch
 ):
-  source = sources.SOURCES['lpips_alex']
+  source = sources.SOURCES['lpips_alex_torch']
   first, second = _vouch(files)
   parts = (
     source.parts[0]._replace(sha256=first[:8]),
     source.parts[1]._replace(sha256=second),
   )
   monkeypatch.setitem(
-    sources.SOURCES, 'lpips_alex', source._replace(parts=parts)
+    sources.SOURCES, 'lpips_alex_torch', source._replace(parts=parts)
   )
   metadata = _convert(files, tmp_path / 'a.safetensors', like, [])
   assert metadata['verified_by'] == store.PUBLISHER
   # One file of two that is not the published one: the user's word is needed.
   parts = (parts[0], parts[1]._replace(sha256='0' * 64))
   monkeypatch.setitem(
-    sources.SOURCES, 'lpips_alex', source._replace(parts=parts)
+    sources.SOURCES, 'lpips_alex_torch', source._replace(parts=parts)
   )
   with pytest.raises(UserError, match=f'add --sha256={second}'):
     _convert(files, tmp_path / 'b.safetensors', like, [])
@@ -100,7 +100,7 @@ def test_other_files_are_refused_and_leave_nothing(files, like, tmp_path):
     with pytest.raises(UserError, match=message) as caught:
       _convert(files, output, like, vouched)
     assert '\n' not in str(caught.value)
-  with pytest.raises(UserError, match='1 given; lpips_alex is made from'):
+  with pytest.raises(UserError, match='1 given; lpips_alex_torch is made from'):
     _convert(files[:1], output, like)
   with pytest.raises(UserError, match='tensor features.0.weight is missing'):
     _convert(files[::-1], output, like)
@@ -209,7 +209,7 @@ def test_foreign_files_are_read_with_care(files, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-  'name, package', [('x.pth', 'torch'), ('x.onnx', 'onnx'), ('x.h5', 'h5py')]
+  'name, package', [('x.pth', 'torch'), ('x.h5', 'h5py')]
 )
 def test_a_missing_package_is_named(tmp_path, monkeypatch, name, package):
   def missing(module):

@@ -1,6 +1,9 @@
 """Downloads from a server of this machine: whole, limited, or one line."""
 
+import hashlib
 import http.server
+import io
+import tarfile
 import threading
 import zipfile
 
@@ -9,7 +12,7 @@ from tqdm import tqdm
 
 from flaxheads.errors import RunFailedError, UserError
 from flaxheads.weights import fetch
-from flaxheads.weights.sources import Part, Source
+from flaxheads.weights.source import Part, Source
 
 DATA = bytes(range(256)) * 9000  # more than two blocks
 
@@ -131,5 +134,54 @@ def test_a_file_of_an_archive(tmp_path, monkeypatch):
   with pytest.raises(UserError, match='x.onnx is larger than'):
     get()
   (mirror / 'a.zip').write_bytes(b'PK\x03\x04 torn')
-  with pytest.raises(UserError, match='not a whole zip archive'):
+  with pytest.raises(UserError, match='not a whole archive'):
     get()
+
+
+def test_a_file_of_a_package(tmp_path, monkeypatch):
+  """A .tar.gz whose hash is known: nothing else is opened."""
+  mirror, folder = tmp_path / 'mirror', tmp_path / 'folder'
+  mirror.mkdir()
+  folder.mkdir()
+  archive = mirror / 'a-1.0.tar.gz'
+
+  def write(*names, kind=tarfile.REGTYPE, data=b'weights'):
+    with tarfile.open(archive, 'w:gz') as opened:
+      for name in names:
+        info = tarfile.TarInfo(name)
+        info.type, info.size, info.linkname = kind, len(data), '/etc/hostname'
+        opened.addfile(info, io.BytesIO(data))
+
+  def get(sha256=None):
+    sha256 = sha256 or hashlib.sha256(archive.read_bytes()).hexdigest()
+    url = 'https://publisher.invalid/a-1.0.tar.gz'
+    source = _source(Part(url, '', 'x.dat', sha256))
+    return _fetch(source, folder, str(mirror))
+
+  for name in ('x.dat', 'a-1.0/b/x.dat', '../../x.dat', '/x.dat'):
+    write('y.dat', name)
+    assert get() == [folder / 'x.dat']
+    assert (folder / 'x.dat').read_bytes() == b'weights'
+  with pytest.raises(UserError, match='publisher gives 0000.*damaged or anoth'):
+    get('0' * 64)
+  write('x.dat', kind=tarfile.SYMTYPE)
+  with pytest.raises(UserError, match='holds 0 files x.dat, not 1'):
+    get()
+  write('a/x.dat', 'b/x.dat')
+  with pytest.raises(UserError, match='holds 2 files x.dat, not 1'):
+    get()
+  monkeypatch.setattr(fetch, 'MAX_FILE_BYTES', 1000)
+  write('x.dat', data=bytes(100_000))
+  with pytest.raises(UserError, match='x.dat is larger than'):
+    get()
+  archive.write_bytes(b'\x1f\x8b torn')
+  with pytest.raises(UserError, match='not a whole archive'):
+    get()
+
+
+def test_an_archive_of_several_sources_is_downloaded_once(server, tmp_path):
+  source = _source(Part(f'{server}/x.pth', ''))
+  first = _fetch(source, tmp_path)
+  _Bar.seen.clear()
+  assert _fetch(source, tmp_path) == first
+  assert not _Bar.seen

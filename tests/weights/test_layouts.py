@@ -6,7 +6,7 @@ import pytest
 
 from flaxheads.models import pretrained
 from flaxheads.weights import layouts, onnx_iresnet, sources, tensors
-from flaxheads.weights.foreign import Contents, Node
+from flaxheads.weights.contents import Contents, Node
 from tests.weights import published
 
 VGG16, VGG19 = layouts.VGG16_DEPTHS, layouts.VGG19_DEPTHS
@@ -36,15 +36,33 @@ PUBLISHED = {
   'inception': [published.inception()],
   'arcface_r50': [published.iresnet(R50)],
   'arcface_r100': [published.iresnet(R100)],
-  'lpips_alex': [
+  'lpips_alex': [published.lpips_flax('AlexNet')],
+  'lpips_vgg': [published.lpips_flax('VGG16')],
+  'vgg16': [published.lpips_flax('VGG16')],
+  'dlib_resnet': [published.dlib_resnet()],
+  'sface': [published.sface()],
+  'lpips_alex_torch': [
     published.alexnet_features(),
     published.lpips_heads((64, 192, 384, 256, 256)),
   ],
-  'lpips_vgg': [
+  'lpips_vgg_torch': [
     published.vgg_features(VGG16),
     published.lpips_heads(published.VGG_CHANNELS),
   ],
 }
+
+
+def _contents(name):
+  files = [Contents(published.draw(shapes)) for shapes in PUBLISHED[name]]
+  if name == 'sface':  # its graph scales its input itself
+    files[0].tensors.update(scalar_op1=np.array([127.5]))
+    files[0].tensors.update(scalar_op2=np.array([1 / 128]))
+    nodes = (
+      Node('Sub', ('data', 'scalar_op1'), 'a', {}),
+      Node('Mul', ('a', 'scalar_op2'), 'b', {}),
+    )
+    files[0] = files[0]._replace(nodes=nodes)
+  return files
 
 
 def test_every_source_has_its_published_names():
@@ -54,20 +72,21 @@ def test_every_source_has_its_published_names():
 @pytest.mark.parametrize('name', list(PUBLISHED))
 def test_the_converted_tree_fits_the_network(name):
   source = sources.SOURCES[name]
-  files = [Contents(published.draw(shapes)) for shapes in PUBLISHED[name]]
-  tree = source.layout(*files)
+  tree = source.layout(*_contents(name))
   tensors.check_like(name, tree, pretrained.shapes_of(source.network))
 
 
 @pytest.mark.parametrize('name', list(PUBLISHED))
 def test_a_missing_tensor_is_named(name):
   source = sources.SOURCES[name]
-  files = [Contents(published.draw(shapes)) for shapes in PUBLISHED[name]]
+  files = _contents(name)
   gone = next(iter(files[0].tensors))
   if name == 'inception':  # its names are found, not known: the norm is missed
     gone = gone.replace('conv.weight', 'bn.weight')
   del files[0].tensors[gone]
-  group = gone.split('/')[0].replace('block', 'conv').replace('_conv', '_')
+  group = gone.split('/')[0]
+  if name.endswith('_keras'):
+    group = group.replace('block', 'conv').replace('_conv', '_')
   with pytest.raises(layouts.LayoutError, match=group):
     source.layout(*files)
 
