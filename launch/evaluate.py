@@ -37,7 +37,7 @@ flags.adopt_module_key_flags(_evaluate_flags)  # for --help
 
 def _settings(finetune, **others):
   names = """model dataset data_dir split source methods split_clip
-             num_test_frames inception arcface lpips seed x2face
+             num_test_frames inception arcface sface lpips seed x2face
              pix2pixhd""".split()
   finetune = finetune and dataclasses.asdict(finetune)
   return {**{n: FLAGS[n].value for n in names}, 'finetune': finetune, **others}

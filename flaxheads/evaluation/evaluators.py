@@ -19,6 +19,7 @@ from flaxheads.errors import UserError
 KINDS = {
   'inception': (('inception',), 'FID, KID'),
   'arcface': (('arcface_r50', 'arcface_r100', 'iresnet_small'), 'CSIM'),
+  'sface': (('sface',), 'CSIM (SFace)'),
   'lpips': (('lpips_alex', 'lpips_vgg'), 'LPIPS'),
 }
 NONE, RANDOM = 'none', 'random'
@@ -55,6 +56,7 @@ class Evaluators(NamedTuple):
     arcface: the same, for CSIM.
     lpips: the same, for LPIPS.
     critic: for the realism score.
+    sface: MetricNetwork, for CSIM (SFace).
     absent: what is missing, a sentence each, for the report.
   """
 
@@ -63,12 +65,13 @@ class Evaluators(NamedTuple):
   arcface: Any = None
   lpips: Any = None
   critic: Critic | None = None
+  sface: Any = None
   absent: tuple[str, ...] = ()
 
   @property
   def networks(self) -> list:
     """Those networks that are there."""
-    networks = (self.inception, self.arcface, self.lpips)
+    networks = (self.inception, self.arcface, self.sface, self.lpips)
     return [network for network in networks if network]
 
   @property

@@ -40,13 +40,13 @@ class Measured(NamedTuple):
   arrays: dict[str, np.ndarray]
 
 
-def embed_faces(frames, points, arcface) -> np.ndarray:
-  """ArcFace embeddings.
+def embed_faces(frames, points, network) -> np.ndarray:
+  """Embeddings of ArcFace or SFace, which see faces aligned alike.
 
   Args:
     frames: uint8 [F, S, S, 3].
     points: float [F, 68, 2] in pixels; NaN where no face was found.
-    arcface: MetricNetwork.
+    network: MetricNetwork.
 
   Returns:
     float32 [F, D]; NaN where no face was found, and D is 1 where none was.
@@ -54,7 +54,7 @@ def embed_faces(frames, points, arcface) -> np.ndarray:
   found = np.isfinite(points).all((1, 2))
   if not found.any():
     return np.full((len(frames), 1), np.nan, np.float32)
-  of_found = arcface(identity.align(frames[found], points[found]))
+  of_found = network(identity.align(frames[found], points[found]))
   shape = (len(frames), of_found.shape[-1])
   embeddings = np.full(shape, np.nan, np.float32)
   embeddings[found] = of_found
@@ -67,6 +67,7 @@ class Truth:
   def __init__(self, trial: Trial, evaluators: Evaluators):
     self.trial = trial
     self._evaluators = evaluators
+    self._faces = {}
 
   @functools.cached_property
   def found(self) -> np.ndarray:
@@ -74,12 +75,14 @@ class Truth:
     detector = self._evaluators.detection.detect
     return landmark_error.detect_points(self.trial.frames, detector)
 
-  @functools.cached_property
-  def faces(self) -> np.ndarray:
-    """Embeddings of all frames [N, D]."""
-    detected = self._evaluators.detection is not None
-    points = self.found if detected else self.trial.points
-    return embed_faces(self.trial.frames, points, self._evaluators.arcface)
+  def faces(self, network) -> np.ndarray:
+    """Embeddings of all frames by ArcFace or SFace [N, D]."""
+    if network.name not in self._faces:
+      detected = self._evaluators.detection is not None
+      points = self.found if detected else self.trial.points
+      found = embed_faces(self.trial.frames, points, network)
+      self._faces[network.name] = found
+    return self._faces[network.name]
 
   @functools.cached_property
   def known_as(self):
@@ -127,12 +130,11 @@ def _similarity(faces, others) -> float | None:
   return float(identity.cosine_similarity(faces[both], others[both]).mean())
 
 
-def _similarity_to_truth(faces, truth: Truth, target: Target, support):
+def _similarity_to_truth(faces, known, test, target: Target, support):
   """To the true frame; of another's motion, to each of the support frames."""
   if target.driver is None:
-    return _similarity(faces, truth.faces[truth.trial.test])
-  known = truth.faces[support]
-  return _similarity(faces, np.repeat(known[None], len(faces), 0))
+    return _similarity(faces, known[test])
+  return _similarity(faces, np.repeat(known[support][None], len(faces), 0))
 
 
 def measure(
@@ -149,8 +151,9 @@ def measure(
 
   Returns:
     Measured. With the person's own motion: psnr, psnr_face (dB), ssim, lpips,
-    akd. Always: csim, flicker, realism, nme and failure_rate. Landmark
-    distances are fractions of the inter-ocular distance; see docs/evaluation.
+    akd. Always: csim, csim_sface, flicker, realism, nme and failure_rate.
+    Landmark distances are fractions of the inter-ocular distance; see
+    docs/evaluation.md.
   """
   trial, own = truth.trial, target.driver is None
   shape = (len(target.points), *trial.frames.shape[1:])
@@ -170,10 +173,18 @@ def measure(
         points, truth.found[trial.test], target.points
       )
       values['akd'] = results.mean_or_none(distances)
-  if evaluators.arcface:
-    faces = embed_faces(frames, points, evaluators.arcface)
-    name = marked_name('csim', evaluators.arcface)
-    values[name] = _similarity_to_truth(faces, truth, target, support)
+  for metric, network in (
+    ('csim', evaluators.arcface),
+    ('csim_sface', evaluators.sface),
+  ):
+    if network:
+      values[marked_name(metric, network)] = _similarity_to_truth(
+        embed_faces(frames, points, network),
+        truth.faces(network),
+        trial.test,
+        target,
+        support,
+      )
   values['flicker'] = results.mean_or_none(flicker(frames, target.points))
   if evaluators.critic:
     scores = evaluators.critic.score(truth.known_as, frames, target.points)

@@ -31,6 +31,7 @@ METRICS = {
   'fid': Metric('FID', '↓', 1, 1),
   'ssim': Metric('SSIM', '↑', 1, 3),
   'csim': Metric('CSIM', '↑', 1, 3),
+  'csim_sface': Metric('CSIM (SFace)', '↑', 1, 3),
   'user': Metric('USER', '↓', 1, 2),
   'kid': Metric('KID ×10³', '↓', 1000, 2),
   'lpips': Metric('LPIPS', '↓', 1, 3),
@@ -42,7 +43,8 @@ METRICS = {
   'flicker': Metric('flicker %', '↓', 100, 2),
   'realism': Metric('realism', '↑', 1, 2),
 }
-TABLE_1 = ('fid', 'ssim', 'csim', 'user')  # Zakharov et al. 2019
+# Zakharov et al. 2019, and beside ArcFace a network that anybody can have.
+TABLE_1 = ('fid', 'ssim', 'csim', 'csim_sface', 'user')
 _FEATURES = 'inception'
 
 
@@ -54,7 +56,7 @@ def split_name(key: str) -> tuple[str, str]:
   """
   if key in METRICS:
     return key, ''
-  for name in METRICS:
+  for name in sorted(METRICS, key=len, reverse=True):  # csim_sface before csim
     if key.startswith(f'{name}_') and key.endswith('weights'):
       return name, key[len(name) + 1 :].replace('_', ' ')
   raise KeyError(key)

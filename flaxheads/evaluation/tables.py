@@ -32,6 +32,10 @@ MEANINGS = {
   ),
   'ssim': 'structural similarity with the true frame',
   'csim': 'cosine of ArcFace embeddings, on frames where a face is found',
+  'csim_sface': (
+    'the same with SFace, whose weights anybody can have; compare it with CSIM'
+    ' of no other network'
+  ),
   'user': (
     'how often people found the made picture among three; 0.33 is chance and'
     ' the best'
@@ -166,7 +170,7 @@ def _notes(columns, cross=False) -> list[str]:
   notes = []
   for key in columns:
     name, mark = split_name(key)
-    more = _CSIM_OF[cross] if name == 'csim' else ''
+    more = _CSIM_OF[cross] if name.startswith('csim') else ''
     meaning = MEANINGS[name]
     if name == 'csim' and mark.startswith('proxy'):
       meaning = _PROXY

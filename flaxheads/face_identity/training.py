@@ -82,11 +82,11 @@ def align(frames, points, noise=0.0):
   Returns:
     float [B, 112, 112, 3] in [-1, 1]; black outside of the frame.
   """
-  size = identity.ALIGNED_SIZE
+  size = identity.ARCFACE.size
   # OpenCV's pixel centres lie at integers.
   with jax.default_matmul_precision('highest'):
     source = identity.five_points(points) - 0.5
-  target = jnp.asarray(identity.TEMPLATE, jnp.float32) + noise
+  target = jnp.asarray(identity.ARCFACE.points, jnp.float32) + noise
   cosine, sine, shift = identity.similarity(source, target)
   # From the aligned picture back to the frame.
   y, x = jnp.mgrid[:size, :size]
@@ -134,7 +134,7 @@ def contrast(embeddings, temperature: float) -> Terms:
 
 def _init_params(key):
   network = pretrained.make_network(store.PROXY)
-  size = identity.ALIGNED_SIZE
+  size = identity.ARCFACE.size
   return network.init(key, jnp.zeros((1, size, size, 3)))['params']
 
 

@@ -1,4 +1,6 @@
-"""Is it the same person? Cosine similarity of ArcFace embeddings (CSIM)."""
+"""Is it the same person? Cosine similarity of embeddings of aligned faces."""
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -7,17 +9,40 @@ from flaxheads.errors import UserError
 from flaxheads.landmarks import layout
 from flaxheads.metrics.checks import check_faces
 
-ALIGNED_SIZE = 112  # pixels
-# Where insightface (arcface_torch, `arcface_dst`) wants the eyes, the tip of
-# the nose and the corners of the mouth; its pixel centres lie at integers.
-TEMPLATE = np.array(
-  [
-    [38.2946, 51.6963],
-    [73.5318, 51.5014],
-    [56.0252, 71.7366],
-    [41.5493, 92.3655],
-    [70.7299, 92.2041],
-  ]
+
+class Template(NamedTuple):
+  """Where a network wants a face.
+
+  Attributes:
+    points: float [5, 2], eye centres, tip of the nose and corners of the
+      mouth, in pixels whose centres lie at integers.
+    size: side of the aligned image, pixels.
+  """
+
+  points: np.ndarray
+  size: int
+
+
+# insightface's `arcface_dst`, which OpenCV's FaceRecognizerSF uses for SFace.
+ARCFACE = Template(
+  np.array(
+    [
+      [38.2946, 51.6963],
+      [73.5318, 51.5014],
+      [56.0252, 71.7366],
+      [41.5493, 92.3655],
+      [70.7299, 92.2041],
+    ]
+  ),
+  112,
+)
+# dlib's chip of 150 pixels with a padding of 0.25, whose own template has other
+# points: where it puts these five, measured.
+DLIB = Template(
+  np.array(
+    [[47.6, 46.6], [100.4, 46.6], [74.0, 76.5], [50.4, 103.0], [97.6, 103.0]]
+  ),
+  150,
 )
 _NOSE_TIP, _MOUTH_LEFT, _MOUTH_RIGHT = 30, 48, 54
 _QUARTER = np.array([-1.0, 1.0])  # of a turn, after x and y have changed places
@@ -45,7 +70,7 @@ def five_points(points):
     points: float [..., 68, 2], of numpy or JAX.
 
   Returns:
-    The same [..., 5, 2], in the order of TEMPLATE.
+    The same [..., 5, 2], in the order of Template.
   """
   return _FIVE @ points
 
@@ -95,37 +120,38 @@ def similarity_transform(source, target):
   return np.concatenate([turn, shift[:, None]], 1)
 
 
-def align(frames, points) -> np.ndarray:
-  """Brings faces to where ArcFace expects them.
+def align(frames, points, template: Template = ARCFACE) -> np.ndarray:
+  """Brings faces to where a network expects them.
 
   Args:
     frames: uint8 [F, H, W, 3], RGB.
     points: float [F, 68, 2] in pixels, centres at half-integers (layout.py).
+    template: of the network.
 
   Returns:
-    float32 [F, 112, 112, 3] in [0, 1]; black outside of the frame.
+    float32 [F, size, size, 3] in [0, 1]; black outside of the frame.
 
   Raises:
     UserError: other shapes or types, or points that do not make a face.
   """
   frames, points = check_faces(frames, points)
-  aligned = np.empty((len(frames), ALIGNED_SIZE, ALIGNED_SIZE, 3), np.float32)
+  size = (template.size, template.size)
+  aligned = np.empty((len(frames), *size, 3), np.float32)
   for i, frame in enumerate(frames):
     # OpenCV's pixel centres lie at integers.
     source = five_points(points[i].astype(np.float64)) - 0.5
     try:
-      matrix = similarity_transform(source, TEMPLATE)
+      matrix = similarity_transform(source, template.points)
     except ValueError as error:
       raise UserError(f'points: of frame {i}: {error}') from None
     if not np.isfinite(matrix).all():
       raise UserError(f'points: of frame {i}: not finite')
-    size = (ALIGNED_SIZE, ALIGNED_SIZE)
     aligned[i] = cv2.warpAffine(np.ascontiguousarray(frame), matrix, size)
   return aligned / 255
 
 
 def cosine_similarity(a, b) -> np.ndarray:
-  """CSIM, where `a` and `b` are ArcFace embeddings of aligned faces.
+  """CSIM, where `a` and `b` are embeddings of aligned faces.
 
   Args:
     a: float [..., D].

@@ -75,7 +75,7 @@ class DlibResNet(nn.Module):
 
     Args:
       frames: float [B, 150, 150, 3], RGB in [-1, 1], aligned by
-        metrics.identity.DLIB_TEMPLATE.
+        metrics.identity.DLIB.
 
     Returns:
       float32 [B, 128], not normalised.

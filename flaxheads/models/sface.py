@@ -88,7 +88,7 @@ class SFace(nn.Module):
 
     Args:
       frames: float [B, 112, 112, 3], RGB in [-1, 1], aligned by
-        metrics.identity.ARCFACE_TEMPLATE.
+        metrics.identity.ARCFACE.
 
     Returns:
       float32 [B, 128], not normalised.

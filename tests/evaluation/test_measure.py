@@ -86,6 +86,24 @@ def test_csim_is_with_the_true_frame_and_counts_faces_alone(trial):
   np.testing.assert_allclose(found['csim'], wanted, rtol=1e-5)
 
 
+def test_sface_has_its_own_column(trial):
+  """Beside ArcFace's, from faces aligned alike."""
+  frames, both = _drawn(trial), stubs.everything(_finds)
+  other = stubs.arcface(mark=networks.RANDOM)._replace(
+    name='sface', apply=lambda x: np.asarray(x)[:, 40:60, 40, 0]
+  )
+  found = _measure(frames, trial, both._replace(sface=other)).values
+  points = np.stack([face_points(SIZE)] * len(frames))
+  a, b = (
+    other(identity.align(x, points)) for x in (frames, trial.frames[trial.test])
+  )
+  wanted = identity.cosine_similarity(a, b).mean()
+  np.testing.assert_allclose(
+    found['csim_sface_random_weights'], wanted, rtol=1e-5
+  )
+  assert found['csim'] == _measure(frames, trial, both).values['csim']
+
+
 def test_of_anothers_motion_csim_is_with_the_support(trial):
   frames = _drawn(trial)
   found = _measure(frames, trial, stubs.everything(_finds), 'bob').values

@@ -69,8 +69,10 @@ def test_all_of_the_papers_columns_come_first():
   first, further = tables.make_tables(
     summary.summarise([_row('a', 1, 'another', **values)])
   )
-  assert first.header == ['Method (T)', 'FID ↓', 'SSIM ↑', 'CSIM ↑', 'USER ↓']
-  assert len(further.header) == 1 + len(summary.METRICS) - 4
+  assert first.header == [
+    'Method (T)', 'FID ↓', 'SSIM ↑', 'CSIM ↑', 'CSIM (SFace) ↑', 'USER ↓'
+  ]  # fmt: skip
+  assert len(further.header) == 1 + len(summary.METRICS) - 5
   assert first.body[0][0] == 'another (1)'  # a method of any name
   assert set(tables.MEANINGS) == set(summary.METRICS)
 
@@ -78,16 +80,18 @@ def test_all_of_the_papers_columns_come_first():
 @pytest.mark.parametrize('mark', ['random weights', 'unverified weights'])
 def test_untrusted_weights_are_marked_wherever_their_number_is_named(mark):
   suffix = mark.replace(' ', '_')
-  names = ('fid', 'kid', 'csim', 'lpips')
+  names = ('fid', 'kid', 'csim', 'csim_sface', 'lpips')
   rows = [_row('a', 1, 'ff', **{f'{n}_{suffix}': 0.5 for n in names})]
   made = summary.summarise(rows)
   assert not set(names) & set(made[0])
   for table in tables.make_tables(made, made):
     text = table.to_markdown()
-    for label in ('FID', 'KID ×10³', 'CSIM', 'LPIPS'):
+    for label in ('FID', 'KID ×10³', 'CSIM (SFace)', 'LPIPS'):
       assert text.count(label) == text.count(f'{label} ({mark})')
     assert f'({mark})' in text
   assert summary.find_metric(f'csim_{suffix}').label == f'CSIM ({mark})'
+  found = summary.find_metric(f'csim_sface_{suffix}').label
+  assert found == f'CSIM (SFace) ({mark})'
   with pytest.raises(KeyError):
     summary.find_metric('seconds')
 

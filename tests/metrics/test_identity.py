@@ -13,7 +13,9 @@ def _face(scale=1.0, angle=0.0, shift=(0.0, 0.0)):
   turn = scale * np.array(
     [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
   )
-  five = identity.TEMPLATE @ turn.T + shift + 0.5  # centres at half-integers
+  five = (
+    identity.ARCFACE.points @ turn.T + shift + 0.5
+  )  # centres at half-integers
   points = np.zeros((68, 2))
   points[36:42], points[42:48] = five[0], five[1]
   points[30], points[48], points[54] = five[2:]
@@ -32,19 +34,19 @@ def _picture(height, width):
 def test_five_points_land_on_the_template(scale, angle):
   points, _ = _face(scale, angle, (30.0, -7.0))
   five = identity.five_points(points) - 0.5
-  matrix = identity.similarity_transform(five, identity.TEMPLATE)
+  matrix = identity.similarity_transform(five, identity.ARCFACE.points)
   moved = five @ matrix[:, :2].T + matrix[:, 2]
-  np.testing.assert_allclose(moved, identity.TEMPLATE, atol=1e-9)
+  np.testing.assert_allclose(moved, identity.ARCFACE.points, atol=1e-9)
 
 
 def test_the_transform_is_the_least_squares_one_and_never_mirrors():
   rng = np.random.default_rng(0)
-  source = identity.TEMPLATE + rng.normal(scale=3, size=(5, 2))
-  found = identity.similarity_transform(source, identity.TEMPLATE)
+  source = identity.ARCFACE.points + rng.normal(scale=3, size=(5, 2))
+  found = identity.similarity_transform(source, identity.ARCFACE.points)
 
   def error(matrix):
     moved = source @ matrix[:, :2].T + matrix[:, 2]
-    return np.square(moved - identity.TEMPLATE).sum()
+    return np.square(moved - identity.ARCFACE.points).sum()
 
   a, b = found[0, 0], found[1, 0]
   np.testing.assert_allclose(found[:, :2], [[a, -b], [b, a]])  # turn and scale
@@ -53,7 +55,7 @@ def test_the_transform_is_the_least_squares_one_and_never_mirrors():
     other = found + np.array([[da, -db, shift[0]], [db, da, shift[1]]])
     assert error(other) >= error(found)
   mirrored = source * [-1, 1]
-  turned = identity.similarity_transform(mirrored, identity.TEMPLATE)
+  turned = identity.similarity_transform(mirrored, identity.ARCFACE.points)
   assert np.linalg.det(turned[:, :2]) > 0
 
 
