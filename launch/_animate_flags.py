@@ -4,7 +4,7 @@ from pathlib import Path
 
 from absl import flags
 
-from flaxheads.data.video import EXTENSIONS
+from flaxheads.data.kinds import VIDEO_EXTENSIONS
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.fewshot import animation_folder, fitting, rendering
 
@@ -80,7 +80,7 @@ def check_output(output: Path) -> None:
         f'{named}: several people, several drivers or PNG frames need a folder,'
         ' not an .mp4'
       )
-  elif output.suffix.lower() in EXTENSIONS:
+  elif output.suffix.lower() in VIDEO_EXTENSIONS:
     raise UserError(f'{named}: video is written as MP4; name it ….mp4')
   elif len(given()) == 1:
     animation_folder.check_folder(output)

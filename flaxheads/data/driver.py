@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flaxheads.data import image as images
 from flaxheads.data import video as videos
 from flaxheads.data.face_clips import (
   FaceClip,
   describe_missing,
   load_face_clip,
 )
+from flaxheads.data.kinds import IMAGE, kind_of
 from flaxheads.data.timestamps import frame_rate
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks import face_shape
@@ -94,7 +94,7 @@ def load_driver(
       path, image_size, face=face, max_frames=max_frames, frames=frames
     )
     remarks = [describe_missing(clip)] if clip.missing else []
-    still = path.is_dir() or path.suffix.lower() in images.EXTENSIONS
+    still = path.is_dir() or kind_of(path) == IMAGE
     sound = None if still else path
   if still:
     clip = dataclasses.replace(

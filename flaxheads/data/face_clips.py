@@ -10,6 +10,7 @@ from absl import logging
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
+from flaxheads.data.kinds import IMAGE, kind_of
 from flaxheads.data.timestamps import frame_rate
 from flaxheads.data.video_frames import ahead, grouped
 from flaxheads.errors import UserError, check_range
@@ -111,7 +112,7 @@ def load_face_clip(
   given = None if landmarks is None else load_landmarks(landmarks)
   if given is None and detector is None:
     detector = make_detector()
-  if path.is_dir() or path.suffix.lower() in images.EXTENSIONS:
+  if path.is_dir() or kind_of(path) == IMAGE:
     clip = _load_pictures(path, image_size, detector, face, max_frames, given)
   else:
     reader = videos.VideoReader(path, max_frames=max_frames, fps=fps)
@@ -255,9 +256,7 @@ def list_pictures(path: Path) -> list[Path]:
   found = sorted(
     p
     for p in path.iterdir()
-    if p.suffix.lower() in images.EXTENSIONS
-    and p.is_file()
-    and not p.name.startswith('.')
+    if not p.name.startswith('.') and kind_of(p) == IMAGE
   )
   if not found:
     raise UserError(

@@ -1,30 +1,71 @@
 """Reading images of common formats, writing PNG, and contact sheets."""
 
+import contextlib
 import io
 import os
 import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pi_heif
 from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
 
 from flaxheads.data.output_files import Seal, atomic_path
 from flaxheads.errors import UserError
 
 MAX_PIXELS = 100_000_000
-EXTENSIONS = frozenset(
-  '.png .jpg .jpeg .jpe .mpo .webp .bmp .tif .tiff .ppm .pgm .pnm .avif'.split()
-)
 # Plain image formats only: other decoders of Pillow start programs (EPS). Not
 # every build has AVIF.
 Image.init()
+pi_heif.register_heif_opener()
 FORMATS = tuple(
   name
-  for name in ('PNG', 'JPEG', 'WEBP', 'BMP', 'GIF', 'TIFF', 'PPM', 'AVIF')
+  for name in 'PNG JPEG WEBP BMP GIF TIFF PPM AVIF HEIF'.split()
   if name in Image.OPEN
 )
+
+
+@contextlib.contextmanager
+def open_image(path: Path, max_pixels: int = MAX_PIXELS):
+  """Opens an image; what fails in the body is reported in one line.
+
+  Args:
+    path: the file.
+    max_pixels: larger images are refused before they are decoded.
+
+  Raises:
+    UserError: as `read_image`.
+  """
+  if not path.is_file():
+    what = 'is a folder' if path.is_dir() else 'no such file'
+    raise UserError(f'{path}: {what}; give an image')
+  try:
+    with warnings.catch_warnings():
+      # max_pixels is the limit here; Pillow's warning would repeat it.
+      warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+      with Image.open(path, formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > max_pixels:
+          raise Image.DecompressionBombError
+        yield image
+  except Image.DecompressionBombError as error:
+    raise UserError(
+      f'{path}: more than {max_pixels / 1e6:g} megapixels; make it smaller'
+    ) from error
+  except Image.UnidentifiedImageError as error:
+    raise UserError(
+      f'{path}: is not an image of a known format; give PNG, JPEG, WebP, TIFF,'
+      ' BMP, AVIF or HEIC'
+    ) from error
+  except UserError:
+    raise
+  except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    raise UserError(
+      f'{path}: damaged or truncated ({str(error).splitlines()[0][:80]});'
+      ' give a complete image'
+    ) from error
 
 
 def read_image(
@@ -46,34 +87,33 @@ def read_image(
   Raises:
     UserError: the file is missing, not an image, truncated or too large.
   """
-  path = Path(path)
-  if not path.is_file():
-    what = 'is a folder' if path.is_dir() else 'no such file'
-    raise UserError(f'{path}: {what}; give an image')
-  try:
-    with warnings.catch_warnings():
-      # max_pixels is the limit here; Pillow's warning would repeat it.
-      warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-      with Image.open(path, formats=FORMATS) as image:
-        width, height = image.size
-        if width * height > max_pixels:
-          raise Image.DecompressionBombError
-        image.load()
-        return np.asarray(ImageOps.exif_transpose(_to_rgb(image)))
-  except Image.DecompressionBombError as error:
-    raise UserError(
-      f'{path}: more than {max_pixels / 1e6:g} megapixels; make it smaller'
-    ) from error
-  except Image.UnidentifiedImageError as error:
-    raise UserError(
-      f'{path}: is not an image of a known format; give PNG, JPEG, WebP, TIFF,'
-      ' BMP or AVIF'
-    ) from error
-  except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-    raise UserError(
-      f'{path}: damaged or truncated ({str(error).splitlines()[0][:80]});'
-      ' give a complete image'
-    ) from error
+  with open_image(Path(path), max_pixels) as image:
+    image.load()
+    return np.asarray(ImageOps.exif_transpose(_to_rgb(image)))
+
+
+def read_animation(
+  path: str | os.PathLike, max_pixels: int = MAX_PIXELS
+) -> Iterator[tuple[float, np.ndarray]]:
+  """Reads the frames of an animated WebP, PNG or AVIF, as `read_image` does.
+
+  Args:
+    path: the file.
+    max_pixels: larger ones are refused before they are decoded.
+
+  Yields:
+    (time in seconds, uint8 RGB [H, W, 3]).
+
+  Raises:
+    UserError: as `read_image`.
+  """
+  with open_image(Path(path), max_pixels) as image:
+    time = 0.0
+    for number in range(getattr(image, 'n_frames', 1)):
+      image.seek(number)
+      image.load()
+      yield time, np.asarray(ImageOps.exif_transpose(_to_rgb(image)))
+      time += image.info.get('duration', 0) / 1000
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image
 
 from flaxheads.data import image as images
-from flaxheads.data import video as videos
 from flaxheads.data.face_clips import (
   FaceClip,
   describe_missing,
   list_pictures,
   load_face_clip,
 )
+from flaxheads.data.kinds import IMAGE, VIDEO, kind_of
 from flaxheads.data.video import VideoReader
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import CropBox
@@ -40,7 +40,7 @@ class Portrait(NamedTuple):
 def read_portrait(clip: FaceClip) -> Portrait:
   """Reads the uncropped image of a clip's first frame."""
   path, number = Path(clip.source), int(clip.kept[0])
-  if path.is_dir() or path.suffix.lower() in images.EXTENSIONS:
+  if path.is_dir() or kind_of(path) == IMAGE:
     image = images.read_image(list_pictures(path)[number])
   else:
     reader = VideoReader(path, max_frames=number + 1)
@@ -95,8 +95,8 @@ def _clips(path: Path, image_size: int, **options) -> list[FaceClip]:
   if not path.is_dir():
     return [load_face_clip(path, image_size, **options)]
   names = sorted(p for p in path.iterdir() if not p.name.startswith('.'))
-  clips = [p for p in names if p.suffix.lower() in videos.EXTENSIONS]
-  pictures = [p for p in names if p.suffix.lower() in images.EXTENSIONS]
+  clips = [p for p in names if kind_of(p) == VIDEO]
+  pictures = [p for p in names if kind_of(p) == IMAGE]
   if clips and pictures:
     raise UserError(
       f'{path}: holds images and videos; give a folder of one kind'

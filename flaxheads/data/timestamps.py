@@ -97,10 +97,15 @@ def frame_rate(times: np.ndarray, declared: float, tick: float) -> float:
     tick: of its clock, in seconds.
 
   Returns:
-    `declared` where the gaps agree with it to within a tick, else one over
-    their median.
+    `declared`, or else the mean rate, where the gaps agree with it to within a
+    tick; else one over their median.
   """
-  gap = float(np.median(np.diff(times)))
-  if abs(1 / declared - gap) <= 1.001 * tick + 1e-9:
-    return declared
+  gaps = np.diff(times)
+  gap, mean = float(np.median(gaps)), float(1 / np.mean(gaps))
+  whole = round(mean)
+  if whole and abs(len(gaps) / whole - gaps.sum()) <= tick:
+    mean = whole
+  for rate in (declared, mean):
+    if abs(1 / rate - gap) <= 1.001 * tick + 1e-9:
+      return float(rate)
   return round(1 / gap, 3)

@@ -4,6 +4,7 @@ Limits protect against hostile files. Only this module, container.py,
 video_writer.py and sound.py use PyAV.
 """
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ import av
 import numpy as np
 from absl import logging
 
+from flaxheads.data import image as images
 from flaxheads.data import timestamps
 from flaxheads.data.container import open_container, video_stream
+from flaxheads.data.kinds import is_animation
 from flaxheads.data.video_frames import VideoFrame, resample, to_display
 from flaxheads.errors import UserError, check_range
 
@@ -23,11 +26,6 @@ MAX_FRAMES = 100_000  # 67 minutes at 25 frames/s
 MAX_SECONDS = 4 * 3600.0
 MAX_BYTES = 4 << 30  # of decoded frames in read_video
 MAX_FPS = 240.0
-
-EXTENSIONS = frozenset(
-  '.mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .3gp .flv .wmv .ogv'
-  ' .gif'.split()
-)
 
 
 class Video(NamedTuple):
@@ -47,7 +45,7 @@ class Video(NamedTuple):
 
 
 class VideoReader:
-  """Iterates over the frames of a video file, one in memory at a time.
+  """Iterates over the frames of a video or animation, one in memory at a time.
 
   Applies the display matrix and the pixel aspect ratio. Times are those of the
   container, also at a variable frame rate; wrong ones are mended, see
@@ -99,20 +97,36 @@ class VideoReader:
       raise UserError(f'{path}: {what}; give a video')
     if not self.path.stat().st_size:
       raise UserError(f'{path}: the file is empty; give a video')
+    self._animated = is_animation(self.path)
+    rate, frames, self.tick = (
+      self._measure_animation() if self._animated else self._measure()
+    )
+    self.frame_rate = float(rate) if rate and 0 < rate <= 1000 else 25.0
+    self.estimated_frames = min(max(frames, 1), MAX_FRAMES)
+
+  def _measure(self):
+    """The rate (0: unknown), the number of frames, and a tick in seconds."""
     with open_container(self.path) as container:
       stream = video_stream(container, self.path)
       self._index = stream.index
-      self.tick = float(stream.time_base)
-      rate = stream.guessed_rate or stream.average_rate
       seconds = float(
         stream.duration * stream.time_base
         if stream.duration
         else (container.duration or 0) / av.time_base
       )
-      frames = stream.frames
-    self.frame_rate = float(rate) if rate and 0 < rate <= 1000 else 25.0
-    frames = frames or round(seconds * self.frame_rate)
-    self.estimated_frames = min(max(frames, 1), MAX_FRAMES)
+      rate = float(stream.guessed_rate or stream.average_rate or 0)
+      frames = stream.frames or round(seconds * (rate or 25))
+      return rate, frames, float(stream.time_base)
+
+  def _measure_animation(self):
+    with images.open_image(self.path, self._max_pixels) as image:
+      image.load()
+      duration = image.info.get('duration', 0)  # whole milliseconds
+      rate = 1000 / duration if duration else 0
+      whole = round(rate)
+      if whole and abs(1000 / whole - duration) < 1:
+        rate = whole
+      return rate, image.n_frames, 1e-3
 
   def __iter__(self) -> Iterator[VideoFrame]:
     frames = self._decode()
@@ -147,6 +161,32 @@ class VideoReader:
   def _decode(self) -> Iterator[VideoFrame]:
     """Yields every frame, with increasing times that start at 0."""
     self.truncated = False
+    start = None
+    stamped = self._animation() if self._animated else self._stream()
+    for time, image in timestamps.mend(
+      stamped, 1 / self.frame_rate, self._warn
+    ):
+      start = time if start is None else start
+      if time - start > self._max_seconds:
+        raise UserError(
+          f'{self.path}: is longer than {self._max_seconds:g} s; split it or'
+          ' read fewer frames (max_frames)'
+        )
+      yield VideoFrame(image(), time - start)
+
+  def _animation(self):
+    """Yields (time, function that returns the image)."""
+    time = None
+    try:
+      for time, image in images.read_animation(self.path, self._max_pixels):
+        yield time, lambda image=image: image
+    except UserError:
+      if time is None:
+        raise
+      self.truncated = True
+
+  def _stream(self):
+    """As `_animation`: converts late, because decoded frames are smaller."""
     with open_container(self.path) as container:
       stream = container.streams[self._index]
       self._check_size(stream.codec_context.width, stream.codec_context.height)
@@ -155,22 +195,13 @@ class VideoReader:
       stream.thread_type = 'AUTO'
       end = max((e.pos + e.size for e in stream.index_entries), default=0)
       self.truncated = end > self.path.stat().st_size
-      start = size = None
-      frames = (
-        (frame.time, frame) for frame in self._frames(container, stream)
-      )
-      for time, frame in timestamps.mend(
-        frames, 1 / self.frame_rate, self._warn
-      ):
-        start = time if start is None else start
-        if time - start > self._max_seconds:
-          raise UserError(
-            f'{self.path}: is longer than {self._max_seconds:g} s; split it or'
-            ' read fewer frames (max_frames)'
-          )
+      size = None
+      for frame in self._frames(container, stream):
         self._check_size(frame.width, frame.height)
         size = size or (frame.width, frame.height)
-        yield VideoFrame(to_display(frame, size, stream), time - start)
+        # Called when the container may be closed: no reference to the stream.
+        aspect = stream.sample_aspect_ratio
+        yield frame.time, functools.partial(to_display, frame, size, aspect)
 
   def _frames(self, container, stream) -> Iterator[av.VideoFrame]:
     """Decodes up to the end, or to the first error, and sets `truncated`."""

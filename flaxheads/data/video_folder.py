@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import pathlib
 
-from flaxheads.data import video
+from flaxheads.data.kinds import VIDEO, VIDEO_EXTENSIONS, kind_of
 from flaxheads.data.preparation.builder import VideoBuilder
 from flaxheads.data.preparation.job import Job, Options
 from flaxheads.errors import UserError
@@ -33,12 +33,12 @@ def _videos_below(source):
   videos = sorted(
     path
     for path in folder.rglob('*')
-    if path.suffix.lower() in video.EXTENSIONS
+    if not path.name.startswith('.')
     and path.is_file()
-    and not path.name.startswith('.')
+    and (path.suffix.lower() in VIDEO_EXTENSIONS or kind_of(path) == VIDEO)
   )
   if not videos:
-    known = ', '.join(sorted(video.EXTENSIONS))
+    known = ', '.join(sorted(VIDEO_EXTENSIONS))
     raise UserError(
       f'--source: no videos below {source}; known extensions: {known}'
     )

@@ -106,19 +106,18 @@ def resample(frames: Iterator[VideoFrame], fps: float) -> Iterator[VideoFrame]:
     k += 1
 
 
-def to_display(frame, size, stream) -> np.ndarray:
+def to_display(frame, size, aspect) -> np.ndarray:
   """Converts a decoded frame to square pixels, RGB and display orientation.
 
   Args:
     frame: an av.VideoFrame.
     size: width and height of the first frame, pixels.
-    stream: the av.VideoStream of the frame.
+    aspect: width of a pixel over its height; None: unknown.
 
   Returns:
     uint8 RGB [H, W, 3].
   """
   width, height = size
-  aspect = stream.sample_aspect_ratio
   if aspect and 0.25 <= aspect <= 4:
     width = round(width * float(aspect))
   # By convention untagged video is BT.601 below 720 rows, else BT.709.

@@ -10,7 +10,7 @@ import re
 
 from etils import epath
 
-from flaxheads.data import video
+from flaxheads.data.kinds import VIDEO_EXTENSIONS
 from flaxheads.data.preparation.builder import VideoBuilder
 from flaxheads.data.preparation.job import Job, Options
 from flaxheads.errors import UserError
@@ -53,7 +53,7 @@ def _utterances(folder):
     (
       path
       for path in folder.iterdir()
-      if path.suffix.lower() in video.EXTENSIONS
+      if path.suffix.lower() in VIDEO_EXTENSIONS
       and not path.name.startswith('.')
     ),
     key=lambda path: path.name,

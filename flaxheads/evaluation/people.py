@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from flaxheads.data import image, records, video
+from flaxheads.data import records
 from flaxheads.data.face_clips import load_face_clip
+from flaxheads.data.kinds import IMAGE, VIDEO, kind_of
 from flaxheads.errors import UserError
 from flaxheads.evaluation.trials import Person
 
@@ -64,8 +65,8 @@ def list_sources(paths) -> list[tuple[Path, bool]]:
       found.append((path, True))
       continue
     inside = sorted(p for p in path.iterdir() if not p.name.startswith('.'))
-    videos = [p for p in inside if p.suffix.lower() in video.EXTENSIONS]
-    pictures = [p for p in inside if p.suffix.lower() in image.EXTENSIONS]
+    videos = [p for p in inside if kind_of(p) == VIDEO]
+    pictures = [p for p in inside if kind_of(p) == IMAGE]
     if videos and pictures:
       raise UserError(
         f'--source: {path} mixes videos and pictures; give a folder of videos'

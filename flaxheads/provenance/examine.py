@@ -9,6 +9,12 @@ from pathlib import Path
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
+from flaxheads.data.kinds import (
+  IMAGE,
+  IMAGE_EXTENSIONS,
+  VIDEO_EXTENSIONS,
+  kind_of,
+)
 from flaxheads.errors import UserError
 from flaxheads.provenance import credentials, detection
 from flaxheads.provenance.credentials import Credentials
@@ -18,7 +24,7 @@ SYNTHETIC, ALTERED, UNKNOWN = 'synthetic', 'altered', 'unknown'
 SYNTHETIC_HEAD = 'synthetic_head'  # `kind` in the facts of launch.render_heads
 MAX_FRAMES = 250  # that are averaged to find a watermark
 MAX_FILES = 10_000
-_EXTENSIONS = images.EXTENSIONS | videos.EXTENSIONS
+_EXTENSIONS = IMAGE_EXTENSIONS | VIDEO_EXTENSIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +123,7 @@ def files_of(path: str | os.PathLike, links: bool = False) -> list[Path]:
 
 
 def _frames(path: Path) -> Iterator:
-  if path.suffix.lower() in images.EXTENSIONS:
+  if kind_of(path) == IMAGE:
     yield images.read_image(path)
     return
   for frame in videos.VideoReader(path, max_frames=MAX_FRAMES):

@@ -4,15 +4,14 @@ from types import SimpleNamespace
 
 import gradio as gr
 
-from flaxheads.data import image as images
-from flaxheads.data import video as videos
+from flaxheads.data.kinds import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
 from flaxheads.fewshot.finetuning import num_finetuning_steps
 from flaxheads.fewshot.fitting import MOTIONS
 from flaxheads.web import texts
 from flaxheads.web.handlers import ONLY_FACE
 from flaxheads.web.settings import Settings
 
-FILES = sorted(images.EXTENSIONS | videos.EXTENSIONS)
+FILES = sorted(IMAGE_EXTENSIONS | VIDEO_EXTENSIONS)
 _USUAL_SHOTS = 8
 
 

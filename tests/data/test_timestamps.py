@@ -65,4 +65,4 @@ def test_rates_of_rounded_times(rate):
   times = np.round(np.arange(90) * 1000 / rate) / 1000
   assert frame_rate(times, rate, 0.001) == rate
   # A wrong declaration does not count.
-  assert frame_rate(times, 12.5, 0.001) == pytest.approx(rate, rel=0.05)
+  assert frame_rate(times, 12.5, 0.001) == pytest.approx(rate, rel=1e-3)

@@ -17,7 +17,7 @@ import flaxheads
 from flaxheads import fewshot
 from flaxheads.data import synthetic_heads
 from flaxheads.data.driver import Driver
-from flaxheads.data.video import EXTENSIONS
+from flaxheads.data.kinds import VIDEO_EXTENSIONS
 from flaxheads.errors import UserError
 from flaxheads.fewshot import fitting
 from flaxheads.provenance import examine
@@ -52,7 +52,7 @@ def _portraits() -> tuple:
   if folder is None or not (folder / 'portraits').is_dir():
     return ()
   for path in examine.files_of(folder / 'portraits'):
-    if path.suffix in EXTENSIONS:
+    if path.suffix in VIDEO_EXTENSIONS:
       continue
     try:
       support = flaxheads.load_support(path, model.config.image_size)

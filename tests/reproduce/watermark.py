@@ -23,8 +23,9 @@ import tqdm
 from absl import flags
 
 from flaxheads.data import synthetic_heads
+from flaxheads.data.kinds import VIDEO_EXTENSIONS
 from flaxheads.data.output_files import atomic_path
-from flaxheads.data.video import EXTENSIONS, VideoReader, read_video
+from flaxheads.data.video import VideoReader, read_video
 from flaxheads.data.video_writer import VideoWriter
 from flaxheads.provenance import detection, examine
 from flaxheads.provenance.marks import Marks, Stamp, new_payload
@@ -50,7 +51,7 @@ _CLEAN = range(0, 50, 2)  # frames of each clip, looked at without a mark
 
 
 def _videos(folder):
-  return [p for p in examine.files_of(folder) if p.suffix in EXTENSIONS]
+  return [p for p in examine.files_of(folder) if p.suffix in VIDEO_EXTENSIONS]
 
 
 def _kept(name: str, make):
