@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import sys
 
 from absl import flags
 
@@ -65,4 +66,24 @@ def of_config_source(error: SyntaxError | AttributeError) -> str:
     return f'{where}: not Python ({error.msg}); configs/ holds the presets'
   if "has no attribute 'get_config'" in str(error):
     return '--config: its file has no get_config(); configs/ holds the presets'
+  return ''
+
+
+def of_platforms() -> str:
+  """Why JAX has none of the devices in JAX_PLATFORMS; '' where it has one.
+
+  JAX raises errors of several types, some without a message.
+  """
+  wanted = os.environ.get('JAX_PLATFORMS', '')
+  if not wanted or 'jax' not in sys.modules:
+    return ''
+  import jax
+
+  try:
+    jax.devices()
+  except Exception:
+    return (
+      f'JAX_PLATFORMS={wanted}: JAX finds no such device here; unset it, or'
+      ' set JAX_PLATFORMS=cpu'
+    )
   return ''

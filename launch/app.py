@@ -324,6 +324,8 @@ def run(main: Callable[[], None]) -> None:
       say('interrupted')
       sys.exit(INTERRUPTED)
     except Exception as error:
+      if missing := _flag_errors.of_platforms():
+        _refuse(missing)
       if not (trouble := _disk_trouble(error)):
         raise
       say(trouble)

@@ -24,7 +24,7 @@ class Options:
     check_range('steps', self.steps, 1)
 
 COUNT = flags.DEFINE_integer('count', 1, 'a number')
-DEEDS = ('nothing', 'mistake', 'defect', 'warn_in_a_loop')
+DEEDS = ('nothing', 'mistake', 'defect', 'warn_in_a_loop', 'compute')
 DO = flags.DEFINE_enum('do', 'nothing', DEEDS, '')
 OPTIONS = app.define_config('options', Options())
 CONFIG = config_flags.DEFINE_config_file('config')
@@ -34,6 +34,11 @@ def main():
     raise UserError('--source=x.mp4: no such file;\\n  give a video')
   if DO.value == 'defect':
     raise ValueError('a defect')
+  if DO.value == 'compute':
+    import os
+    import jax.numpy as jnp
+    jnp.zeros(1)
+    print(os.environ['TF_CPP_MIN_LOG_LEVEL'])
   if DO.value == 'warn_in_a_loop':
     for _ in app.progress_bar('abc', 'loop'):
       logging.warning('a letter is odd')
@@ -65,19 +70,19 @@ def script(tmp_path_factory):
   return path
 
 
-def _call(arguments, cwd=ROOT):
+def _call(arguments, cwd=ROOT, **environment):
   return subprocess.run(
     [sys.executable, *map(str, arguments)],
     capture_output=True,
     text=True,
     cwd=cwd,
-    env={'PATH': '', 'PYTHONPATH': str(ROOT)},
+    env={'PATH': '', 'PYTHONPATH': str(ROOT), **environment},
     stdin=subprocess.DEVNULL,
   )
 
 
-def _run(script, *arguments):
-  return _call([script, *arguments], cwd=script.parent)
+def _run(script, *arguments, **environment):
+  return _call([script, *arguments], cwd=script.parent, **environment)
 
 
 def test_done_is_0_and_flags_reach_main(script):
@@ -139,6 +144,26 @@ def test_defect_is_1_with_its_traceback(script, argument, error):
   assert done.returncode == 1
   assert 'Traceback' in done.stderr
   assert error in done.stderr
+
+
+@pytest.mark.parametrize('platform', ['cuda', 'tpu', 'qpu'])
+def test_a_device_that_is_not_there_is_one_line(script, platform):
+  done = _run(script, '--do=compute', JAX_PLATFORMS=platform)
+  if platform != 'qpu' and done.returncode == 0:
+    pytest.skip(f'there is a {platform} device here')
+  (line,) = done.stderr.splitlines()
+  assert done.returncode == 2
+  assert line.startswith(f'tiny: JAX_PLATFORMS={platform}: JAX finds no such')
+
+
+def test_xla_is_quiet_unless_it_is_asked_to_talk(script):
+  # Level 3 leaves out the C++ errors, among them alarms of slow compilation.
+  done = _run(script, '--do=compute', JAX_PLATFORMS='cpu')
+  assert done.stdout.startswith('3\n') and not done.stderr
+  done = _run(
+    script, '--do=compute', JAX_PLATFORMS='cpu', TF_CPP_MIN_LOG_LEVEL='0'
+  )
+  assert done.stdout.startswith('0\n')
 
 
 def test_a_message_does_not_stick_to_a_progress_bar(script):
