@@ -1,6 +1,6 @@
 """The paper's model on 64 TPU v5e on 16 hosts, 16 GB each: v5litepod-64.
 
-python -m launch.compile_tpu --config=configs/v5e_64.py --topology=v5e:8x8
+python -m launch.compile --config=configs/v5e_64.py --topology=v5e:8x8
 """
 
 from configs import voxceleb2_256

@@ -1,6 +1,6 @@
 """The paper's model on eight TPU v6e, 32 GB each: v6e-8.
 
-python -m launch.compile_tpu --config=configs/v6e_8.py --topology=v6e:2x4
+python -m launch.compile --config=configs/v6e_8.py --topology=v6e:2x4
 """
 
 from configs import voxceleb2_256

@@ -31,7 +31,10 @@ Errors of users raise `UserError`, a ValueError with a message of one line. The
 names below are the public interface; each is imported when it is first used.
 """
 
+from flaxheads import xla_flags
 from flaxheads.lazy_exports import attach
+
+xla_flags.set_defaults()
 
 __version__ = '0.1.0'
 __getattr__, __dir__, __all__ = attach(

@@ -187,7 +187,7 @@ def test_a_message_is_one_line_whatever_the_file_is_called():
   assert message == 'new line.mp4: no face'
 
 
-@pytest.mark.parametrize('command', ['train', 'compile_tpu --topology=v5e:2x4'])
+@pytest.mark.parametrize('command', ['train', 'compile --topology=v5e:2x4'])
 def test_a_config_of_something_else_is_one_line(tmp_path, command):
   path = tmp_path / 'three.py'
   path.write_text('def get_config(): return 3')

@@ -27,19 +27,18 @@ def _coverage(distance, width):
   return jnp.clip(width / 2 + 0.5 - distance, 0.0, 1.0)
 
 
-def _distance(centres, start, end):
+def _distance(centres, start, direction, share):
   """Squared distance of every pixel to a segment.
 
   Args:
     centres: [S], of the pixels of a row or a column.
     start: [2].
-    end: [2].
+    direction: [2], from the start to the end.
+    share: [2], the direction over its squared length.
 
   Returns:
     [S, S].
   """
-  direction = end - start
-  share = direction / jnp.maximum((direction**2).sum(), 1e-6)
   x = centres[None, :] - start[0]  # [1, S]
   y = centres[:, None] - start[1]  # [S, 1]
   place = jnp.clip(x * share[0] + y * share[1], 0.0, 1.0)
@@ -49,7 +48,12 @@ def _distance(centres, start, end):
 
 def _draw_one(points, image_size):
   centres = jnp.arange(image_size, dtype=jnp.float32) + 0.5
-  starts, ends = points[layout.SEGMENT_STARTS], points[layout.SEGMENT_ENDS]
+  starts = points[layout.SEGMENT_STARTS]
+  directions = points[layout.SEGMENT_ENDS] - starts
+  # No reduction over the axis of x and y: XLA for GPUs would make one Triton
+  # fusion of it for each segment, and search for its tiling for minutes.
+  squares = directions[:, 0] ** 2 + directions[:, 1] ** 2
+  shares = directions / jnp.maximum(squares, 1e-6)[:, None]
   width = line_width(image_size)
   picture = jnp.zeros((image_size, image_size, 3), jnp.float32)
   first = 0
@@ -61,7 +65,10 @@ def _draw_one(points, image_size):
     # times as long on CPUs.
     nearest = functools.reduce(
       jnp.minimum,
-      [_distance(centres, starts[i], ends[i]) for i in range(first, last)],
+      [
+        _distance(centres, starts[i], directions[i], shares[i])
+        for i in range(first, last)
+      ],
     )
     # The small constant keeps the square root differentiable at zero.
     cover = _coverage(jnp.sqrt(nearest + 1e-12), width)[..., None]

@@ -1,6 +1,8 @@
 """What an experiment costs, without running it."""
 
 import dataclasses
+import re
+import time
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +10,13 @@ import numpy as np
 from absl import logging
 
 from flaxheads import networks as nets
+from flaxheads.bilayer_config import BilayerConfig
 from flaxheads.config import Config
 from flaxheads.data.batch import Batch
+from flaxheads.data.mesh_pairs import NUM_VERTICES
 from flaxheads.errors import UserError
 from flaxheads.landmarks.layout import NUM_POINTS
-from flaxheads.training import parallel
+from flaxheads.training import bilayer, parallel
 from flaxheads.training.content_loss import shapes_of_content
 from flaxheads.training.hbm_traffic import hbm_bytes
 from flaxheads.training.state import describe_state
@@ -20,6 +24,7 @@ from flaxheads.training.step import make_train_step
 
 NUM_VIDEOS = 145_569  # VoxCeleb2's training split
 _EPOCHS = 75  # of the paper's training
+_COLLECTIVES = ('all-reduce', 'all-gather', 'reduce-scatter', 'all-to-all')
 
 
 def _count(tree) -> int:
@@ -36,49 +41,62 @@ def _bytes_per_device(tree) -> int:
 def count_flops(traced, mesh: parallel.Mesh, compiled=None) -> float:
   """FLOPs of one run on each device, by XLA's count.
 
-  It counts the body of a loop once, and gradients have loops on a CPU
-  (models/convolution.py), where resampling takes other forms, too. There the
-  form for accelerators is counted, as it is before XLA simplifies it, and
-  nothing is compiled.
+  XLA counts the body of a loop once, and gradients have loops on a CPU
+  (models/convolution.py), where resampling takes other forms, too; a GPU's
+  compiled program calls libraries that are not counted. For both, the form for
+  a TPU is counted as it is before XLA simplifies it, and nothing is compiled.
 
   Args:
     traced: from `trace` of a jitted function.
     mesh: whose devices it is for.
     compiled: the program, where it is there already.
   """
-  if mesh.devices.flat[0].platform == 'cpu':
-    counted = traced.lower(lowering_platforms=('tpu',))
-  else:
+  if mesh.devices.flat[0].platform == 'tpu':
     counted = compiled or traced.lower().compile()
+  else:
+    counted = traced.lower(lowering_platforms=('tpu',))
   return (counted.cost_analysis() or {}).get('flops', 0.0)
 
 
-def _trace(config: Config, mesh: parallel.Mesh):
-  """The state, and the step traced for the mesh with both VGGs in it."""
-  networks = nets.build_networks(config.model)
-  state = describe_state(config, networks, NUM_VIDEOS, mesh)
-  content = shapes_of_content(config)
+def _describe_batch(config, mesh, *point_shape):
   shape = (config.training.batch_size, config.data.num_support + 1)
   size = config.model.image_size
   batch = Batch(
     jax.ShapeDtypeStruct((*shape, size, size, 3), jnp.uint8),
-    jax.ShapeDtypeStruct((*shape, NUM_POINTS, 2), jnp.float32),
+    jax.ShapeDtypeStruct((*shape, *point_shape), jnp.float32),
     jax.ShapeDtypeStruct(shape[:1], jnp.int32),
   )
-  step = make_train_step(config, networks, content, mesh)
-  traced = step.trace(
-    state,
-    parallel.describe_placed(batch, mesh, parallel.SHARDED),
-    parallel.describe_placed(content.params, mesh, parallel.REPLICATED),
-  )
-  logging.info('counting the step with both VGGs: minutes at 256²')
-  return state, traced
+  return parallel.describe_placed(batch, mesh, parallel.SHARDED)
+
+
+def _trace(config: Config | BilayerConfig, mesh: parallel.Mesh):
+  """The state, and the step traced for the mesh.
+
+  With both VGGs in it, or, of the bi-layer generator, with LPIPS where the
+  config names a file.
+  """
+  if isinstance(config, BilayerConfig):
+    recipe = bilayer.make_recipe(config)
+    state = recipe.describe_state(NUM_VIDEOS, mesh)
+    batch = _describe_batch(config, mesh, NUM_VERTICES, 3)
+    step, constants = recipe.make_step(mesh), recipe.constants
+  else:
+    networks = nets.build_networks(config.model)
+    state = describe_state(config, networks, NUM_VIDEOS, mesh)
+    batch = _describe_batch(config, mesh, NUM_POINTS, 2)
+    content = shapes_of_content(config)
+    step = make_train_step(config, networks, content, mesh)
+    constants = content.params
+  logging.info('tracing the step: minutes at 256²')
+  constants = parallel.describe_placed(constants, mesh, parallel.REPLICATED)
+  return state, step.trace(state, batch, constants)
 
 
 def _check_kind(config):
-  if not isinstance(config, Config):
+  if not isinstance(config, Config | BilayerConfig):
     raise UserError(
-      f'--config: of {config.kind}; only the cost of the model is counted'
+      f'--config: of {config.kind}; only the cost of the two generators of '
+      'this method is counted'
     )
 
 
@@ -137,8 +155,9 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
     mesh: say from `parallel.make_topology_mesh`.
 
   Returns:
-    Figures for each device: FLOPs, bytes accessed and peak memory of a step;
-    and, where the chip is known, those of the bytes that lie in its main
+    Figures for each device: FLOPs, bytes accessed (on a GPU, where XLA counts
+    none, those of `hbm_bytes`) and peak memory of a step, the number of its
+    collectives; and, where the chip is known, the bytes that lie in its main
     memory, the least time that a step and 75 epochs of VoxCeleb2 can take,
     which limit sets it ('flops' or 'bytes'), and the share of memory that is
     left.
@@ -149,16 +168,27 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
   """
   _check_kind(config)
   state, traced = _trace(config, mesh)
+  began = time.monotonic()
   compiled = traced.lower().compile()
-  peak = peak_memory(compiled)
+  seconds = time.monotonic() - began
+  peak, text = peak_memory(compiled), compiled.as_text()
+  traffic = hbm_bytes(text)
   figures = {
     'num_devices': parallel.num_devices(mesh),
     'samples_per_device': (
       config.training.batch_size / parallel.num_devices(mesh)
     ),
     'flops': count_flops(traced, mesh, compiled),
-    'bytes_accessed': compiled.cost_analysis()['bytes accessed'],
+    'bytes_accessed': (compiled.cost_analysis() or {}).get(
+      'bytes accessed', traffic
+    ),
     'peak_memory_bytes': peak,
+    'collectives': {
+      name: count
+      for name in _COLLECTIVES
+      if (count := len(re.findall(rf' {name}(?:-start)?\(', text)))
+    },
+    'compile_seconds': round(seconds, 1),
     'state_bytes': _bytes_per_device(state),
   }
   chip = parallel.chip(mesh)
@@ -171,7 +201,7 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
   limit = max(times, key=times.get)
   steps = _EPOCHS * NUM_VIDEOS / config.training.batch_size
   return figures | {
-    'hbm_bytes': hbm_bytes(compiled.as_text()),
+    'hbm_bytes': traffic,
     'limit': limit,
     'least_step_seconds': times[limit],
     'least_hours_of_75_epochs': steps * times[limit] / 3600,

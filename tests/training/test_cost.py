@@ -1,12 +1,21 @@
 """What an experiment costs is counted right, for devices that are not there."""
 
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
 
+from flaxheads import xla_flags
 from flaxheads.errors import UserError
 from flaxheads.training import cost, parallel
 from flaxheads.training.accelerators import find_chip
+from flaxheads.training.gpu_targets import GPU_TARGETS
 from tests import tiny_game
 
 
@@ -89,8 +98,48 @@ def test_chips_are_told_apart():
   assert find_chip('cpu') is None
 
 
-@pytest.mark.parametrize('topology', ['v9:2x2', 'nonsense', ''])
+@pytest.mark.parametrize('topology', ['v9:2x2', 'nonsense', '', 'h200:x'])
 def test_an_unknown_topology_is_one_line(topology):
   with pytest.raises(UserError, match='--topology=') as caught:
     parallel.make_topology_mesh(topology)
   assert '\n' not in str(caught.value)
+
+
+def test_gpu_targets_have_a_chip_of_the_same_memory_and_bandwidth():
+  for target in GPU_TARGETS.values():
+    chip = find_chip(target.name)
+    assert chip is not None, target.name
+    assert chip.memory == target.memory
+    assert chip.bandwidth == pytest.approx(target.bandwidth, rel=0.06)
+
+
+def test_the_slow_pass_is_off_unless_the_user_decides(monkeypatch):
+  monkeypatch.setenv('XLA_FLAGS', '--xla_a=1')
+  xla_flags.set_defaults()
+  xla_flags.set_defaults()
+  assert os.environ['XLA_FLAGS'] == (
+    '--xla_a=1 --xla_disable_hlo_passes=triton-softmax-rewriter'
+  )
+  monkeypatch.setenv('XLA_FLAGS', '--xla_disable_hlo_passes=dce')
+  xla_flags.set_defaults()
+  assert os.environ['XLA_FLAGS'] == '--xla_disable_hlo_passes=dce'
+
+
+@pytest.mark.skipif(
+  importlib.util.find_spec('jax_cuda12_plugin') is None,
+  reason="needs JAX's CUDA plugin: pip install 'jax[cuda12]'; no GPU",
+)
+@pytest.mark.parametrize('count', [1, 8])
+def test_the_step_compiles_for_gpus(count):
+  path = Path(__file__).parents[2] / 'configs/tiny.py'
+  command = [
+    *(sys.executable, '-m', 'launch.compile', f'--config={path}'),
+    f'--topology=h200:{count}',
+    '--config.training.batch_size=8',
+  ]
+  done = subprocess.run(command, capture_output=True, text=True, check=True)
+  figures = json.loads(done.stdout)
+  assert figures['num_devices'] == count
+  assert figures['samples_per_device'] == 8 / count
+  assert bool(figures['collectives'].get('all-reduce')) == (count > 1)
+  assert 0 < figures['state_bytes'] < figures['peak_memory_bytes']

@@ -1,11 +1,13 @@
-"""Compiles the training step of a config for TPUs that are not there.
+"""Compiles the training step of a config for devices that are not present.
 
-python -m launch.compile_tpu --config=configs/v5e_8.py --topology=v5e:2x4
+python -m launch.compile --config=configs/v5e_8.py --topology=v5e:2x4
+python -m launch.compile --config=configs/h200_1.py --topology=h200:1
 
-Needs libtpu (`pip install 'jax[tpu]'`), no TPU. Reports for each chip what a
-step costs, and the least time that it and 75 epochs of VoxCeleb2 can take by
-the chip's datasheet; XLA counts prefetched bytes more than once, so that
-memory traffic is for comparing. A config of 256² takes minutes.
+Needs libtpu (`pip install 'jax[tpu]'`) or JAX's CUDA plugin
+(`pip install 'jax[cuda12]'`), but neither TPU nor GPU. Reports what a step
+costs on each device, and the least time that it and 75 epochs of VoxCeleb2 can
+take by the data sheet. XLA for TPUs counts prefetched bytes more than once, so
+that its memory traffic is for comparing. A config of 256² takes minutes.
 """
 
 import json
@@ -17,7 +19,9 @@ from . import app
 
 _experiment = app.define_experiment()
 _TOPOLOGY = flags.DEFINE_string(
-  'topology', None, 'Chips and their arrangement, such as v5e:2x4.'
+  'topology',
+  None,
+  'Devices and their arrangement: v5e:2x4, h200:1, a100-40g:8.',
 )
 _OUTPUT = flags.DEFINE_string('output', None, 'JSON file to write, too.')
 
@@ -31,7 +35,9 @@ def main():
   from flaxheads.training import parallel
   from flaxheads.training.cost import describe_on
 
-  os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')  # we are on no TPU machine
+  # There is neither a GPU nor a TPU here to ask about itself.
+  os.environ.setdefault('JAX_SKIP_CUDA_CONSTRAINTS_CHECK', '1')
+  os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
   os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')  # and share none
   mesh = parallel.make_topology_mesh(_TOPOLOGY.value)
   figures = {'topology': _TOPOLOGY.value, **describe_on(config, mesh)}
