@@ -41,20 +41,20 @@ def _bytes_per_device(tree) -> int:
 def count_flops(traced, mesh: parallel.Mesh, compiled=None) -> float:
   """FLOPs of one run on each device, by XLA's count.
 
-  XLA counts the body of a loop once, and gradients have loops on a CPU
-  (models/convolution.py), where resampling takes other forms, too; a GPU's
-  compiled program calls libraries that are not counted. For both, the form for
-  a TPU is counted as it is before XLA simplifies it, and nothing is compiled.
+  It counts the body of a loop once, and gradients have loops on a CPU
+  (models/convolution.py), where resampling takes other forms, too. There the
+  form for accelerators is counted, as it is before XLA simplifies it, and
+  nothing is compiled.
 
   Args:
     traced: from `trace` of a jitted function.
     mesh: whose devices it is for.
     compiled: the program, where it is there already.
   """
-  if mesh.devices.flat[0].platform == 'tpu':
-    counted = compiled or traced.lower().compile()
-  else:
+  if mesh.devices.flat[0].platform == 'cpu':
     counted = traced.lower(lowering_platforms=('tpu',))
+  else:
+    counted = compiled or traced.lower().compile()
   return (counted.cost_analysis() or {}).get('flops', 0.0)
 
 
@@ -173,12 +173,15 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
   seconds = time.monotonic() - began
   peak, text = peak_memory(compiled), compiled.as_text()
   traffic = hbm_bytes(text)
+  samples = config.training.batch_size / parallel.num_devices(mesh)
+  if compiled.cost_analysis() is None:  # of a GPU that is not present
+    flops = describe(config)['flops_per_sample'] * samples
+  else:
+    flops = count_flops(traced, mesh, compiled)
   figures = {
     'num_devices': parallel.num_devices(mesh),
-    'samples_per_device': (
-      config.training.batch_size / parallel.num_devices(mesh)
-    ),
-    'flops': count_flops(traced, mesh, compiled),
+    'samples_per_device': samples,
+    'flops': flops,
     'bytes_accessed': (compiled.cost_analysis() or {}).get(
       'bytes accessed', traffic
     ),
