@@ -14,8 +14,8 @@ import av
 import numpy as np
 from absl import logging
 
+from flaxheads.data import hdr, timestamps
 from flaxheads.data import image as images
-from flaxheads.data import timestamps
 from flaxheads.data.container import open_container, video_stream
 from flaxheads.data.kinds import is_animation
 from flaxheads.data.video_frames import VideoFrame, resample, to_display
@@ -199,6 +199,11 @@ class VideoReader:
       for frame in self._frames(container, stream):
         self._check_size(frame.width, frame.height)
         size = size or (frame.width, frame.height)
+        if hdr.is_unknown(frame, stream.codec_context.codec_tag):
+          self._warn(
+            'its colours (ICtCp, or Dolby Vision profile 5) cannot be converted'
+            ' and will look wrong; export it as SDR'
+          )
         # Called when the container may be closed: no reference to the stream.
         aspect = stream.sample_aspect_ratio
         yield frame.time, functools.partial(to_display, frame, size, aspect)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flaxheads.data import hdr
+
 _UNSPECIFIED = 2  # "unspecified" in ITU-T H.273
 
 
@@ -107,7 +109,7 @@ def resample(frames: Iterator[VideoFrame], fps: float) -> Iterator[VideoFrame]:
 
 
 def to_display(frame, size, aspect) -> np.ndarray:
-  """Converts a decoded frame to square pixels, RGB and display orientation.
+  """Converts a decoded frame to square pixels, SDR and display orientation.
 
   Args:
     frame: an av.VideoFrame.
@@ -122,13 +124,16 @@ def to_display(frame, size, aspect) -> np.ndarray:
     width = round(width * float(aspect))
   # By convention untagged video is BT.601 below 720 rows, else BT.709.
   guess = 'ITU709' if frame.height >= 720 else 'ITU601'
+  wide = hdr.needs_mapping(frame)
   image = frame.reformat(
     width=width,
     height=height,
-    format='rgb24',
+    format='rgb48le' if wide else 'rgb24',
     src_colorspace=guess if frame.colorspace == _UNSPECIFIED else None,
     dst_colorspace=None,
   ).to_ndarray()
+  if wide:
+    image = hdr.to_sdr(image, frame.color_trc)
   matrix = frame.side_data.get('DISPLAYMATRIX')
   if matrix is None:
     return image
