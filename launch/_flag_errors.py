@@ -80,7 +80,7 @@ def of_platforms() -> str:
   import jax
 
   try:
-    jax.devices()
+    jax.default_backend()
   except Exception:
     return (
       f'JAX_PLATFORMS={wanted}: JAX finds no such device here; unset it, or'
