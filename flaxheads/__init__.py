@@ -42,7 +42,7 @@ __getattr__, __dir__, __all__ = attach(
   {
     'flaxheads.api': ('make_person', 'render_folder', 'render_video'),
     'flaxheads.config': ('Config', 'FinetuneConfig', 'ModelConfig'),
-    'flaxheads.data.driver': ('Driver', 'load_driver'),
+    'flaxheads.data.driver': ('Driver',),
     'flaxheads.data.support': ('Support', 'load_support'),
     'flaxheads.data.video_writer': ('VideoWriter',),
     'flaxheads.errors': ('UserError',),
@@ -65,5 +65,6 @@ __getattr__, __dir__, __all__ = attach(
     'flaxheads.landmarks.relative_motion': ('RelativeMotion',),
     'flaxheads.landmarks.retarget': ('retarget',),
     'flaxheads.provenance.marks': ('Marks', 'Stamp', 'default_marks'),
+    'flaxheads.speech.driver': ('load_driver',),
   },
 )

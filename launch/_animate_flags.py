@@ -20,6 +20,13 @@ flags.DEFINE_multi_string('source', [], 'Pictures of a person; repeatable.')
 flags.DEFINE_integer('num_shots', None, 'T of --source.')
 flags.DEFINE_multi_string('driver', [], 'What moves the person.')
 flags.DEFINE_string(
+  'driver_sound',
+  None,
+  'Speech that moves the mouth and is heard: a sound file, or a video with '
+  'sound. With --driver, that gives the motion of the head; without, it idles.',
+)
+flags.DEFINE_integer('seed', 0, 'Of the motion of a head that idles.')
+flags.DEFINE_string(
   'motion',
   'auto',
   "relative: the driver's change since its rest, on the person as the picture "
@@ -51,8 +58,10 @@ def check() -> None:
   """Refuses flags that are missing or do not belong together."""
   if not FLAGS.output:
     raise UserError('--output is missing: an .mp4 file, or a folder')
-  if not FLAGS.driver:
-    raise UserError('--driver is missing: a video, pictures, or landmarks')
+  if not FLAGS.driver and not FLAGS.driver_sound:
+    raise UserError(
+      '--driver is missing: a video, pictures, landmarks, or speech'
+    )
   if bool(FLAGS.person) == bool(FLAGS.source):
     raise UserError('give either --person, or --source: pictures of a person')
   if FLAGS.person and (FLAGS.model or FLAGS.num_shots is not None):
@@ -86,7 +95,8 @@ def check_output(output: Path) -> None:
     animation_folder.check_folder(output)
   elif output.exists() and not output.is_dir():
     raise UserError(f'{named}: is a file; several people need a folder')
-  for path in [*FLAGS.driver, *FLAGS.source]:
+  sounds = [FLAGS.driver_sound] if FLAGS.driver_sound else []
+  for path in [*FLAGS.driver, *sounds, *FLAGS.source]:
     path = Path(path).expanduser()
     if not path.exists():  # before anything that takes long
       raise UserError(f'{path}: no such file or folder; give one there is')

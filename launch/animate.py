@@ -6,10 +6,16 @@ r"""Moves a person with the landmarks of a driver.
   python -m launch.animate --source=me.jpg --driver=clip.mp4 --output=me.mp4
   python -m launch.animate --person=people/me --person=people/you \
       --driver=clip.mp4 --paste_back --output=out/gallery
+  python -m launch.animate --source=me.jpg --driver=speech.wav --output=me.mp4
+  python -m launch.animate --source=me.jpg --driver=clip.mp4 \
+      --driver_sound=speech.wav --output=me.mp4
 
-A driver is a video, a folder of pictures, a picture, or a landmark file
-(.npz). With --source instead of --person the pixels of the pictures themselves
-are moved; with --model as well, that model generates the frames, without
+A driver is a video, a folder of pictures, a picture, a landmark file (.npz), or
+a sound file with speech. Speech moves the mouth while the head idles, or moves
+as in a clip: --driver is the clip then, and --driver_sound the speech.
+
+With --source instead of --person the pixels of the pictures themselves are
+moved; with --model as well, that model generates the frames, without
 fine-tuning. You are asked whether you may animate who is shown.
 
 An --output that ends in .mp4 becomes that one video; any other becomes a folder
@@ -31,10 +37,10 @@ from pathlib import Path
 from absl import flags
 
 from flaxheads import api
-from flaxheads.data.driver import load_driver
 from flaxheads.fewshot.animation_job import RenderOptions
 from flaxheads.fewshot.model import load_model
 from flaxheads.fewshot.person_folder import load_person
+from flaxheads.speech.driver import load_driver
 
 from . import _animate_flags, _consent, _mark_flags, _outputs, app
 
@@ -44,12 +50,15 @@ flags.adopt_module_key_flags(_animate_flags)  # for --help
 
 @functools.cache
 def _load_drivers(image_size, frames):
-  drivers = app.progress_bar(FLAGS.driver, 'reading drivers', unit=' drivers')
+  paths = FLAGS.driver or [None]  # None: the speech alone
+  drivers = app.progress_bar(paths, 'reading drivers', unit=' drivers')
   with drivers:
     return [
       load_driver(
         path,
         image_size,
+        speech=FLAGS.driver_sound,
+        seed=FLAGS.seed,
         face=FLAGS.face,
         fps=FLAGS.fps,
         max_frames=FLAGS.max_frames,

@@ -37,6 +37,7 @@ LEVELS = (
   ('flaxheads.experiments',),
   ('flaxheads.baselines', 'flaxheads.face_identity'),
   ('flaxheads.fewshot',),
+  ('flaxheads.speech',),
   ('flaxheads.training',),
   ('flaxheads.networks', 'flaxheads.bilayer_networks'),
   (

@@ -1,4 +1,4 @@
-"""Opening video files of others, and choosing the stream to read."""
+"""Opening video and sound files of others, and choosing the stream to read."""
 
 import os
 
@@ -10,6 +10,7 @@ from flaxheads.errors import UserError
 # Self-contained formats only: playlists may name other files and addresses.
 _FORMATS = 'mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif'
 _OPTIONS = {'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'}
+_SOUND_OPTIONS = _OPTIONS | {'format_whitelist': f'{_FORMATS},wav,mp3,aac,flac'}
 _PROBED = 256  # packets that tell stills from videos
 
 
@@ -32,6 +33,26 @@ def open_container(path: str | os.PathLike):
     container.close()
     raise UserError(f'{path}: has no video stream{only}; give a video')
   return container
+
+
+def open_sound(path: str | os.PathLike):
+  """Opens an untrusted file of sound alone, or of video.
+
+  Raises:
+    UserError: the file is neither.
+  """
+  try:
+    return av.open(f'file:{path}', options=_SOUND_OPTIONS)
+  except (av.FFmpegError, ValueError, OSError) as error:
+    raise UserError(
+      f'{path}: is not sound of a known format, or damaged; give WAV, MP3,'
+      ' M4A, FLAC, OGG, or a video with sound'
+    ) from error
+
+
+def has_video(container) -> bool:
+  """Whether an open file holds video, not only sound and its cover."""
+  return bool(_candidates(container))
 
 
 def _candidates(container) -> list:

@@ -34,9 +34,11 @@ class Driver(NamedTuple):
     frames: uint8 [F, S, S, 3]; None for landmark files, or if omitted.
     fps: frames per second.
     remarks: messages for the user about frames without a face.
-    sound: the video whose sound accompanies the points; None: no sound.
+    sound: the file whose sound accompanies the points; None: no sound.
     start: time of the first point set in that video, seconds.
-    path: the file or folder that was read.
+    path: the file or folder whose landmarks were read; None: none were.
+    speech: the file whose speech moved the mouth; None: the mouth is that of
+      `path`.
   """
 
   name: str
@@ -47,6 +49,7 @@ class Driver(NamedTuple):
   sound: Path | None = None
   start: float = 0.0
   path: Path | None = None
+  speech: Path | None = None
 
 
 def load_driver(

@@ -1,4 +1,4 @@
-"""Copies the sound of a driver to a rendered video."""
+"""Reads sound, and copies that of a driver to a rendered video."""
 
 import itertools
 import os
@@ -10,19 +10,57 @@ import numpy as np
 from absl import logging
 
 from flaxheads.data import timestamps
-from flaxheads.data.container import open_container, video_stream
+from flaxheads.data.container import has_video, open_sound, video_stream
+from flaxheads.errors import UserError
 
+# Of files that hold sound alone.
+EXTENSIONS = frozenset('.wav .mp3 .m4a .aac .flac .ogg .oga .opus'.split())
 RATE = 48_000  # samples per second; mono becomes stereo
 BITS_PER_SECOND = 160_000
 # Container timestamps are coarse: smaller differences are not gaps.
 _TOLERANCE = 0.02  # seconds
+_MAX_SECONDS = 4 * 3600.0
 _USUAL_GAP = 1024 / RATE  # between frames of AAC, seconds
 
 
+def is_sound(path: str | os.PathLike) -> bool:
+  """Whether a file's name says that it holds sound alone."""
+  return Path(path).suffix.lower() in EXTENSIONS
+
+
 def has_sound(path: str | os.PathLike) -> bool:
-  """Whether a video file has a sound stream of a known codec."""
-  with open_container(path) as container:
+  """Whether a file has a sound stream of a known codec."""
+  with open_sound(path) as container:
     return _sound_stream(container) is not None
+
+
+def read_sound(path: str | os.PathLike) -> Iterator[np.ndarray]:
+  """Reads the sound that `add_sound` adds, from the start to its end.
+
+  Args:
+    path: a video or a sound file.
+
+  Yields:
+    float32 [n], mono, RATE samples per second, in pieces.
+
+  Raises:
+    UserError: the file is missing, damaged, or has no sound.
+  """
+  path = Path(path)
+  if not path.is_file():
+    what = 'is a folder' if path.is_dir() else 'no such file'
+    raise UserError(f'{path}: {what}; give a file with speech')
+  if not has_sound(path):
+    raise UserError(f'{path}: has no sound; give a file with speech')
+  count = 0
+  for piece in _samples(path, 0.0, _MAX_SECONDS):
+    count += piece.shape[1]
+    yield piece.mean(0)
+  if not count:
+    raise UserError(
+      f'{path}: no sound can be decoded; the file is damaged or truncated, '
+      'give a complete one'
+    )
 
 
 def add_sound(
@@ -36,7 +74,7 @@ def add_sound(
 
   Args:
     path: an mp4 without sound that starts at 0.
-    source: a video; if it has no sound, nothing changes.
+    source: a video or a sound file; if it has no sound, nothing changes.
     start: start of the mp4, in seconds after the first frame of `source`.
     seconds: duration of the mp4.
   """
@@ -62,7 +100,8 @@ def _mux(path, source, start, seconds) -> None:
       stream = output.add_stream_from_template(pictures)
       voice = output.add_stream('aac', rate=RATE, layout='stereo')
       voice.bit_rate = BITS_PER_SECOND
-      packets = _encoded(voice, _samples(source, start, seconds))
+      pieces = _padded(_samples(source, start, seconds), seconds)
+      packets = _encoded(voice, pieces)
       _interleave(output, stream, silent.demux(pictures), packets)
     os.replace(mixed, path)
   finally:
@@ -104,7 +143,7 @@ def _sound_stream(container):
 
 
 def _samples(source, start, seconds) -> Iterator[np.ndarray]:
-  """Yields float32 [2, n] of `seconds` in total, with silence in gaps."""
+  """Yields float32 [2, n] up to `seconds`, with silence in gaps."""
   position, end = 0, round(seconds * RATE)
   for time, piece in _decoded(source):
     first = round((time - start) * RATE)
@@ -120,7 +159,15 @@ def _samples(source, start, seconds) -> Iterator[np.ndarray]:
     if piece.shape[1]:
       yield np.ascontiguousarray(piece)
       position += piece.shape[1]
-  yield from _silence(end - position)
+
+
+def _padded(pieces, seconds) -> Iterator[np.ndarray]:
+  """Appends silence to float32 [2, n] up to `seconds`."""
+  position = 0
+  for piece in pieces:
+    yield piece
+    position += piece.shape[1]
+  yield from _silence(round(seconds * RATE) - position)
 
 
 def _silence(count: int) -> Iterator[np.ndarray]:
@@ -130,7 +177,9 @@ def _silence(count: int) -> Iterator[np.ndarray]:
 
 def _first_time(source) -> float:
   """Time of the first frame, the zero of VideoReader; 0 without frames."""
-  with open_container(source) as container:
+  with open_sound(source) as container:
+    if not has_video(container):
+      return 0.0
     stream = video_stream(container, source)
     gap = 1 / float(stream.average_rate or 25)
     try:
@@ -143,7 +192,7 @@ def _first_time(source) -> float:
 def _decoded(source) -> Iterator[tuple[float, np.ndarray]]:
   """Yields (time after the first frame, samples float32 [2, n])."""
   first = _first_time(source)
-  with open_container(source) as container:
+  with open_sound(source) as container:
     try:
       frames = container.decode(_sound_stream(container))
       for time, piece in timestamps.mend(_resampled(frames), _USUAL_GAP):

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 
-from flaxheads.data.driver import Driver, load_driver
+from flaxheads.data.driver import Driver
 from flaxheads.errors import check_choice, check_range
 from flaxheads.fewshot import fitting
 from flaxheads.fewshot.animation_folder import unique_names
@@ -13,6 +13,7 @@ from flaxheads.fewshot.person import Person
 from flaxheads.fewshot.person_folder import load_person
 from flaxheads.provenance.examine import sha256_of
 from flaxheads.provenance.marks import Marks, default_marks
+from flaxheads.speech.driver import load_driver
 
 # Makes the marks of a file from the model's SHA-256 and the manifest's facts.
 MakeMarks = Callable[[str, dict], Marks]
@@ -47,6 +48,14 @@ def _digest(driver: Driver) -> str:
   return sha256_of(driver.path) if driver.path else 'not recorded'
 
 
+def _ingredients(driver: Driver):
+  """What a driver was made of, for the manifest."""
+  if driver.path or not driver.speech:
+    yield {'role': 'driver', 'sha256': _digest(driver)}
+  if driver.speech:
+    yield {'role': 'speech', 'sha256': sha256_of(driver.speech)}
+
+
 def fit_driver(
   person: Person, driver: Driver, options: RenderOptions
 ) -> tuple[Driver, str]:
@@ -75,8 +84,10 @@ def marks_of(
   facts['rights'] = info.get('rights', 'not recorded')
   facts['ingredients'] = [
     {'role': 'portrait', 'sha256': portrait},
-    *({'role': 'driver', 'sha256': _digest(driver)} for driver in drivers),
+    *(part for driver in drivers for part in _ingredients(driver)),
   ]
+  if any(driver.speech for driver in drivers):
+    facts['mouth'] = 'generated from speech'
   return make_marks(info.get('model_sha256', ''), facts)
 
 
@@ -135,7 +146,8 @@ def prepare(
     'pasted_back': options.paste_back,
     'drivers': [
       {
-        'file': str(driver.path),
+        'file': str(driver.path or driver.speech),
+        **({'speech': str(driver.speech)} if driver.speech else {}),
         'name': driver.name,
         'frames': len(driver.points),
         'fps': driver.fps,

@@ -30,7 +30,7 @@ def choose_motion(choice: str, driver: Driver, own: bool) -> str:
   """
   if choice != 'auto':
     return choice
-  short = len(driver.points) < _SHORT
+  short = len(driver.points) < _SHORT and not driver.speech
   return 'absolute' if own or short else 'relative'
 
 

@@ -108,7 +108,7 @@ def test_damaged_sound_ends(tmp_path, silent):
 def test_sound_that_cannot_be_read_leaves_the_video(tmp_path, silent, caplog):
   before = silent.read_bytes()
   add_sound(silent, __file__, 0.0, 2.0)
-  assert 'the video is silent (is not a video' in caplog.text
+  assert 'the video is silent (is not sound' in caplog.text
   write_loud(tmp_path / 'loud.mp4', 2, [0.5])
   (tmp_path / 'silent.mp4.sound.mp4').mkdir()  # where the copy is written
   add_sound(silent, tmp_path / 'loud.mp4', 0.0, 2.0)

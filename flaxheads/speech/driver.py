@@ -1,0 +1,118 @@
+"""Speech as a driver: the mouth follows the sound, the head idles or a clip's.
+
+What moves the mouth and what is heard are the same samples, so that both are
+in sync whatever the file says of its times.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from flaxheads.data import driver as clips
+from flaxheads.data import sound, video
+from flaxheads.data.driver import Driver
+from flaxheads.errors import UserError, check_range
+from flaxheads.landmarks.crop import crop_box, points_to_crop
+from flaxheads.speech.face import Gestures, points_of, speak_with
+from flaxheads.speech.hearing import Heard, listen
+from flaxheads.speech.idle import blinks, idle_motion, stresses
+
+FPS = 25.0
+
+
+def load_driver(
+  path: str | os.PathLike | None,
+  image_size: int,
+  *,
+  speech: str | os.PathLike | None = None,
+  seed: int = 0,
+  face: int | None = None,
+  fps: float | None = None,
+  max_frames: int | None = None,
+  frames: bool = True,
+) -> Driver:
+  """Reads what moves a person: landmarks, speech, or both.
+
+  Args:
+    path: a video, an image, a folder of images, a landmark file (.npz), or a
+      sound file with speech; None: `speech` alone.
+    image_size: side of the crops in pixels.
+    speech: a sound file, or a video with sound. The mouth follows it, and it
+      becomes the driver's sound. `path` then gives pose, lids and brows, and
+      is played to and fro if it is shorter. Without `path` the head idles.
+    seed: of the motion of an idling head.
+    face: index of the face in `path`, from the left, where there are several.
+    fps: frames per second; None: those of `path`, or 25.
+    max_frames: of the result.
+    frames: False omits the frames of a video. It is then read once, in memory
+      that does not grow with its length. With speech there are none.
+
+  Raises:
+    UserError: a file cannot be read, shows no face, or has no sound.
+  """
+  if path is not None and sound.is_sound(path):
+    if speech is not None:
+      raise UserError(
+        f'{path}: is sound, and the speech is given; give a video or images'
+      )
+    path, speech = None, path
+  if speech is None:
+    return clips.load_driver(
+      path,
+      image_size,
+      face=face,
+      fps=fps,
+      max_frames=max_frames,
+      frames=frames,
+    )
+  clip = None
+  if fps is not None:
+    check_range('--fps', fps, 1, video.MAX_FPS)
+  if max_frames is not None:
+    check_range('--max_frames', max_frames, 1)
+  speech = Path(speech).expanduser()
+  heard = listen(speech)
+  if path is not None:
+    clip = clips.load_driver(path, image_size, face=face, fps=fps, frames=False)
+  fps = fps or (clip.fps if clip else FPS)
+  count = max(1, round(heard.seconds * fps))
+  if max_frames is None and count > video.MAX_FRAMES:
+    raise UserError(
+      f'{speech}: lasts {heard.seconds:.0f} s, more than {video.MAX_FRAMES} '
+      'frames; cut it, or limit it with --max_frames'
+    )
+  times = np.arange(min(count, max_frames or count)) / fps
+  points = _of_clip(clip, heard, times) if clip else _idle(heard, times, seed)
+  return Driver(
+    name=clip.name if clip else speech.stem,
+    points=points_to_crop(points, crop_box(points), image_size),
+    frames=None,
+    fps=fps,
+    remarks=[*heard.remarks, *(clip.remarks if clip else [])],
+    sound=speech,
+    path=clip.path if clip else None,
+    speech=speech,
+  )
+
+
+def _mouth_at(heard: Heard, times):
+  columns = [np.interp(times, heard.times, c) for c in heard.mouth.T]
+  return np.stack(columns, -1)  # [F, 3]
+
+
+def _idle(heard, times, seed) -> np.ndarray:
+  rng = np.random.default_rng(seed)
+  loudness = np.interp(times, heard.times, heard.loudness)
+  stress = stresses(times, loudness, rng)
+  gestures = Gestures(_mouth_at(heard, times), blinks(times, rng), stress)
+  return points_of(gestures, idle_motion(times, stress, rng))
+
+
+def _of_clip(clip, heard, times) -> np.ndarray:
+  """To and fro: the frames of a clip, at its own rate, as long as speech."""
+  last = len(clip.points) - 1
+  turn = np.arange(len(times)) % max(2 * last, 1)
+  return speak_with(
+    clip.points, np.minimum(turn, 2 * last - turn), _mouth_at(heard, times)
+  )

@@ -1,0 +1,92 @@
+"""What is heard: a file's sound, once through, as the mouth that speaks it."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+from absl import logging
+
+from flaxheads.data.sound import RATE, read_sound
+from flaxheads.errors import UserError
+from flaxheads.speech import features
+from flaxheads.speech.network import STRIDE, load_params, output_times, predict
+
+_SILENT_DB = -55.0  # of full scale: nothing in the file is louder
+# Levels of speech vary by more than 8 dB from 10 ms to 10 ms, those of steady
+# noise by less than 1, of music mostly by 2 to 5.
+_STEADY_DB = 4.5
+_LEAST_SECONDS = 0.1
+
+
+class Heard(NamedTuple):
+  """Speech, as the face needs it.
+
+  Attributes:
+    mouth: float32 [F, 3], visemes.CONTROLS.
+    loudness: float32 [F], 0: silence.
+    times: float64 [F], seconds.
+    seconds: how long the sound is.
+    remarks: messages for the user.
+  """
+
+  mouth: np.ndarray
+  loudness: np.ndarray
+  times: np.ndarray
+  seconds: float
+  remarks: list[str]
+
+
+def listen(path: str | os.PathLike) -> Heard:
+  """Reads a file in chunks, in memory that does not hold its sound.
+
+  Args:
+    path: a sound file, or a video with sound.
+
+  Raises:
+    UserError: the file cannot be read, has no sound, or is too short.
+  """
+  count, levels = 0, []
+
+  def counted(pieces):
+    nonlocal count
+    for piece in pieces:
+      count += len(piece)
+      yield piece
+
+  def with_levels(powers):
+    for power in powers:
+      levels.append(power.mean(1))
+      yield power
+
+  samples = features.downsample(counted(read_sound(path)))
+  mouth = predict(load_params(), with_levels(features.stream(samples)))
+  seconds = count / RATE
+  if seconds < _LEAST_SECONDS or not len(mouth):
+    raise UserError(
+      f'{path}: holds {seconds:.2g} s of sound; give at least '
+      f'{_LEAST_SECONDS:g} s of speech'
+    )
+  decibels = 10 * np.log10(np.concatenate(levels) + features.FLOOR)
+  remarks = [f'{path}: {text}' for text in judge(decibels)]
+  for remark in remarks:
+    logging.warning('%s', remark)
+  decibels = decibels[: STRIDE * len(mouth)].reshape(-1, STRIDE).mean(1)
+  loudness = np.maximum(decibels - _SILENT_DB, 0)
+  return Heard(mouth, loudness, output_times(len(mouth)), seconds, remarks)
+
+
+def judge(decibels: np.ndarray) -> list[str]:
+  """What speaks against speech: nothing, or one line.
+
+  Args:
+    decibels: level of every frame of features.
+  """
+  if decibels.max() < _SILENT_DB:
+    return ['is silent; the mouth stays shut']
+  loud = decibels[decibels > decibels.max() - 50]
+  if loud.std() < _STEADY_DB:
+    return [
+      'its level hardly varies, as that of noise or music; the mouth follows '
+      'speech'
+    ]
+  return []
