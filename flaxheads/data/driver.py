@@ -8,11 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from flaxheads.data import video as videos
-from flaxheads.data.face_clips import (
-  FaceClip,
-  describe_missing,
-  load_face_clip,
-)
+from flaxheads.data.clip import FaceClip, describe_missing, describe_shots
+from flaxheads.data.face_clips import load_face_clip
 from flaxheads.data.kinds import IMAGE, kind_of
 from flaxheads.data.timestamps import frame_rate
 from flaxheads.errors import UserError, check_range
@@ -96,7 +93,7 @@ def load_driver(
     clip = load_face_clip(
       path, image_size, face=face, max_frames=max_frames, frames=frames
     )
-    remarks = [describe_missing(clip)] if clip.missing else []
+    remarks = list(filter(None, (describe_missing(clip), describe_shots(clip))))
     still = path.is_dir() or kind_of(path) == IMAGE
     sound = None if still else path
   if still:

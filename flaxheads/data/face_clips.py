@@ -1,7 +1,6 @@
 """Cropped face frames from an image, a video or a folder of images."""
 
 import contextlib
-import dataclasses
 import os
 from pathlib import Path
 
@@ -10,7 +9,9 @@ from absl import logging
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
-from flaxheads.data.kinds import IMAGE, kind_of
+from flaxheads.data.clip import FaceClip, describe_missing, describe_shots
+from flaxheads.data.kinds import IMAGE, kind_of, list_images
+from flaxheads.data.preparation.shots import Cuts
 from flaxheads.data.timestamps import frame_rate
 from flaxheads.data.video_frames import ahead, grouped
 from flaxheads.errors import UserError, check_range
@@ -33,41 +34,6 @@ _MAX_CROP = 8
 _FACE_NEEDED = 'give one with a face seen from the front'
 
 
-@dataclasses.dataclass(frozen=True)
-class FaceClip:
-  """The cropped frames of one face.
-
-  Attributes:
-    frames: uint8 RGB [F, S, S, 3]; None if only points were requested.
-    points: float32 [F, 68, 2] in pixels of the crop.
-    times: float64 [F] in seconds; for images, their index.
-    all_times: float64 [N], of all frames of the source, also of those without
-      the face.
-    fps: frames per second, where most are one gap apart; None for images and a
-      single frame.
-    boxes: F squares in the source. All frames of a video share one box; each
-      image of a folder has its own.
-    kept: int64 [F], indices of the frames in the source.
-    missing: indices of source frames without the face.
-    source: the path.
-  """
-
-  frames: np.ndarray | None
-  points: np.ndarray
-  times: np.ndarray
-  all_times: np.ndarray
-  fps: float | None
-  boxes: tuple[CropBox, ...]
-  kept: np.ndarray
-  missing: list[int]
-  source: str
-
-  @property
-  def box(self) -> CropBox:
-    """The box of the first frame; in a video, of all frames."""
-    return self.boxes[0]
-
-
 def load_face_clip(
   path: str | os.PathLike,
   image_size: int,
@@ -78,6 +44,7 @@ def load_face_clip(
   fps: float | None = None,
   landmarks: str | os.PathLike | None = None,
   frames: bool = True,
+  one_shot: bool = False,
 ) -> FaceClip:
   """Detects, tracks, smooths and crops one face.
 
@@ -94,6 +61,8 @@ def load_face_clip(
       detected or smoothed then.
     frames: False omits the frames of a video. It is then read once, in memory
       that does not grow with its length.
+    one_shot: use only the longest shot of a video: others may show somebody
+      else. Frames of others are not listed as missing.
 
   Returns:
     The clip. Frames without the face are omitted, listed and logged.
@@ -117,38 +86,33 @@ def load_face_clip(
   else:
     reader = videos.VideoReader(path, max_frames=max_frames, fps=fps)
     clip = _load_video(
-      reader, image_size, detector, face, given, max_frames is None, frames
+      reader,
+      image_size,
+      detector,
+      face,
+      given,
+      whole=max_frames is None,
+      wanted=frames,
+      one_shot=one_shot,
     )
-  if clip.missing:
-    logging.warning('%s', describe_missing(clip))
+  for text in filter(None, (describe_missing(clip), describe_shots(clip))):
+    logging.warning('%s', text)
   return clip
 
 
-def describe_missing(clip: FaceClip) -> str:
-  """Such as 'no face in frames 12-19 and 40 of clip.mp4'; '' if none lacks."""
-  if not clip.missing:
-    return ''
-  cuts = np.flatnonzero(np.diff(clip.missing) != 1) + 1
-  parts = [
-    str(run[0]) if len(run) == 1 else f'{run[0]}-{run[-1]}'
-    for run in np.split(np.array(clip.missing), cuts)
-  ]
-  listed = ' and '.join([', '.join(parts[:-1]), parts[-1]][len(parts) < 2 :])
-  noun = 'frame' if len(clip.missing) == 1 else 'frames'
-  return f'no face in {noun} {listed} of {clip.source}'
-
-
 def _load_video(
-  reader, image_size, detector, face, given, whole, wanted
+  reader, image_size, detector, face, given, *, whole, wanted, one_shot
 ) -> FaceClip:
   """Reads the file twice, so that whole frames need not stay in memory."""
   source = str(reader.path)
-  points, times, shape = [], [], None
+  points, times, shape, cuts = [], [], None, Cuts()
   follow = Follower(detector, face, source) if given is None else None
   with contextlib.closing(ahead(reader, _AHEAD)) as frames:
     for group in grouped(frames, BATCH_SIZE):
       times += [frame.time for frame in group]
       shape = shape or group[0].image.shape
+      for frame in group:
+        cuts.add(frame.image)
       if follow:
         found = follow([frame.image for frame in group])
         points += [None if face is None else face.points for face in found]
@@ -159,6 +123,11 @@ def _load_video(
     times = times if given.times is None else given.times[: len(times)]
   kept = np.array([i for i, p in enumerate(points) if p is not None], np.int64)
   missing = [i for i, p in enumerate(points) if p is None]
+  shots = _shots_with_faces(kept, cuts.found(), len(times))
+  if one_shot and len(shots) > 1:
+    first, last = max(shots, key=lambda shot: np.sum(_inside(kept, shot)))
+    kept = kept[_inside(kept, (first, last))]
+    missing = [i for i in missing if first <= i <= last]
   if not len(kept):
     raise UserError(
       f'{source}: no face found in any of {len(times)} frames; {_FACE_NEEDED}'
@@ -184,7 +153,18 @@ def _load_video(
     kept=kept,
     missing=missing,
     source=source,
+    shots=shots,
   )
+
+
+def _inside(kept, shot):
+  return (kept >= shot[0]) & (kept <= shot[1])
+
+
+def _shots_with_faces(kept, cuts, count):
+  edges = [0, *cuts, count]
+  shots = ((a, b - 1) for a, b in zip(edges[:-1], edges[1:], strict=True))
+  return tuple(shot for shot in shots if _inside(kept, shot).any())
 
 
 def _crop(reader, kept, box, image_size) -> np.ndarray:
@@ -203,7 +183,7 @@ def _load_pictures(
   path, image_size, detector, face, max_frames, given
 ) -> FaceClip:
   """Loads one image or those of a folder, each with its own box."""
-  paths = list_pictures(path)[:max_frames]
+  paths = list_images(path)[:max_frames]
   _check_memory(str(path), len(paths), image_size)
   if given is not None:
     _check_count(given, len(paths), str(path), max_frames is None)
@@ -243,26 +223,6 @@ def _load_pictures(
     missing=sorted(set(range(len(paths))) - set(kept.tolist())),
     source=str(path),
   )
-
-
-def list_pictures(path: Path) -> list[Path]:
-  """The image itself, or the images of a folder sorted by name.
-
-  Raises:
-    UserError: the folder has no image.
-  """
-  if not path.is_dir():
-    return [path]
-  found = sorted(
-    p
-    for p in path.iterdir()
-    if not p.name.startswith('.') and kind_of(p) == IMAGE
-  )
-  if not found:
-    raise UserError(
-      f'{path}: the folder has no image; give PNG, JPEG or WebP files'
-    )
-  return found
 
 
 def _check_count(given, count: int, source: str, whole: bool):

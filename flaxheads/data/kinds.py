@@ -8,6 +8,8 @@ import os
 import struct
 from pathlib import Path
 
+from flaxheads.errors import UserError
+
 IMAGE, VIDEO = 'image', 'video'
 
 IMAGE_EXTENSIONS = frozenset(
@@ -51,6 +53,26 @@ def kind_of(path: str | os.PathLike) -> str | None:
   except OSError:
     kind = None
   return kind or _kind_of_name(path)
+
+
+def list_images(path: Path) -> list[Path]:
+  """The image itself, or the images of a folder sorted by name.
+
+  Raises:
+    UserError: the folder has no image.
+  """
+  if not path.is_dir():
+    return [path]
+  found = sorted(
+    p
+    for p in path.iterdir()
+    if not p.name.startswith('.') and kind_of(p) == IMAGE
+  )
+  if not found:
+    raise UserError(
+      f'{path}: the folder has no image; give PNG, JPEG or WebP files'
+    )
+  return found
 
 
 def is_animation(path: str | os.PathLike) -> bool:

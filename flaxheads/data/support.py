@@ -9,13 +9,9 @@ import numpy as np
 from PIL import Image
 
 from flaxheads.data import image as images
-from flaxheads.data.face_clips import (
-  FaceClip,
-  describe_missing,
-  list_pictures,
-  load_face_clip,
-)
-from flaxheads.data.kinds import IMAGE, VIDEO, kind_of
+from flaxheads.data.clip import FaceClip, describe_missing, describe_shots
+from flaxheads.data.face_clips import load_face_clip
+from flaxheads.data.kinds import IMAGE, VIDEO, kind_of, list_images
 from flaxheads.data.video import VideoReader
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import CropBox
@@ -41,7 +37,7 @@ def read_portrait(clip: FaceClip) -> Portrait:
   """Reads the uncropped image of a clip's first frame."""
   path, number = Path(clip.source), int(clip.kept[0])
   if path.is_dir() or kind_of(path) == IMAGE:
-    image = images.read_image(list_pictures(path)[number])
+    image = images.read_image(list_images(path)[number])
   else:
     reader = VideoReader(path, max_frames=number + 1)
     image = collections.deque(reader, maxlen=1).pop().image
@@ -93,7 +89,7 @@ def _clips(path: Path, image_size: int, **options) -> list[FaceClip]:
       ' either'
     )
   if not path.is_dir():
-    return [load_face_clip(path, image_size, **options)]
+    return [load_face_clip(path, image_size, one_shot=True, **options)]
   names = sorted(p for p in path.iterdir() if not p.name.startswith('.'))
   clips = [p for p in names if kind_of(p) == VIDEO]
   pictures = [p for p in names if kind_of(p) == IMAGE]
@@ -106,7 +102,10 @@ def _clips(path: Path, image_size: int, **options) -> list[FaceClip]:
       f'{path}: --landmarks needs one video, or a folder of images'
     )
   if clips:
-    return [load_face_clip(clip, image_size, **options) for clip in clips]
+    return [
+      load_face_clip(clip, image_size, one_shot=True, **options)
+      for clip in clips
+    ]
   return [load_face_clip(path, image_size, **options)]
 
 
@@ -155,7 +154,12 @@ def load_support(
   chosen = _spread(
     len(frames), num_shots or min(len(frames), DEFAULT_NUM_SHOTS)
   )
-  remarks = [describe_missing(clip) for clip in clips if clip.missing]
+  remarks = [
+    text
+    for clip in clips
+    for text in (describe_missing(clip), describe_shots(clip))
+    if text
+  ]
   sides = np.array([box.side for clip in clips for box in clip.boxes])
   # The first chosen frame is the first frame of all.
   portrait = read_portrait(clips[0])

@@ -109,7 +109,7 @@ def from_sources(
     if count >= max_people:
       return
     try:
-      clip = load_face_clip(path, image_size, detector=detector)
+      clip = load_face_clip(path, image_size, detector=detector, one_shot=True)
     except UserError as error:
       if named or dropped is None:
         raise

@@ -108,6 +108,26 @@ def test_words_for_missing_frames(missing, text):
   assert face_clips.describe_missing(clip) == text
 
 
+def test_shots_of_several_people(tmp_path, caplog):
+  """Frames of one person only; the longest shot has 12 of 22 frames."""
+  first = [picture({'red': (60 + i, 40, 30)}) for i in range(10)]
+  other = [picture({'red': (60 + i, 40, 30)}) for i in range(12)]
+  for image in other:
+    image[(image == 128).all(-1)] = 20, 40, 200  # the background
+  with VideoWriter(tmp_path / 'a.mp4', 25, crf=4) as writer:
+    for image in [*first, *other]:
+      writer.write(image)
+  clip = _load(tmp_path / 'a.mp4', one_shot=True)
+  assert clip.shots == ((0, 9), (10, 21))
+  assert clip.kept.tolist() == list(range(10, 22)) and clip.missing == []
+  assert 'only the longest is used, frames 10-21' in caplog.text
+  assert len(clip.all_times) == 22
+  caplog.clear()
+  driver = _load(tmp_path / 'a.mp4')
+  assert len(driver.kept) == 22
+  assert 'has cuts, before frames 10; if' in caplog.text
+
+
 def test_no_face_at_all(tmp_path):
   write_png(tmp_path / 'a.png', picture({}))
   with pytest.raises(UserError, match='a.png: no face found in the image'):
