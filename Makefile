@@ -112,8 +112,8 @@ benchmark: $(TORCH)/.stamp  ## times ours and a PyTorch reference implementation
 browser: $(BROWSER)/.stamp  ## pages in a headless Chromium; skipped without one
 	@$(BROWSER)/bin/python -m pytest tests/browser -rs $(ARGS)
 
-page: $(BROWSER)/.stamp  ## the web page, on this machine; ARGS=... goes to it
-	@$(BROWSER)/bin/python -m launch.demo $(ARGS)
+page: $(STAMP)  ## the web page, on this machine; ARGS=... goes to it
+	@$(PYTHON) -m launch.demo $(ARGS)
 
 notebooks: $(NOTEBOOKS)/.stamp  ## runs the notebooks of colab/, shortened
 	@$(NOTEBOOKS)/bin/python -m pytest tests/notebooks -rs $(ARGS)

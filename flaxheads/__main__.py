@@ -24,7 +24,6 @@ _EXTRAS = {
     'train',
   ),
   'apache_beam': 'beam',
-  'gradio': 'demo',
   'torch': 'weights',
 }
 _USAGE_ERROR = 2

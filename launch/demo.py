@@ -1,58 +1,54 @@
-r"""Serves a page to try everything on: pictures, driver, fine-tuning, video.
+r"""Serves a page that animates photographs.
 
   python -m launch.demo
   python -m launch.demo --model=models/mine --port=8000
 
-It listens on this machine alone. Pictures and videos that are given to it are
-kept in a temporary folder, and deleted when their visitor leaves and when the
-page ends. Needs gradio: pip install 'gradio>=6'.
+It listens on this machine alone. What visitors give it lies in a temporary
+folder. It is deleted within a minute after they close the page, and when the
+page ends.
 """
 
-import logging
-import os
 import signal
-import sys
 import tempfile
 import threading
 from pathlib import Path
 
 from absl import flags
 
-from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_range
 from flaxheads.web.limits import Limits
 
 from . import _mark_flags, app
 
-_MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
+_MODEL = flags.DEFINE_string(
+  'model', None, 'Folder of a bi-layer model; the default of launch.animate.'
+)
 _HOST = flags.DEFINE_string(
   'host',
   '127.0.0.1',
   'Address to listen at. Any other than this one opens the page to others.',
 )
 _PORT = flags.DEFINE_integer('port', 7860, 'Port to listen at.')
-app.define_config('limits', Limits(), 'What one visitor may cost.')
-app.define_config(
-  'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
+_NAME = flags.DEFINE_string(
+  'public_name', '', 'Host name under which a proxy serves the page, if any.'
 )
+app.define_config('limits', Limits(), 'What one visitor may use.')
 flags.adopt_module_key_flags(_mark_flags)  # for --help
 
 
-def _import_page():
-  # Before gradio is imported, which asks for news of itself.
-  os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
-  os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'
-  try:
-    from flaxheads.web import page
-  except ModuleNotFoundError as error:
-    if error.name != 'gradio':
-      raise
+def _load_model():
+  from flaxheads.fewshot.bilayer_model import BilayerModel
+  from flaxheads.fewshot.model import load_model
+
+  if _MODEL.value is None:
+    return None
+  model = load_model(_MODEL.value)
+  if not isinstance(model, BilayerModel):
     raise UserError(
-      f"gradio is missing; run: {sys.executable} -m pip install 'gradio>=6'"
-    ) from None
-  # One line for every request otherwise.
-  logging.getLogger('httpx').setLevel(logging.WARNING)
-  return page
+      f"--model={_MODEL.value}: a model of the paper's generator; the page"
+      ' takes a bi-layer model, launch.animate either'
+    )
+  return model
 
 
 def _end(signum, frame):
@@ -63,23 +59,18 @@ def main():
   """Serves."""
   check_range('--port', _PORT.value, 1, 65535)
   signer = _mark_flags.signer()
-  with tempfile.TemporaryDirectory(prefix='flaxheads-page-') as name:
-    os.environ['GRADIO_TEMP_DIR'] = name
-    signal.signal(signal.SIGTERM, _end)
-    page = _import_page()
-    from flaxheads.fewshot.model import load_direct_model
+  limits = app.config_with_flags('limits', Limits())
+  signal.signal(signal.SIGTERM, _end)
+  with tempfile.TemporaryDirectory(prefix='flaxheads-page-') as folder:
+    from flaxheads.web import server
     from flaxheads.web.settings import Settings
 
-    model = load_direct_model(_MODEL.value)
-    finetuning = app.config_with_flags('finetune', model.experiment.finetune)
-    limits = app.config_with_flags('limits', Limits())
-    settings = Settings(model, finetuning, limits, Path(name), signer)
-    built = page.build(settings)
+    settings = Settings(_load_model(), limits, Path(folder), signer)
     try:
-      page.serve(built, _HOST.value, _PORT.value, settings)
+      page = server.open_page(settings, _HOST.value, _PORT.value, _NAME.value)
     except OSError as error:
       raise UserError(
-        f'--port={_PORT.value}: nobody can listen there ({error}); give another'
+        f'--port={_PORT.value}: cannot listen there ({error}); give another'
       ) from None
     print(f'http://{_HOST.value}:{_PORT.value} (Ctrl-C ends it)', flush=True)
     if _HOST.value not in ('127.0.0.1', 'localhost', '::1'):
@@ -87,7 +78,7 @@ def main():
     try:
       threading.Event().wait()
     finally:
-      built.close(verbose=False)
+      page.close()
 
 
 if __name__ == '__main__':

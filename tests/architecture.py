@@ -23,7 +23,6 @@ OVER_A_LIMIT = {
   'flaxheads/landmarks/face_networks.py',
   'flaxheads/landmarks/face_shape.py',
   'flaxheads/landmarks/head_mesh.py',
-  'flaxheads/web/session.py',
   'launch/app.py',
   'launch/evaluate.py:main',
 }

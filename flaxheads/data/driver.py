@@ -15,6 +15,7 @@ from flaxheads.data.timestamps import frame_rate
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks import face_shape
 from flaxheads.landmarks.crop import crop_box, points_to_crop
+from flaxheads.landmarks.detect import Detector
 from flaxheads.landmarks.landmark_files import load_landmarks
 from flaxheads.landmarks.relative_motion import rest_frames
 
@@ -54,6 +55,7 @@ def load_driver(
   image_size: int,
   *,
   face: int | None = None,
+  detector: Detector | None = None,
   fps: float | None = None,
   max_frames: int | None = None,
   frames: bool = True,
@@ -68,6 +70,7 @@ def load_driver(
     path: a video, an image, a folder of images, or a landmark file (.npz).
     image_size: side of the crops in pixels.
     face: index of the face, from the left, where there are several.
+    detector: see flaxheads/landmarks/detect.py; None makes the default one.
     fps: frames per second of the result; None: the driver's own.
     max_frames: read at most this many frames.
     frames: False omits the frames of a video. It is then read once, in memory
@@ -91,7 +94,12 @@ def load_driver(
     remarks, sound, still = [], None, clip.fps is None
   else:
     clip = load_face_clip(
-      path, image_size, face=face, max_frames=max_frames, frames=frames
+      path,
+      image_size,
+      detector=detector,
+      face=face,
+      max_frames=max_frames,
+      frames=frames,
     )
     remarks = list(filter(None, (describe_missing(clip), describe_shots(clip))))
     still = path.is_dir() or kind_of(path) == IMAGE

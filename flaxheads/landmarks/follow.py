@@ -11,6 +11,22 @@ from flaxheads.landmarks.detect import Detector, Face, find_faces
 SIMILAR = 1 / 3
 
 
+class SeveralFacesError(UserError):
+  """An image shows several faces, and none was chosen.
+
+  Attributes:
+    count: the number of faces to choose from.
+  """
+
+  def __init__(self, where: str, count: int):
+    """Args: name of the image, and the number of faces."""
+    self.count = count
+    super().__init__(
+      f'{where}: {count} faces; choose one with --face=0 to --face={count - 1},'
+      ' counted from the left'
+    )
+
+
 def pick_face(faces: list[Face], face: int | None, where: str) -> Face:
   """The face that was asked for, see load_face_clip, of at least one.
 
@@ -22,10 +38,7 @@ def pick_face(faces: list[Face], face: int | None, where: str) -> Face:
   faces.sort(key=lambda f: f.centre[0])
   if face is None:
     if len(faces) > 1:
-      raise UserError(
-        f'{where}: {len(faces)} faces; choose one with --face=0 to'
-        f' --face={len(faces) - 1}, counted from the left'
-      )
+      raise SeveralFacesError(where, len(faces))
     return largest
   if face >= len(faces):
     count = f'{len(faces)} faces' if len(faces) > 1 else 'one face'

@@ -1,4 +1,4 @@
-"""What one visitor of the page may cost."""
+"""Limits on what one visitor of the page may use."""
 
 import dataclasses
 
@@ -10,21 +10,18 @@ class Limits:
   """Limits of the page.
 
   Attributes:
-    max_megabytes: of a file that is uploaded.
-    max_pictures: files of one person.
-    max_driver_frames: that are read of a driver, and of a video of the person;
-      500 are 20 seconds.
-    max_people: of one visitor, kept to be compared.
-    max_waiting: requests in the queue; further ones are sent away.
-    max_minutes: of one piece of work.
-    max_visitors: whose pictures are kept at a time; the oldest leaves.
+    max_megabytes: size of an uploaded file.
+    max_pictures: files of one person, and frames used of them.
+    max_driver_frames: frames read of a driver; 500 are 20 seconds.
+    max_waiting: jobs in the queue of all visitors; further ones are refused.
+    max_minutes: duration of one job.
+    max_visitors: visitors at a time; further ones are refused.
   """
 
   max_megabytes: int = 100
-  max_pictures: int = 32
+  max_pictures: int = 16
   max_driver_frames: int = 500
-  max_people: int = 8
-  max_waiting: int = 8
+  max_waiting: int = 16
   max_minutes: float = 15.0
   max_visitors: int = 16
 

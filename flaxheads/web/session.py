@@ -1,310 +1,298 @@
-"""One visitor of the page: their pictures, driver, people and videos."""
+"""One visitor of the page: files, the person, and the video made of them."""
 
 import dataclasses
-import functools
 import itertools
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from flaxheads import api
-from flaxheads.data.driver import Driver, load_driver
-from flaxheads.data.support import Support
-from flaxheads.errors import UserError, check_range
-from flaxheads.fewshot import animation_job
-from flaxheads.fewshot.animation_job import RenderOptions
-from flaxheads.fewshot.person import Person, animate_batches
-from flaxheads.fewshot.rendering import resize, write_marked_png
-from flaxheads.fewshot.support_warnings import support_warnings
-from flaxheads.landmarks.detect import make_detector
-from flaxheads.landmarks.follow import Follower
-from flaxheads.provenance import rights
-from flaxheads.provenance.examine import sha256_of, sha256_of_all
-from flaxheads.provenance.marks import Marks, Stamp, default_marks
-from flaxheads.web import found_faces
-from flaxheads.web.live import LivePerson
-from flaxheads.web.settings import Settings
+from flaxheads.errors import UserError
+from flaxheads.web import files
+from flaxheads.web.files import READY, WAITING, WRONG, File
+from flaxheads.web.jobs import Job, Queue
+from flaxheads.web.live import View
+from flaxheads.web.making import Making
+from flaxheads.web.settings import Options, Settings
 
-if TYPE_CHECKING:
-  from flaxheads.fewshot.finetuning import Progress
-
-_TICKED = 'by the box on the page'
-
-
-def _digest(paths: Sequence[Path]) -> str:
-  """As if the files were given to a command: alone, or in a folder."""
-  return sha256_of(paths[0]) if len(paths) == 1 else sha256_of_all(paths)
+_NEED_PICTURES = 'give a picture of a person first'
+_NEED_RIGHTS = (
+  'tick the box that says that you may animate who is shown, or use an example'
+)
 
 
 class Session:
-  """A visitor's pictures and what was made of them."""
+  """A visitor. Videos are made as soon as all that they need is there.
 
-  def __init__(self, settings: Settings):
-    self._settings = settings
-    self._numbers = itertools.count()
-    self.folder = Path(tempfile.mkdtemp(prefix='session-', dir=settings.folder))
-    self._files: list[found_faces.FoundFace] = []
-    self._digest, self._needs_rights = '', True
-    self._driver: Driver | None = None
-    self._live: tuple[str, LivePerson] | None = None
-    self._fitted: dict[str, Driver] = {}
-    self.people: dict[str, Person] = {}
+  Methods are called from any thread. Whatever they change wakes those that
+  wait for `changed`.
+  """
+
+  def __init__(self, settings: Settings, queue: Queue):
+    """Args: what all visitors share, and the queue of all jobs."""
+    self._settings, self._queue = settings, queue
+    self._numbers = itertools.count(1)
+    self.folder = Path(tempfile.mkdtemp(prefix='visitor-', dir=settings.folder))
+    self.changed = threading.Condition(threading.RLock())
+    self.version, self.closed = 0, False
+    self._clear()
+
+  def _clear(self):
+    self.pictures: list[File] = []
+    self.driver: File | None = None
+    self.may, self.options = False, Options()
+    self._jobs: list[Job] = []
+    self._rendering: tuple[Any, Job | None] = (None, None)
+    self._making = Making(self._settings)
+    self._warnings: list[str] = []
+    self.result: Path | None = None
+    self.preview: tuple[int, bytes] = (0, b'')
+    self._wrong = ''
 
   def close(self) -> None:
-    """Removes the visitor's files."""
+    """Ends all jobs and removes everything of the visitor."""
+    with self.changed:
+      self.closed = True
+      self.forget()
     shutil.rmtree(self.folder, ignore_errors=True)
 
-  def _size(self) -> int:
-    return self._settings.model.config.image_size
+  def forget(self) -> None:
+    """Removes everything that the visitor gave, and what was made of it."""
+    with self.changed:
+      for job in self._jobs:
+        job.cancel()
+      self._clear()
+      for path in self.folder.iterdir():
+        shutil.rmtree(path, ignore_errors=True)
+      self._wake()
 
-  def _path(self, suffix: str) -> Path:
-    return self.folder / f'{next(self._numbers)}{suffix}'
-
-  # --- inputs
-
-  def take_pictures(
-    self,
-    paths: Sequence[Path],
-    face: int | None,
-    tell: Callable[[str], None] = lambda name: None,
-  ) -> list[found_faces.FoundFace]:
-    """Takes the pictures of a person, in place of earlier ones.
-
-    Args:
-      paths: pictures or videos; of a video its first frames are read.
-      face: which face, from the left; None: the only one.
-      tell: called with the name of each file before it is read.
-
-    Raises:
-      UserError: too many files.
-    """
-    self._files, self.people, self._live, self._fitted = [], {}, None, {}
-    limits = self._settings.limits
-    if len(paths) > (most := limits.max_pictures):
-      raise UserError(f'{len(paths)} files; the page takes {most} at most')
-    self._files = found_faces.find_faces(
-      paths, self._size(), face, limits.max_driver_frames, tell
-    )
-    usable = [file.path for file in self._files if file.support]
-    # Now, because uploaded files are removed later.
-    self._digest = _digest(usable)
-    self._needs_rights = any(map(rights.are_needed, usable))
-    return self._files
+  def _wake(self):
+    with self.changed:
+      self.version += 1
+      self.changed.notify_all()
 
   @property
-  def num_shots(self) -> int:
-    """How many frames with a face there are; 0 where there is none."""
-    usable = [file.support for file in self._files if file.support]
-    total = sum(len(support.frames) for support in usable)
-    return min(total, self._settings.limits.max_pictures)
+  def busy(self) -> bool:
+    """Whether a job runs or waits."""
+    return bool(self._jobs)
 
-  def take_driver(self, path: Path | None) -> list[np.ndarray]:
-    """Reads the driver.
+  def state(self) -> dict:
+    """All that the page shows, JSON values."""
+    with self.changed:
+      job = self._jobs[0] if self._jobs else None
+      shown = ('label', 'done', 'total', 'ahead')
+      return {
+        'pictures': [file.describe() for file in self.pictures],
+        'driver': self.driver and self.driver.describe(),
+        'needs_rights': any(file.needs_rights for file in self._usable()),
+        'may': self.may,
+        'options': dataclasses.asdict(self.options),
+        'job': job and {name: getattr(job, name) for name in shown},
+        'preview': self.preview[0],
+        'result': self.result
+        and {'id': self.result.parent.name, 'name': self.result.name},
+        'wrong': self._wrong,
+        'warnings': self._warnings,
+      }
 
-    Returns:
-      uint8 [256, 256, 3] each, moments of it with its landmarks.
+  # --- files
+
+  def new_path(self, name: str) -> Path:
+    """Where an uploaded file is to be written; its folder is new."""
+    folder = self.folder / str(next(self._numbers))
+    folder.mkdir()
+    return folder / files.safe_name(name)
+
+  def add_picture(self, path: Path, is_example: bool = False) -> None:
+    """Takes a picture, or a video, of the person.
+
+    Args:
+      path: of `new_path`.
+      is_example: whether it came with the page.
 
     Raises:
-      UserError: it cannot be read, or shows no face.
+      UserError: too many.
     """
-    self._driver, self._fitted = None, {}
-    if path is None:
-      return []
-    most = self._settings.limits.max_driver_frames
-    kept = Path(tempfile.mkdtemp(dir=self.folder)) / path.name
-    shutil.copyfile(path, kept)  # uploaded files are removed later
+    with self.changed:
+      if len(self.pictures) >= (most := self._settings.limits.max_pictures):
+        shutil.rmtree(path.parent)
+        raise UserError(f'{most} pictures are the most that the page takes')
+      file = File(path.parent.name, path, is_example)
+      self.pictures.append(file)
+      self._read(file)
+
+  def set_driver(self, path: Path | None, is_example: bool = False) -> None:
+    """Takes a driver in place of the earlier one; None: only removes that."""
+    with self.changed:
+      if self.driver:
+        shutil.rmtree(self.driver.path.parent, ignore_errors=True)
+      self.driver = path and File(path.parent.name, path, is_example)
+      if path:
+        self._read(self.driver)
+      self._advance()
+
+  def remove(self, file_id: str) -> None:
+    """Removes a picture."""
+    with self.changed:
+      kept = [file for file in self.pictures if file.id != file_id]
+      for file in set(self.pictures) - set(kept):
+        shutil.rmtree(file.path.parent, ignore_errors=True)
+      self.pictures = kept
+      self._advance()
+
+  def choose_face(self, file_id: str, face: int) -> None:
+    """Chooses a face of a picture, from 0 at the left."""
+    with self.changed:
+      for file in self.pictures:
+        if file.id == file_id and 0 <= face < file.num_faces:
+          file.face, file.state, file.sentence = face, WAITING, ''
+          self._read(file)
+
+  def _read(self, file):
+    """Submits the job that finds a file's face."""
+
+    def work(job):
+      if file is self.driver:
+        most = self._settings.limits.max_driver_frames
+        files.read_driver(file, most, job.tell)
+        return
+      files.read_picture(file, job.tell)
+
+    def then(_, wrong):
+      file.state, file.sentence = (WRONG, wrong) if wrong else (READY, '')
+      if file is not self.driver and not file.num_faces:
+        shutil.rmtree(file.path.parent, ignore_errors=True)
+
+    self._submit(f'Reading {file.path.name}', work, then)
+
+  # --- jobs
+
+  def _submit(self, label, work, then) -> Job | None:
+    def finished(result, wrong):
+      with self.changed:
+        if job in self._jobs:
+          self._jobs.remove(job)
+          then(result, wrong)
+          self._advance()
+
+    job = Job(label, work, finished, self._wake)
     try:
-      driver = load_driver(kept, self._size(), max_frames=most)
+      self._queue.submit(job)
     except UserError as error:
-      raise UserError(found_faces.with_names(error, [kept])) from None
-    self._driver = driver
-    return found_faces.show_driver(driver)
+      then(None, str(error))
+      job = None
+    else:
+      self._jobs.append(job)
+    self._wake()
+    return job
 
-  # --- people
+  def cancel(self) -> None:
+    """Cancels all jobs."""
+    with self.changed:
+      for job in self._jobs:
+        job.cancel()
+      self._jobs = []
+      for file in (*self.pictures, *filter(None, [self.driver])):
+        if file.state == WAITING:
+          file.state, file.sentence = WRONG, f'{file.path.name}: cancelled'
+      self._rendering, self._wrong = (self._wanted(), None), 'Cancelled.'
+      self._wake()
 
-  def warnings(self) -> list[str]:
-    """Why the pictures are unsuitable, in sentences."""
-    if not self.num_shots:
-      return []
-    support = found_faces.join(self._files, self._settings.limits.max_pictures)
-    return support_warnings(support, 'the pictures', self._size())
+  def again(self) -> None:
+    """Makes the video again, after an error or a cancellation."""
+    with self.changed:
+      self._rendering = (None, None)
+      self._advance()
 
-  def _support(self, num_shots: int, may: bool) -> tuple[Support, dict]:
-    """T frames, and what is recorded of them."""
-    support = found_faces.join(self._files, num_shots)
-    if self._needs_rights and not may:
-      raise UserError(
-        'only with the right to it: tick the box that says that you may'
-        ' animate who is shown, or use the sample heads'
-      )
-    how = _TICKED if self._needs_rights else ''
-    return support, {'source_sha256': self._digest, **rights.record(how)}
+  # --- the video
 
-  def _add(self, person: Person) -> str:
-    name = f'{person.info["method"]}, T = {person.info["num_shots"]}'
-    self.people[name] = person
-    while len(self.people) > self._settings.limits.max_people:
-      self.people.pop(next(iter(self.people)))
-    self._live = None
-    return name
+  def set_may(self, may: bool) -> None:
+    """Whether the visitor says that they may animate who is shown."""
+    with self.changed:
+      self.may = bool(may)
+      self._advance()
 
-  def feed_forward(self, num_shots: int, may: bool) -> str:
-    """Makes a person without fine-tuning.
-
-    Args:
-      num_shots: T.
-      may: whether the visitor says that they have the right to.
-
-    Returns:
-      The person's name in `people`.
+  def set_options(self, **chosen) -> None:
+    """Changes some of Options.
 
     Raises:
-      UserError: no face, or no right to it.
+      UserError: one that does not exist.
     """
-    support, info = self._support(num_shots, may)
-    return self._add(
-      api.person_from_support(self._settings.model, support, info)
-    )
+    with self.changed:
+      self.options = self.options.change(**chosen)
+      self._advance()
 
-  def finetune(
-    self,
-    num_shots: int,
-    num_steps: int,
-    may: bool,
-    tell: Callable[[tuple['Progress', np.ndarray]], None],
-  ) -> str:
-    """Fine-tunes a person.
+  def _usable(self) -> list[File]:
+    return [file for file in self.pictures if file.state == READY]
 
-    Args:
-      num_shots: T.
-      num_steps: at most.
-      may: whether the visitor says that they have the right to.
-      tell: called with progress and a preview, uint8 [256, 256, 3], marked.
+  def _who(self):
+    """What the person is made of; None while that is missing."""
+    usable = self._usable()
+    needed = any(file.needs_rights for file in usable)
+    waiting = any(file.state == WAITING for file in self.pictures)
+    if waiting or not usable or (needed and not self.may):
+      return None
+    return tuple((file.id, file.face) for file in usable)
 
-    Returns:
-      The person's name in `people`.
+  def _wanted(self):
+    """What the video is made of; None while something is missing."""
+    who, driver = self._who(), self.driver
+    if who is None or driver is None or driver.state != READY:
+      return None
+    return who, driver.id, self.options
+
+  def _advance(self):
+    """Makes the video that is wanted now, unless that is done already."""
+    wanted = self._wanted()
+    made_of, job = self._rendering
+    if not self.closed and wanted != made_of:
+      if job in self._jobs:
+        job.cancel()
+        self._jobs.remove(job)
+      if self.result:
+        shutil.rmtree(self.result.parent, ignore_errors=True)
+      self.result, self._wrong, self.preview = None, '', (0, b'')
+      self._rendering = (wanted, None)
+      if wanted:
+        self._rendering = (wanted, self._render(self.options))
+    self._wake()
+
+  def _render(self, options):
+    pictures, driver, making = self._usable(), self.driver, self._making
+
+    def show(number, image):
+      self.preview = number + 1, image
+
+    def work(job):
+      person = making.person(pictures)
+      self._warnings = person.info['remarks']
+      job.tell('Matching the motion to the person')
+      path = self.new_path(f'{pictures[0].path.stem}.mp4')
+      try:
+        making.render(person, driver, options, path, job, show)
+      except BaseException:
+        shutil.rmtree(path.parent, ignore_errors=True)
+        raise
+      return path
+
+    def then(path, wrong):
+      self.result, self._wrong, self.preview = path, wrong, (0, b'')
+
+    return self._submit('Making the video', work, then)
+
+  # --- the camera
+
+  def live(self, image: np.ndarray) -> View:
+    """The person as the camera's frame moves them, uint8 RGB [H, W, 3].
 
     Raises:
-      UserError: no face, no right to it, or a model that cannot be fine-tuned.
+      UserError: no person, or no right to animate them.
     """
-    support, info = self._support(num_shots, may)
-    check_range('steps', num_steps, 1)
-    config = self._settings.finetuning
-    config = dataclasses.replace(
-      config, min_steps=num_steps, max_steps=num_steps
-    )
-
-    def show(progress):
-      tell((progress, self.still(progress.person(), support.points[0])))
-
-    return self._add(
-      api.person_from_support(
-        self._settings.model, support, info, config, on_progress=show
-      )
-    )
-
-  # --- images and videos
-
-  def _maker(self, label):
-    return functools.partial(
-      default_marks, signer=self._settings.signer, label=label
-    )
-
-  def _marks(self, person: Person, drivers=()) -> Marks:
-    """Of images, which always carry the label."""
-    return animation_job.marks_of(person, drivers, self._maker(label=True))
-
-  def still(self, person: Person, points: np.ndarray) -> np.ndarray:
-    """One image for the page: watermark and visible label, uint8."""
-    (frame,) = next(animate_batches(person, points[None], batch_size=1))
-    image = resize(frame, found_faces.SHOWN)[None]
-    return np.asarray(Stamp(self._marks(person))(image))[0]
-
-  def _find(self, name: str) -> Person:
-    if name not in self.people:
-      raise UserError('there is no such person yet; make one first')
-    return self.people[name]
-
-  def _given_driver(self) -> Driver:
-    if self._driver is None:
-      raise UserError('there is no driver yet; give a video that shows a face')
-    return self._driver
-
-  def animate(
-    self,
-    name: str,
-    options: RenderOptions,
-    label: bool,
-    tell: Callable[[tuple[int, int]], None],
-  ) -> Path:
-    """Writes the signed video of a person who moves as the driver does.
-
-    Args:
-      name: of the person.
-      options: how.
-      label: whether to burn in a visible label.
-      tell: called with the number of frames done and to do.
-
-    Raises:
-      UserError: no such person, or no driver.
-    """
-
-    def count(frames, name, total):
-      del name
-      for done, frame in enumerate(frames):
-        tell((done, total))
-        yield frame
-
-    path = self._path('.mp4')
-    api.render_video(
-      self._find(name),
-      self._given_driver(),
-      path,
-      options,
-      make_marks=self._maker(label),
-      show_progress=count,
-    )
-    return path
-
-  def compare(self, left: str, right: str, moment: float) -> tuple[Path, Path]:
-    """Two people in the same moment of the driver, as signed images.
-
-    Args:
-      left: name of a person.
-      right: of another, or the same.
-      moment: from 0, the beginning, to 1.
-
-    Raises:
-      UserError: no such person, or no driver.
-    """
-    paths, driver = [], self._given_driver()
-    for name in (left, right):
-      person = self._find(name)
-      if name not in self._fitted:  # kept, because fitting takes a moment
-        fitted, _ = animation_job.fit_driver(person, driver, RenderOptions())
-        self._fitted[name] = fitted
-      points = self._fitted[name].points
-      point = points[round(moment * (len(points) - 1))]
-      frames = next(animate_batches(person, point[None], batch_size=1))
-      path = self._path('.png')
-      image = resize(frames[0], found_faces.SHOWN)
-      write_marked_png(path, image, self._marks(person, [driver]))
-      paths.append(path)
-    return tuple(paths)
-
-  def live(self, name: str) -> LivePerson:
-    """A person before the camera; kept from frame to frame."""
-    if self._live is None or self._live[0] != name:
-      person = self._find(name)
-      live = LivePerson(
-        person,
-        Follower(make_detector(), None, 'the camera'),
-        self._marks(person),
-        found_faces.SHOWN,
-      )
-      self._live = (name, live)
-    return self._live[1]
+    with self.changed:
+      who, pictures, making = self._who(), self._usable(), self._making
+    if who is None:
+      raise UserError(_NEED_RIGHTS if pictures else _NEED_PICTURES)
+    return making.live(pictures, image)

@@ -1,204 +1,176 @@
-"""What the page does, without the page."""
+"""A visitor's files become a video, without the page."""
 
-import dataclasses
+import threading
 
+import cv2
 import numpy as np
 import pytest
 
-from flaxheads.data.image import write_png
 from flaxheads.data.video import read_video
 from flaxheads.errors import UserError
-from flaxheads.fewshot.animation_job import RenderOptions
 from flaxheads.provenance import credentials, examine, identity
-from flaxheads.web.background import run_in_background
-from flaxheads.web.limits import Limits
+from flaxheads.web import examples, making
 from flaxheads.web.session import Session
-from flaxheads.web.settings import Settings
-from tests import tiny_game
-from tests.launch import footage
+from tests.data.coloured_faces import picture
+from tests.web.conftest import FRAMES, give, gradient, wait
 
 
-@pytest.fixture(scope='module')
-def settings(tmp_path_factory):
-  model = tiny_game.make_model(tiny_game.make_config())
-  model = dataclasses.replace(model, info={'sha256': 'a1' * 32})
-  folder = tmp_path_factory.mktemp('settings')
-  limits = Limits(max_pictures=3, max_people=2, max_driver_frames=4)
-  return Settings(model, model.experiment.finetune, limits, folder)
+def test_a_video_is_made_as_soon_as_all_is_there(session, given):
+  give(session, given.head, session.add_picture)
+  give(session, given.driver, session.set_driver)
+  state = wait(session)
+  assert state['needs_rights'] and not state['result']  # nobody has said so
+  session.set_may(True)
+  state = wait(session)
+  assert state['result']['name'] == 'head.mp4' and not state['wrong']
+  frames = read_video(session.result).frames
+  assert len(frames) == FRAMES
+  assert frames[0].shape == (120, 200, 3)  # the whole photograph
+  finding = examine.examine(session.result, identity.trusted_roots())
+  assert finding.verdict == 'synthetic'
+  facts = finding.credentials.facts
+  assert facts['rights'] == 'by the box on the page'
+  assert [i['role'] for i in facts['ingredients']] == ['portrait', 'driver']
+  # The photograph itself is deleted as soon as it is read.
+  assert not list(session.folder.rglob('*.png'))
 
 
-@pytest.fixture(scope='module')
-def photographs(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('photographs')
-  footage.write_pictures(folder / 'face', 4)
-  write_png(folder / 'wall.png', np.full((96, 96, 3), 127, np.uint8))
-  footage.write_video(folder / 'driver.mp4', 6, 25)
-  return folder
+def test_an_option_makes_another_video(session, given):
+  session.set_may(True)
+  give(session, given.head, session.add_picture)
+  give(session, given.driver, session.set_driver)
+  wait(session)
+  first = session.result
+  session.set_options(paste_back=False, label=True)
+  wait(session)
+  assert session.result != first and not first.exists()
+  height, width, _ = read_video(session.result).frames[0].shape
+  assert height == width  # the head alone
+  facts = examine.examine(
+    session.result, identity.trusted_roots()
+  ).credentials.facts
+  assert facts['visible_label']
+  for wrong in ({'motion': 'wild'}, {'label': 'yes'}, {'size': 9}):
+    with pytest.raises(UserError):
+      session.set_options(**wrong)
 
 
-@pytest.fixture
-def session(settings):
-  session = Session(settings)
-  yield session
-  session.close()
-  assert not session.folder.exists()
+def test_examples_need_no_rights(session):
+  for name in examples.PORTRAITS + examples.DRIVERS:
+    assert (examples.FOLDER / name).is_file()
+  examples.give(session, examples.PORTRAITS[0])
+  examples.give(session, examples.PORTRAITS[1])
+  wait(session)
+  (file,) = session.pictures  # in place of the one before
+  assert file.path.name == examples.PORTRAITS[1]
+  assert file.is_example and not session.state()['needs_rights']
+  with pytest.raises(UserError, match='not an example'):
+    examples.give(session, '../page.js')
 
 
-def _faces(photographs, count):
-  return sorted((photographs / 'face').iterdir())[:count]
-
-
-def test_somebody_elses_pictures_need_the_right_to_them(session, photographs):
-  session.take_pictures(_faces(photographs, 2), None)
-  for make in (
-    lambda: session.feed_forward(1, False),
-    lambda: session.finetune(1, 2, False, lambda news: None),
-  ):
-    with pytest.raises(UserError, match='tick the box'):
-      make()
-  assert not session.people
-  name = session.feed_forward(2, True)
-  assert session.people[name].info['rights'] == 'by the box on the page'
-
-
-def test_of_a_long_video_the_beginning_is_read(session, photographs, tmp_path):
-  footage.write_video(tmp_path / 'long.mp4', 9, 25)
-  (file,) = session.take_pictures([tmp_path / 'long.mp4'], None)
-  assert len(file.support.frames) == 4  # max_driver_frames of these limits
-  assert session.num_shots == 3
-
-
-def test_looking_ends_when_time_is_up(session, photographs):
-  news = run_in_background(
-    lambda tell: session.take_pictures(_faces(photographs, 3), None, tell), 0
+def test_which_of_several_faces(session, given):
+  give(session, given.two, session.add_picture)
+  (file,) = wait(session)['pictures']
+  assert file['state'] == 'wrong' and file['num_faces'] == 2
+  assert file['sentence'] == (
+    'two.png: shows 2 faces; choose one, counted from the left'
   )
-  with pytest.raises(UserError, match='took longer than'):
-    list(news)
-  assert session.num_shots == 0
-  told = []
-  session.take_pictures(_faces(photographs, 2), None, told.append)
-  assert told == [path.name for path in _faces(photographs, 2)]
+  session.choose_face(file['id'], 7)  # there is none
+  assert session.state()['pictures'][0]['state'] == 'wrong'
+  session.choose_face(file['id'], 1)
+  (file,) = wait(session)['pictures']
+  assert (file['state'], file['face']) == ('ready', 1)
+  x = session.pictures[0].support.portrait.box.x0
+  assert x > 80  # of the green square, on the right
 
 
-def test_ones_own_certificate_signs(settings, photographs):
+def test_a_bad_file_stops_no_other(session, given):
+  session.set_may(True)
+  give(session, given.wall, session.add_picture)
+  give(session, given.head, session.add_picture)
+  give(session, given.driver, session.set_driver)
+  state = wait(session)
+  wall, head = state['pictures']
+  assert wall['sentence'].startswith('wall.png: no face found')
+  assert head['state'] == 'ready' and state['result']
+  session.remove(head['id'])
+  assert not wait(session)['result']
+
+
+def test_too_many_pictures(session, given):
+  for _ in range(3):
+    give(session, given.head, session.add_picture)
+  with pytest.raises(UserError, match='3 pictures are the most'):
+    give(session, given.head, session.add_picture)
+  assert len(session.pictures) == 3
+
+
+def test_cancelled_work_ends_and_can_be_taken_up(session, given, monkeypatch):
+  reached, go_on = threading.Event(), threading.Event()
+
+  def slow(self, person, driver, options, path, job, show):
+    (path.parent / 'part').touch()
+    reached.set()
+    go_on.wait()
+    job.tell('Frames', 1, 2)
+    path.touch()
+
+  monkeypatch.setattr(making.Making, 'render', slow)
+  session.set_may(True)
+  give(session, given.head, session.add_picture)
+  give(session, given.driver, session.set_driver)
+  assert reached.wait(60)
+  assert session.state()['job']['label'] == 'Matching the motion to the person'
+  session.cancel()
+  state = session.state()
+  assert not state['job'] and state['wrong'] == 'Cancelled.'
+  go_on.set()
+  session.again()
+  assert wait(session)['result']
+  assert not list(session.folder.rglob('part')) or session.result.exists()
+
+
+def test_to_forget_removes_everything(session, given):
+  session.set_may(True)
+  give(session, given.head, session.add_picture)
+  give(session, given.driver, session.set_driver)
+  wait(session)
+  session.forget()
+  assert not list(session.folder.iterdir())
+  state = session.state()
+  assert not (state['pictures'] or state['driver'] or state['result'])
+  assert not state['may']
+
+
+def test_ones_own_certificate_signs(settings, session, given):
   own = identity.make_identity()
-  session = Session(settings._replace(signer=own))
-  session.take_pictures(_faces(photographs, 1), None)
-  session.take_driver(photographs / 'driver.mp4')
-  name = session.feed_forward(1, True)
-  told = []
-  made = [session.animate(name, RenderOptions(), False, told.append)]
-  made += session.compare(name, name, 0.5)
+  session = Session(settings._replace(signer=own), session._queue)
+  session.set_may(True)
+  give(session, given.head, session.add_picture)
+  give(session, given.driver, session.set_driver)
+  wait(session)
   root = own.chain[own.chain.rindex(b'-----BEGIN') :]
-  for path in made:
-    assert credentials.read(path, root).state == 'trusted'
-    own_roots = identity.trusted_roots()
-    assert credentials.read(path, own_roots).state == 'untrusted'
+  assert credentials.read(session.result, root).state == 'trusted'
   session.close()
 
 
-def test_uploaded_files_may_go(session, photographs, tmp_path):
-  """All that is needed later is read, or kept, at once."""
-  given = tmp_path / 'me.png'
-  given.write_bytes(_faces(photographs, 1)[0].read_bytes())
-  driver = tmp_path / 'driver.mp4'
-  driver.write_bytes((photographs / 'driver.mp4').read_bytes())
-  session.take_pictures([given], None)
-  session.take_driver(driver)
-  given.unlink()
-  driver.unlink()
-  name = session.feed_forward(1, True)
-  told = []
-  path = session.animate(name, RenderOptions(), True, told.append)
-  assert told == [(n, 4) for n in range(4)]  # max_driver_frames
-  assert len(read_video(path).frames) == 4
-  finding = examine.examine(path, identity.trusted_roots())
-  assert finding.credentials.state == 'trusted'
-  assert finding.credentials.facts['visible_label']
-
-
-def test_limits_hold(session, photographs):
-  with pytest.raises(UserError, match='4 files; the page takes 3 at most'):
-    session.take_pictures(_faces(photographs, 4), None)
-  session.take_pictures(_faces(photographs, 3), None)
-  for shots in (1, 2, 3):
-    session.feed_forward(shots, True)
-  assert list(session.people) == ['feed-forward, T = 2', 'feed-forward, T = 3']
-
-
-def test_comparison_is_of_two_people_in_one_moment(session, photographs):
-  session.take_pictures(_faces(photographs, 2), None)
-  session.take_driver(photographs / 'driver.mp4')
-  one, two = session.feed_forward(1, True), session.feed_forward(2, True)
-  left, right = session.compare(one, two, 0.5)
-  same, _ = session.compare(one, two, 1.0)
-  assert len({path.read_bytes() for path in (left, right, same)}) == 3
-  for path in (left, right):
-    finding = examine.examine(path, identity.trusted_roots())
-    assert (finding.verdict, finding.credentials.state) == (
-      'synthetic', 'trusted'
-    )  # fmt: skip
-
-
-def test_new_pictures_end_earlier_people(session, photographs):
-  session.take_pictures(_faces(photographs, 1), None)
-  name = session.feed_forward(1, True)
-  files = session.take_pictures([photographs / 'wall.png'], None)
-  assert files[0].sentence.startswith('wall.png: no face found')
-  with pytest.raises(UserError, match='no such person'):
-    session.animate(name, RenderOptions(), False, print)
-  with pytest.raises(UserError, match='no face is found'):
-    session.feed_forward(1, True)
-
-
-def test_a_live_person_learns_the_face_first(session, photographs):
-  session.take_pictures(_faces(photographs, 1), None)
-  live = session.live(session.feed_forward(1, True))
-  drawn = [live(frame) for frame in footage.frames(11)]
-  assert [picture is None for picture in drawn] == [True] * 8 + [False] * 3
-  assert drawn[-1].shape == (256, 256, 3)
-  assert not np.array_equal(drawn[-1], drawn[-2])
-  assert live(np.full((192, 192, 3), 127, np.uint8)) is None
-  assert session.live('feed-forward, T = 1') is live
-
-
-def test_work_tells_and_gives_its_result():
-  def work(tell):
-    tell('one')
-    tell('two')
-    return 3
-
-  news = run_in_background(work, 60)
-  assert [next(news), next(news)] == ['one', 'two']
-  with pytest.raises(StopIteration) as ended:
-    next(news)
-  assert ended.value.value == 3
-
-
-def test_work_ends_when_time_is_up_or_nobody_listens():
-  told = []
-
-  def endless(tell):
-    while True:
-      tell('still at it')
-      told.append(1)
-
-  with pytest.raises(UserError, match='longer than the 0 minutes'):
-    for _ in run_in_background(endless, 0):
-      pass
-  news = run_in_background(endless, 60)
-  next(news)
-  news.close()
-  count = -1
-  while count != len(told):  # the thread stops at its next word
-    count = len(told)
-    follow_up = run_in_background(lambda tell: tell('a moment'), 60)
-    list(follow_up)
-
-
-def test_a_mistake_in_the_work_arrives():
-  def work(tell):
-    raise UserError('wrong file')
-
-  with pytest.raises(UserError, match='wrong file'):
-    list(run_in_background(work, 60))
+def test_a_live_person_is_seen_at_once(session, given):
+  frame = picture({'red': (60, 30, 60)})
+  with pytest.raises(UserError, match='give a picture'):
+    session.live(frame)
+  give(session, given.head, session.add_picture)
+  wait(session)
+  with pytest.raises(UserError, match='tick the box'):
+    session.live(frame)
+  session.set_may(True)
+  views = [session.live(frame) for _ in range(8)]
+  assert views[0].image.shape == (384, 384, 3)
+  assert '7 more frames' in views[0].sentence
+  assert all(view.image is None for view in views[1:7])
+  assert views[7].image is not None and views[7].ok
+  moved = session.live(picture({'red': (70, 40, 60)}))
+  apart = cv2.absdiff(moved.image, views[7].image)
+  assert apart.max() > 30
+  lost = session.live(gradient(120, 200))
+  assert lost.image is None and not lost.ok
+  assert np.array_equal(session.live(frame).image.shape, (384, 384, 3))
