@@ -4,6 +4,7 @@ A visitor's token is in a header that only the page's own script can send. It is
 in no address and no cookie, so that nothing else can use it.
 """
 
+import contextlib
 import ipaddress
 import json
 import shutil
@@ -44,6 +45,8 @@ _TIMEOUT = 30.0  # seconds without a byte from a client
 _KEEP_ALIVE = 2.0  # seconds between two messages of an event stream
 _LEAST_APART = 0.1  # seconds
 _CHUNK = 1 << 16
+_LINGER = 1.0  # seconds to wait for the rest of a refused body
+_MAX_UNREAD = 1 << 30  # bytes of it
 _MAX_JSON = 10_000  # bytes
 _MAX_FRAME = 2 << 20  # bytes of an image of the camera
 
@@ -120,8 +123,15 @@ class Connection(BaseHTTPRequestHandler):
       raise _Refused(HTTPStatus.FORBIDDEN, 'a request of another page')
 
   def _fail(self, status, sentence):
-    self.close_connection = True  # a body may be unread
+    self.close_connection = True
     self._send(json.dumps({'wrong': sentence}).encode(), '.json', status)
+    # A client that still sends a body would miss the answer.
+    length = self.headers.get('Content-Length', '')
+    left = min(int(length), _MAX_UNREAD) if length.isdecimal() else 0
+    with contextlib.suppress(OSError):
+      self.connection.settimeout(_LINGER)
+      while left > 0 and (piece := self.rfile.read1(min(left, _CHUNK))):
+        left -= len(piece)
 
   def _send(self, body: bytes, kind: str, status=HTTPStatus.OK):
     self.send_response(status)
