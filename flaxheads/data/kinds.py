@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flaxheads.errors import UserError
 
-IMAGE, VIDEO = 'image', 'video'
+IMAGE, VIDEO, SOUND = 'image', 'video', 'sound'
 
 IMAGE_EXTENSIONS = frozenset(
   '.png .jpg .jpeg .jpe .jfif .mpo .webp .bmp .tif .tiff .ppm .pgm .pnm .avif'
@@ -19,6 +19,9 @@ IMAGE_EXTENSIONS = frozenset(
 VIDEO_EXTENSIONS = frozenset(
   '.mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .3gp .flv .wmv .ogv'
   ' .gif .apng'.split()
+)
+SOUND_EXTENSIONS = frozenset(
+  '.wav .mp3 .m4a .m4b .aac .flac .ogg .oga .opus'.split()
 )
 _HEAD = 4096  # bytes that are read
 _PNG = b'\x89PNG\r\n\x1a\n'
@@ -31,6 +34,7 @@ _VIDEOS = (
   b'FLV\1',
   b'\x30\x26\xb2\x75\x8e\x66\xcf\x11',  # WMV
 )
+_SOUNDS = (b'fLaC', b'ID3')  # others are known by name
 _IMAGE_BRANDS = frozenset(
   b'avif heic heix heim heis mif1 hevc hevx msf1'.split()
 )
@@ -39,7 +43,7 @@ _PACKET = 188  # bytes of an MPEG transport stream
 
 
 def kind_of(path: str | os.PathLike) -> str | None:
-  """IMAGE, VIDEO, or None for other files and folders.
+  """IMAGE, VIDEO, SOUND, or None for other files and folders.
 
   An animated image is a video, and so is a GIF. A file whose bytes say nothing
   is what its name says.
@@ -90,6 +94,8 @@ def _kind_of_name(path: Path) -> str | None:
   suffix = path.suffix.lower()
   if suffix in IMAGE_EXTENSIONS:
     return IMAGE
+  if suffix in SOUND_EXTENSIONS:
+    return SOUND
   return VIDEO if suffix in VIDEO_EXTENSIONS else None
 
 
@@ -102,6 +108,8 @@ def _kind_of_bytes(head: bytes) -> str | None:
     return _kind_of_brand(head[8:12])
   if head.startswith(_VIDEOS) or _is_transport_stream(head):
     return VIDEO
+  if head.startswith(_SOUNDS):
+    return SOUND
   portable = head[:1] == b'P' and head[1:2] in b'123456' and head[2:3].isspace()
   bitmap = head.startswith(b'BM') and head[6:10] == bytes(4)
   return IMAGE if head.startswith(_IMAGES) or portable or bitmap else None
@@ -124,12 +132,12 @@ def _kind_of_riff(head: bytes) -> str | None:
     # Bit 1 of the flags of the extended header: see the WebP container format.
     animated = head[12:16] == b'VP8X' and len(head) > 20 and head[20] & 2
     return VIDEO if animated else IMAGE
-  return VIDEO if form == b'AVI ' else None
+  return {b'AVI ': VIDEO, b'WAVE': SOUND}.get(form)
 
 
 def _kind_of_brand(brand: bytes) -> str | None:
   if brand in _SOUND_BRANDS:
-    return None
+    return SOUND
   return IMAGE if brand in _IMAGE_BRANDS else VIDEO
 
 

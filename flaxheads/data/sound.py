@@ -13,19 +13,12 @@ from flaxheads.data import timestamps
 from flaxheads.data.container import has_video, open_sound, video_stream
 from flaxheads.errors import UserError
 
-# Of files that hold sound alone.
-EXTENSIONS = frozenset('.wav .mp3 .m4a .aac .flac .ogg .oga .opus'.split())
 RATE = 48_000  # samples per second; mono becomes stereo
 BITS_PER_SECOND = 160_000
 # Container timestamps are coarse: smaller differences are not gaps.
 _TOLERANCE = 0.02  # seconds
 _MAX_SECONDS = 4 * 3600.0
 _USUAL_GAP = 1024 / RATE  # between frames of AAC, seconds
-
-
-def is_sound(path: str | os.PathLike) -> bool:
-  """Whether a file's name says that it holds sound alone."""
-  return Path(path).suffix.lower() in EXTENSIONS
 
 
 def has_sound(path: str | os.PathLike) -> bool:

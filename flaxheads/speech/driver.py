@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from flaxheads.data import driver as clips
-from flaxheads.data import sound, video
+from flaxheads.data import video
 from flaxheads.data.driver import Driver
+from flaxheads.data.kinds import SOUND, kind_of
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import crop_box, points_to_crop
 from flaxheads.speech.face import Gestures, points_of, speak_with
@@ -51,7 +52,7 @@ def load_driver(
   Raises:
     UserError: a file cannot be read, shows no face, or has no sound.
   """
-  if path is not None and sound.is_sound(path):
+  if path is not None and kind_of(path) == SOUND:
     if speech is not None:
       raise UserError(
         f'{path}: is sound, and the speech is given; give a video or images'

@@ -110,10 +110,13 @@ def downsample(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     kept = np.concatenate([kept, chunk]).astype(np.float32)
     if len(kept) < len(taps):
       continue
-    filtered = np.convolve(kept, taps, 'valid')
-    yield filtered[phase::_DECIMATION].astype(np.float32)
-    phase = (phase - len(filtered)) % _DECIMATION
-    kept = kept[len(filtered) :]
+    complete = len(kept) - len(taps) + 1  # samples with all their neighbours
+    count = max(0, -(-(complete - phase) // _DECIMATION))
+    first = (len(taps) - 1) // _DECIMATION
+    filtered = scipy.signal.upfirdn(taps, kept[phase:], 1, _DECIMATION)
+    yield filtered[first : first + count].astype(np.float32)
+    phase = (phase - complete) % _DECIMATION
+    kept = kept[complete:]
 
 
 @functools.cache

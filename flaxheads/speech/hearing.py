@@ -12,9 +12,9 @@ from flaxheads.speech import features
 from flaxheads.speech.network import STRIDE, load_params, output_times, predict
 
 _SILENT_DB = -55.0  # of full scale: nothing in the file is louder
-# Levels of speech vary by more than 8 dB from 10 ms to 10 ms, those of steady
-# noise by less than 1, of music mostly by 2 to 5.
-_STEADY_DB = 4.5
+# Standard deviation of the level, dB: 10 to 18 in 15 recordings of speech,
+# below 1 in noise, 4 to 7 in music.
+_STEADY_DB = 8.0
 _LEAST_SECONDS = 0.1
 
 
@@ -86,7 +86,7 @@ def judge(decibels: np.ndarray) -> list[str]:
   loud = decibels[decibels > decibels.max() - 50]
   if loud.std() < _STEADY_DB:
     return [
-      'its level hardly varies, as that of noise or music; the mouth follows '
-      'speech'
+      'does not sound like speech: its level hardly varies, as that of music '
+      'or noise'
     ]
   return []

@@ -8,7 +8,7 @@ from PIL import Image
 
 from flaxheads.data import face_clips, support
 from flaxheads.data.image import read_image
-from flaxheads.data.kinds import IMAGE, VIDEO, is_animation, kind_of
+from flaxheads.data.kinds import IMAGE, SOUND, VIDEO, is_animation, kind_of
 from flaxheads.data.video import VideoReader, read_video
 from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
@@ -76,7 +76,7 @@ def test_others_are_what_their_name_says(tmp_path):
     (tmp_path / name).write_text('nothing that is known')
     assert kind_of(tmp_path / name) == kind
   (tmp_path / 'a.m4a').write_bytes(b'\0\0\0\x18ftypM4A \0\0\0\0')
-  assert kind_of(tmp_path / 'a.m4a') is None
+  assert kind_of(tmp_path / 'a.m4a') == SOUND
   assert kind_of(tmp_path) is None
   assert kind_of(tmp_path / 'none.webp') == IMAGE
 

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from flaxheads.data.sound import add_sound, has_sound
+from flaxheads.data.sound import add_sound, has_sound, read_sound
 from flaxheads.data.video import read_video
 from flaxheads.data.video_writer import VideoWriter
 
@@ -159,3 +159,33 @@ def test_sound_whose_format_changes(tmp_path, silent, before, after):
     spectrum = np.abs(np.fft.rfft(part * np.hanning(24_000)))
     assert 2 * spectrum.argmax() == pytest.approx(440, abs=4)  # Hz
     assert np.abs(part).max() > 0.3
+
+
+@pytest.mark.parametrize(
+  ('name', 'codec'),
+  [
+    ('a.wav', 'pcm_s16le'),
+    ('a.mp3', 'libmp3lame'),
+    ('a.m4a', 'aac'),
+    ('a.flac', 'flac'),
+    ('a.ogg', 'libvorbis'),
+  ],
+)
+def test_sound_files_are_read_as_they_are_added(tmp_path, silent, name, codec):
+  time = np.arange(2 * 48_000) / 48_000
+  on = (time >= 0.5) & (time < 0.6)
+  beep = (0.5 * np.sin(2 * np.pi * 440 * time) * on).astype(np.float32)
+  path = tmp_path / name
+  with av.open(str(path), 'w') as output:
+    stream = output.add_stream(codec, rate=48_000, layout='mono')
+    piece = av.AudioFrame.from_ndarray(beep[None], 'fltp', 'mono')
+    piece.sample_rate, piece.pts = 48_000, 0
+    output.mux(stream.encode(piece))
+    output.mux(stream.encode())
+  wave = np.concatenate(list(read_sound(path)))
+  loud = np.convolve(np.abs(wave), np.ones(400) / 400, 'same') > 0.1
+  assert np.argmax(loud) / 48_000 == pytest.approx(0.5, abs=0.03)
+  assert len(wave) / 48_000 == pytest.approx(2, abs=0.06)
+  add_sound(silent, path, 0.0, 2.0)
+  starts, _ = hear(silent)
+  np.testing.assert_allclose(starts, [0.5], atol=0.03)

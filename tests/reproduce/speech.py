@@ -144,7 +144,10 @@ def main():
     if _measure(clips[path].points)[0].std() < _STILL:
       print(f'{path.name}: nobody speaks in it; not counted')
       continue
-    row = _row(clips[path], listen(path), clips[following])
+    heard = listen(path)  # warns of music
+    if heard.remarks:
+      continue
+    row = _row(clips[path], heard, clips[following])
     groups['GRID' if path.stem.startswith('grid') else 'others'].append(row)
     _print(path.stem, row)
   missed = []
