@@ -168,7 +168,7 @@ def test_sound_whose_format_changes(tmp_path, silent, before, after):
     ('a.mp3', 'libmp3lame'),
     ('a.m4a', 'aac'),
     ('a.flac', 'flac'),
-    ('a.ogg', 'libvorbis'),
+    ('a.ogg', 'libopus'),
   ],
 )
 def test_sound_files_are_read_as_they_are_added(tmp_path, silent, name, codec):
