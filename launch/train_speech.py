@@ -16,8 +16,8 @@ from flaxheads.errors import check_range
 from . import app
 
 _OUTPUT = flags.DEFINE_string('output', None, 'The .safetensors to write.')
-_UTTERANCES = flags.DEFINE_integer('utterances', 1200, 'Texts spoken.')
-_STEPS = flags.DEFINE_integer('steps', 3000, 'Updates, of 16 x 2.56 s each.')
+_UTTERANCES = flags.DEFINE_integer('utterances', 1000, 'Texts spoken.')
+_STEPS = flags.DEFINE_integer('steps', 2500, 'Updates, of 12 x 2.56 s each.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Of texts, voices and parameters.')
 
 
