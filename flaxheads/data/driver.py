@@ -16,6 +16,7 @@ from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks import face_shape
 from flaxheads.landmarks.crop import crop_box, points_to_crop
 from flaxheads.landmarks.detect import Detector
+from flaxheads.landmarks.landmark_files import EXTENSIONS as LANDMARK_EXTENSIONS
 from flaxheads.landmarks.landmark_files import load_landmarks
 from flaxheads.landmarks.relative_motion import rest_frames
 
@@ -67,7 +68,8 @@ def load_driver(
   see relative_motion.py.
 
   Args:
-    path: a video, an image, a folder of images, or a landmark file (.npz).
+    path: a video, an image, a folder of images, or a landmark file (.npz, .npy,
+      or a .csv of OpenFace).
     image_size: side of the crops in pixels.
     face: index of the face, from the left, where there are several.
     detector: see flaxheads/landmarks/detect.py; None makes the default one.
@@ -83,13 +85,13 @@ def load_driver(
   if not path.exists():
     raise UserError(
       f'{path}: no such file or folder; give a video, an image, a folder of'
-      ' images, or an .npz of landmarks'
+      ' images, or landmarks (.npz, .npy, .csv)'
     )
   if fps is not None:
     check_range('--fps', fps, 1, videos.MAX_FPS)
   if max_frames is not None:
     check_range('--max_frames', max_frames, 1)
-  if path.suffix.lower() == '.npz':
+  if path.suffix.lower() in LANDMARK_EXTENSIONS:
     clip = _from_landmarks(path, image_size, max_frames)
     remarks, sound, still = [], None, clip.fps is None
   else:

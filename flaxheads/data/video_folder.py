@@ -2,7 +2,10 @@
 
 import csv
 import dataclasses
+import hashlib
 import pathlib
+
+from absl import logging
 
 from flaxheads.data.kinds import VIDEO, VIDEO_EXTENSIONS, kind_of
 from flaxheads.data.preparation.builder import VideoBuilder
@@ -108,6 +111,36 @@ def _identities(videos, folder, table):
   return identities
 
 
+def _copies(paths) -> dict[pathlib.Path, pathlib.Path]:
+  """{copy: the first file of the same content}."""
+  by_size = {}
+  for path in paths:
+    by_size.setdefault(path.stat().st_size, []).append(path)
+  originals, copies = {}, {}
+  for size, same in by_size.items():
+    for path in same if size and len(same) > 1 else ():
+      with path.open('rb') as file:
+        digest = hashlib.file_digest(file, 'sha256').digest()
+      first = originals.setdefault((size, digest), path)
+      if first is not path:
+        copies[path] = first
+  return copies
+
+
+def _without_copies(paths, identities, test_identities):
+  """Omits copies: they would count as two people, or leak into a test."""
+  copies = _copies(paths)
+  for copy, first in copies.items():
+    tested = {identities[path] in test_identities for path in (copy, first)}
+    if len(tested) > 1:
+      raise UserError(
+        f'--test_identities: {first} and {copy} are the same video, of'
+        f' {identities[first]} and {identities[copy]}; name both or neither'
+      )
+    logging.warning('%s: a copy of %s, is omitted', copy, first)
+  return [path for path in paths if path not in copies]
+
+
 def list_jobs(options: VideoFolderOptions) -> list[Job]:
   """The selected videos, sorted by path.
 
@@ -131,6 +164,7 @@ def list_jobs(options: VideoFolderOptions) -> list[Job]:
   identities = _identities(videos, folder, options.identities)
   present = {identities[path] for path in chosen}
   _check_known('test_identities', options.test_identities, present)
+  chosen = _without_copies(chosen, identities, options.test_identities)
   return [
     Job(
       (str(path),),

@@ -1,5 +1,10 @@
-"""Reads and writes landmarks: .npz files of `points` and optional `times`."""
+"""Reads and writes landmarks: .npz files of `points` and optional `times`.
 
+Those of other tools are read too: arrays (.npy), such as face_alignment's, and
+tables of OpenFace (.csv).
+"""
+
+import csv
 import os
 import zipfile
 from pathlib import Path
@@ -10,6 +15,7 @@ import numpy as np
 from flaxheads.errors import ARCHIVE_ERRORS, UserError
 from flaxheads.landmarks import layout
 
+EXTENSIONS = frozenset(('.npz', '.npy', '.csv'))
 MAX_BYTES = 1 << 30  # unpacked
 # Far outside of any image: detects other units and damaged files.
 _MAX_COORDINATE = 1e5
@@ -40,8 +46,11 @@ def load_landmarks(path: str | os.PathLike) -> Landmarks:
   """Reads and checks landmarks from an untrusted file.
 
   Args:
-    path: an .npz file with `points`, real numbers [F, 68, 2] in pixels of the
-      image. A frame of NaN has no face. `times` [F] is optional, increasing.
+    path: of EXTENSIONS. An .npz file has `points`, real numbers [F, 68, 2] in
+      pixels of the image; a frame of NaN has no face; `times` [F] is optional,
+      increasing. An .npy file is such points. Both may have a third coordinate,
+      which is ignored, and one frame may come without the first axis. A .csv
+      file is OpenFace's.
 
   Returns:
     The landmarks.
@@ -53,6 +62,20 @@ def load_landmarks(path: str | os.PathLike) -> Landmarks:
   path = Path(path)
   if not path.is_file():
     raise UserError(f'{path}: no such landmarks file; give an .npz')
+  readers = {'.npy': _read_array, '.csv': _read_openface}
+  points, times = readers.get(path.suffix.lower(), _read_archive)(path)
+  if points.ndim in (2, 3) and points.shape[-2:] == (layout.NUM_POINTS, 3):
+    points = points[..., :2]
+  if points.shape == (layout.NUM_POINTS, 2):
+    points = points[None]
+  _check_points(path, points)
+  if times is not None:
+    _check_times(path, times, len(points))
+    times = times.astype(np.float64)
+  return Landmarks(points.astype(np.float32), times)
+
+
+def _read_archive(path: Path):
   try:
     with zipfile.ZipFile(path) as archive:
       size = sum(entry.file_size for entry in archive.infolist())
@@ -75,12 +98,56 @@ def load_landmarks(path: str | os.PathLike) -> Landmarks:
       f'{path}: has no array named points; write it with'
       ' numpy.savez(path, points=points)'
     )
-  points, times = arrays['points'], arrays.get('times')
-  _check_points(path, points)
-  if times is not None:
-    _check_times(path, times, len(points))
-    times = times.astype(np.float64)
-  return Landmarks(points.astype(np.float32), times)
+  return arrays['points'], arrays.get('times')
+
+
+def _check_size(path: Path):
+  if path.stat().st_size > MAX_BYTES:
+    raise UserError(f'{path}: has more than {MAX_BYTES >> 30} GiB')
+
+
+def _read_array(path: Path):
+  _check_size(path)
+  try:
+    # A mapping of a damaged header's size fails before memory is allocated.
+    array = np.lib.format.open_memmap(path, mode='r')
+    return np.array(array), None
+  except ARCHIVE_ERRORS as error:
+    raise UserError(
+      f'{path}: not an .npy file of plain numbers; write it with'
+      ' numpy.save(path, points)'
+    ) from error
+
+
+def _read_openface(path: Path):
+  """Points and times of the first face in each frame of an OpenFace table."""
+  _check_size(path)
+  names = [f'{axis}_{i}' for i in range(layout.NUM_POINTS) for axis in 'xy']
+  frames, times = {}, {}
+  try:
+    with path.open(newline='', encoding='utf-8') as file:
+      rows = csv.reader(file, skipinitialspace=True)
+      header = next(rows, [])
+      columns = {name.strip(): i for i, name in enumerate(header)}
+      places = [columns[name] for name in names]
+      for number, row in enumerate(rows):
+        frame = int(row[columns['frame']]) if 'frame' in columns else number
+        if frame in frames:
+          continue  # another face
+        absent = 'success' in columns and float(row[columns['success']]) == 0
+        values = [np.nan if absent else float(row[i]) for i in places]
+        frames[frame] = np.reshape(values, (layout.NUM_POINTS, 2))
+        times[frame] = float(row[columns['timestamp']])
+  except (KeyError, IndexError, ValueError, csv.Error) as error:
+    raise UserError(
+      f"{path}: is not OpenFace's table of 2D landmarks (x_0 to y_67); write"
+      ' it with FeatureExtraction -2Dfp, or give an .npz'
+    ) from error
+  if not frames:
+    raise UserError(f'{path}: has no frame; give the landmarks of a video')
+  stamps = np.array(list(times.values()))
+  timed = len(stamps) > 1 and (np.diff(stamps) > 0).all()  # 0 for images
+  return np.stack(list(frames.values())), stamps if timed else None
 
 
 def _check_points(path, points):

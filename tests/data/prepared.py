@@ -10,11 +10,11 @@ from flaxheads.data.preparation import report
 
 
 def touch(folder, *names) -> pathlib.Path:
-  """Makes files of one byte, with the folders above them; gives the folder."""
+  """Makes files, each with its name as content; gives the folder."""
   for name in names:
     path = pathlib.Path(folder) / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b'x')
+    path.write_text(name)
   return pathlib.Path(folder)
 
 

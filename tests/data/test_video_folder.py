@@ -120,3 +120,27 @@ def test_a_csv_file_that_names_strangers_is_refused(videos, tmp_path):
     )
   with pytest.raises(UserError, match='cannot be read'):
     video_folder.list_jobs(_options(videos, identities='/nowhere.csv'))
+
+
+def test_a_video_under_two_names_is_used_once(videos, caplog):
+  for name in ('ben/b.mp4', 'zoe/copy.mp4'):
+    (videos / name).parent.mkdir(exist_ok=True)
+    (videos / name).write_bytes(b'the same video')
+  (videos / 'carl.mp4').write_bytes(b'the same size!')
+  jobs = video_folder.list_jobs(_options(videos))
+  assert 'zoe/copy.mp4' not in {job.video_id for job in jobs}
+  assert {'ben', 'carl'} <= {job.identity_id for job in jobs}
+  assert 'copy.mp4: a copy of' in caplog.text
+  # Or the person would be in both splits.
+  with pytest.raises(UserError, match='the same video, of ben and zoe'):
+    video_folder.list_jobs(_options(videos, test_identities=('zoe',)))
+  both = video_folder.list_jobs(
+    _options(videos, test_identities=('zoe', 'ben'))
+  )
+  assert [job.video_id for job in both if job.split == 'test'] == ['ben/b.mp4']
+
+
+def test_videos_with_odd_names_are_found(videos):
+  (videos / 'noext').write_bytes(b'\0\0\0\x18ftypmp42\0\0\0\0')
+  jobs = video_folder.list_jobs(_options(videos))
+  assert 'noext' in {job.video_id for job in jobs}

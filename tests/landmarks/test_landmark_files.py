@@ -36,7 +36,7 @@ def _partly_nan():
   ('arrays', 'message'),
   [
     ({'landmarks': _points()}, 'no array named points'),
-    ({'points': _points()[0]}, r'shape \(68, 2\)'),
+    ({'points': _points()[0, 0]}, r'shape \(2,\)'),
     ({'points': _points()[:, :67]}, r'\[F, 68, 2\] is needed'),
     ({'points': _points(0)}, r'shape \(0, 68, 2\)'),
     ({'points': _points().astype(complex)}, 'not real numbers'),
@@ -65,6 +65,70 @@ def test_bad_files(tmp_path, monkeypatch):
   monkeypatch.setattr(landmark_files, 'MAX_BYTES', 10_000)
   with pytest.raises(UserError, match='unpacks to more than'):
     landmark_files.load_landmarks(tmp_path / 'bomb.npz')
+
+
+@pytest.mark.parametrize('shape', [(3, 68, 2), (3, 68, 3), (68, 2), (68, 3)])
+@pytest.mark.parametrize('suffix', ['npy', 'npz'])
+def test_arrays_of_other_tools(tmp_path, shape, suffix):
+  points = np.random.default_rng(0).uniform(0, 200, shape)
+  path = tmp_path / f'a.{suffix}'
+  if suffix == 'npy':
+    np.save(path, points)
+  else:
+    np.savez(path, points=points)
+  loaded = landmark_files.load_landmarks(path)
+  expected = points.reshape(-1, 68, shape[-1])[..., :2].astype(np.float32)
+  np.testing.assert_array_equal(loaded.points, expected)
+  assert loaded.times is None
+
+
+@pytest.mark.parametrize('still', [False, True])
+def test_tables_of_openface(tmp_path, still):
+  points = _points(4).round(1)
+  header = ['frame', ' face_id', ' timestamp', ' confidence', ' success']
+  header += [f' gaze_{i}' for i in range(3)]
+  header += [f' x_{i}' for i in range(68)] + [f' y_{i}' for i in range(68)]
+  lines = [','.join(header)]
+  for i, face in enumerate(points):
+    for face_id in (0, 1):  # the second face is somebody else
+      time, found = 0 if still else i / 25, int(i != 2)
+      xy = (face + 500 * face_id).T.ravel()
+      row = [i + 1, face_id, time, 0.9, found, 0, 0, 0, *xy]
+      lines.append(', '.join(map(str, row)))
+  (tmp_path / 'a.csv').write_text('\n'.join(lines) + '\n')
+  loaded = landmark_files.load_landmarks(tmp_path / 'a.csv')
+  points[2] = np.nan
+  np.testing.assert_allclose(loaded.points, points, rtol=1e-6)
+  if still:
+    assert loaded.times is None
+  else:
+    np.testing.assert_allclose(loaded.times, np.arange(4) / 25)
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'message'),
+  [
+    ('a.csv', b'video,identity\na,b\n', 'OpenFace'),
+    ('a.csv', b'', 'OpenFace'),
+    ('a.csv', b'\xff\xfe\x00', 'OpenFace'),
+    ('a.npy', b'nothing', 'not an .npy file'),
+    ('a.npy', b'\x93NUMPY\x01\x00', 'not an .npy file'),
+  ],
+)
+def test_bad_files_of_other_tools(tmp_path, name, content, message):
+  (tmp_path / name).write_bytes(content)
+  with pytest.raises(UserError, match=message) as error:
+    landmark_files.load_landmarks(tmp_path / name)
+  assert '\n' not in str(error.value)
+
+
+def test_an_array_that_claims_to_be_huge(tmp_path):
+  np.save(tmp_path / 'a.npy', np.zeros((1, 68, 2)))
+  data = (tmp_path / 'a.npy').read_bytes()
+  data = data.replace(b'(1, 68, 2), }      ', b'(9999999, 68, 2), }')
+  (tmp_path / 'a.npy').write_bytes(data)
+  with pytest.raises(UserError, match='not an .npy file'):
+    landmark_files.load_landmarks(tmp_path / 'a.npy')
 
 
 class _Bomb:
