@@ -36,7 +36,7 @@ def load_driver(
   """Reads what moves a person: landmarks, speech, or both.
 
   Args:
-    path: a video, an image, a folder of images, a landmark file (.npz), or a
+    path: a video, an image, a folder of images, a landmark file, or a
       sound file with speech; None: `speech` alone.
     image_size: side of the crops in pixels.
     speech: a sound file, or a video with sound. The mouth follows it, and it
