@@ -11,6 +11,8 @@ from absl import logging
 
 from flaxheads.errors import UserError
 
+_PATIENCE = 60.0  # seconds, for the end of a job at the end of the page
+
 
 class CancelledError(Exception):
   """The job was cancelled."""
@@ -119,7 +121,21 @@ class Queue:
     self._jobs: collections.deque[Job] = collections.deque()
     self._changed = threading.Condition()
     self._running: Job | None = None
-    threading.Thread(target=self._run, daemon=True, name='jobs').start()
+    self._closed = False
+    self._thread = threading.Thread(target=self._run, daemon=True, name='jobs')
+    self._thread.start()
+
+  def close(self) -> None:
+    """Cancels all jobs, and waits for the one that runs.
+
+    Python must not exit while a thread is in XLA: it would abort.
+    """
+    with self._changed:
+      self._closed = True
+      for job in (*self._jobs, *filter(None, [self._running])):
+        job.cancel()
+      self._changed.notify()
+    self._thread.join(_PATIENCE)
 
   def submit(self, job: Job) -> None:
     """Adds a job.
@@ -140,7 +156,9 @@ class Queue:
   def _run(self):
     while True:
       with self._changed:
-        self._changed.wait_for(lambda: self._jobs)
+        self._changed.wait_for(lambda: self._jobs or self._closed)
+        if self._closed:
+          return
         self._running = self._jobs.popleft()
       self._running.moved_up(0)
       self._running.run(self._max_minutes)

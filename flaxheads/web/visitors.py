@@ -99,6 +99,7 @@ class Visitors:
       self._sessions = {}
     for session in sessions:
       session.close()
+    self.queue.close()
 
   def _run(self):
     while not self._closed.wait(min(_SWEEP, self._grace)):

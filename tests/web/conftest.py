@@ -17,7 +17,7 @@ from tests.data.coloured_faces import ColourDetector, picture
 from tests.faces import face_points
 
 FRAMES = 4
-PATIENCE = 60  # seconds
+PATIENCE = 120  # seconds
 
 
 class SquareDetector(ColourDetector):
