@@ -9,6 +9,7 @@ else does:
   flaxheads.save_person('people/me', person)
   flaxheads.render_video(person, 'clip.mp4', 'me.mp4')
 
+`'speech.wav'` in place of the clip lets the person speak.
 `confirm_rights=True` says that you may animate who is shown. The person moves
 from the pose in the picture, as the driver moves from its rest. The video has
 the driver's sound, a watermark and a signature that say that it is synthetic,

@@ -163,8 +163,8 @@ def render_video(
 
   Args:
     person: Person, or its folder.
-    driver: a video, a picture, a folder of pictures, a landmark file, or what
-      `load_driver` made of one.
+    driver: a video, a picture, a folder of pictures, a landmark file, a sound
+      file with speech, or what `load_driver` made of one.
     path: an .mp4; an earlier animation of this name is replaced.
     options: RenderOptions.
     make_marks: who signs and what is marked; the default signs as this

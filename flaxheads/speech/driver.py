@@ -75,7 +75,14 @@ def load_driver(
   speech = Path(speech).expanduser()
   heard = listen(speech)
   if path is not None:
-    clip = clips.load_driver(path, image_size, face=face, fps=fps, frames=False)
+    clip = clips.load_driver(
+      path,
+      image_size,
+      face=face,
+      fps=fps,
+      max_frames=max_frames,
+      frames=False,
+    )
   fps = fps or (clip.fps if clip else FPS)
   count = max(1, round(heard.seconds * fps))
   if max_frames is None and count > video.MAX_FRAMES:
