@@ -9,6 +9,10 @@ workdir that holds a run of the same experiment is resumed, on as many devices
 as there are now. --describe prints what the experiment costs, as one
 JSON object, and trains nothing.
 
+--init_from=MODEL begins with the parameters of a folder of launch.export, as
+far as names and shapes are the same; WORKDIR/init_from.json lists what was
+taken and what was not. W and the optimisers begin afresh.
+
 On several hosts the same command runs on each, with --distributed: on a Cloud
 TPU slice or under Slurm the processes find one another; elsewhere give
 --coordinator, --num_processes and --process_id. The workdir must be one that
@@ -37,6 +41,9 @@ _COORDINATOR = flags.DEFINE_string(
 )
 _PROCESSES = flags.DEFINE_integer('num_processes', None, 'Of the run.')
 _PROCESS = flags.DEFINE_integer('process_id', None, 'Of this one, from 0.')
+_INIT_FROM = flags.DEFINE_string(
+  'init_from', '', 'A model folder whose parameters a new run begins with.'
+)
 _DESCRIBE = flags.DEFINE_bool('describe', False, 'Print the cost, and stop.')
 
 
@@ -52,6 +59,36 @@ def _start_processes(parallel):
     raise UserError(f'--{missing.name} is missing: {given}')
   if _DISTRIBUTED.value:
     parallel.start_processes(*(flag.value for flag in given))
+
+
+def _begin_from(recipe, model, workdir):
+  """The recipe that begins with the model's parameters, and reports it."""
+  from flaxheads.training import parallel, warm_start
+
+  def report(found):
+    said = {'model': _INIT_FROM.value, **found._asdict()}
+    del said['params']
+    if parallel.is_first_process():
+      path = epath.Path(workdir) / 'init_from.json'
+      path.write_text(json.dumps(said, indent=2))
+      taken, left = len(found.taken), len(found.left)
+      print(
+        f'{_INIT_FROM.value}: {taken} tensors taken, {left} not; see {path}'
+      )
+
+  return warm_start.begin_from(recipe, model.params, _INIT_FROM.value, report)
+
+
+def _load_initial(config):
+  """The model of --init_from, None without it."""
+  if not _INIT_FROM.value:
+    return None
+  kind = getattr(config, 'kind', 'model')
+  if kind not in ('model', 'bilayer'):
+    raise UserError(f'--init_from={_INIT_FROM.value}: not for {kind}')
+  from flaxheads import fewshot
+
+  return fewshot.load_model(_INIT_FROM.value)
 
 
 def main():
@@ -78,10 +115,13 @@ def main():
   from flaxheads.training.loop import train
 
   _start_processes(parallel)
+  initial = _load_initial(config)
   workdir = os.path.expanduser(_WORKDIR.value)
   data = config.data  # its absence is reported before networks are loaded
   make_source(data.dataset, data.data_dir, data.split)
   recipe = experiments.make_recipe(config)
+  if initial:
+    recipe = _begin_from(recipe, initial, workdir)
   state, scalars = train(
     recipe, config, workdir, _DEVICES.value, _PROFILE.value
   )
