@@ -68,6 +68,7 @@ class BilayerLossConfig:
 
   pyramid: float = 10.0
   lpips: float = 6.0  # where the config names a file of it
+  identity: float = 0.0  # 1 - cosine of dlib's embeddings; needs its file
   head: float = 3.0
   mouth: float = 4.0
   eyes: float = 3.0
@@ -94,10 +95,14 @@ class BilayerLossConfig:
 
 @dataclasses.dataclass
 class BilayerPerceptualConfig:
-  """File of LPIPS (safetensors) with either backbone; empty: no such term."""
+  """Files (safetensors) of LPIPS with either backbone and of dlib's network.
+
+  Empty: no such term.
+  """
 
   lpips_alex: str = ''
   lpips_vgg: str = ''
+  dlib_resnet: str = ''  # counts at loss.identity
 
   def __post_init__(self):
     if self.lpips_alex and self.lpips_vgg:

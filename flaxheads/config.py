@@ -68,8 +68,11 @@ class LossConfig:
 
   vgg19: float = 1.5e-1
   vggface: float = 2.5e-2
+  vgg16: float = 8.5  # ours: vgg19's times 57, the ratio of the input scales
+  identity: float = 0.0  # 1 - cosine of dlib's embeddings (ours)
   pyramid: float = 20.0
   adversarial: float = 1.0
+  # Of the sum over D's layers; the authors' repositories take their mean.
   feature_matching: float = 10.0
   match: float = 10.0  # L_MCH; 0 trains the feed-forward model
 
@@ -88,10 +91,21 @@ class LossConfig:
 
 @dataclasses.dataclass
 class PerceptualConfig:
-  """Files of the content networks (safetensors); empty: pyramid loss."""
+  """Files of the networks in the loss (safetensors), and what these see.
+
+  Without vgg19, vggface and vgg16 the content loss is the pyramid's. vgg16 and
+  dlib_resnet are ours: networks whose weights anybody can have.
+  """
 
   vgg19: str = ''
   vggface: str = ''
+  vgg16: str = ''
+  dlib_resnet: str = ''  # counts at loss.identity
+  pooling: str = 'max'  # as the VGGs were trained; 'average': the lab's
+  face_crop: bool = True  # vggface sees the face enlarged, as in the lab
+
+  def __post_init__(self):
+    check_choice('perceptual.pooling', self.pooling, ('max', 'average'))
 
 
 @dataclasses.dataclass

@@ -50,8 +50,8 @@ def _remarks(
   warnings = [*measured_with.warnings, *warnings]
   absent = [*measured_with.absent, *notes]
   if 'ft' in FLAGS.methods:
-    files = dataclasses.asdict(model.experiment.perceptual)
-    if missing := [name for name, file in files.items() if not file]:
+    files = model.experiment.perceptual
+    if missing := [n for n in ('vgg19', 'vggface') if not getattr(files, n)]:
       warnings.append(
         f'Ours-FT: fine-tuned without {" and ".join(missing)}, which the paper'
         ' has for the content loss'

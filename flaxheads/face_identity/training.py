@@ -21,8 +21,8 @@ from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.face_identity.config import FaceIdentityConfig
 from flaxheads.metrics import identity
 from flaxheads.models import pretrained
-from flaxheads.models.grid_sample import grid_sample
 from flaxheads.training import parallel
+from flaxheads.training.face_crops import align
 from flaxheads.training.model_inputs import sample_keys
 from flaxheads.training.optimizers import (
   adam,
@@ -69,36 +69,6 @@ class Metrics(NamedTuple):
   face_identity: Terms
   gradient_norm: jax.Array
   learning_rate_scale: jax.Array
-
-
-def align(frames, points, noise=0.0):
-  """As flaxheads.metrics.identity.align, on the device.
-
-  Args:
-    frames: float [B, S, S, 3] in [-1, 1].
-    points: float [B, 68, 2] in pixels.
-    noise: float [B, 5, 2], pixels of 112 by which the five points err.
-
-  Returns:
-    float [B, 112, 112, 3] in [-1, 1]; black outside of the frame.
-  """
-  size = identity.ARCFACE.size
-  # OpenCV's pixel centres lie at integers.
-  with jax.default_matmul_precision('highest'):
-    source = identity.five_points(points) - 0.5
-  target = jnp.asarray(identity.ARCFACE.points, jnp.float32) + noise
-  cosine, sine, shift = identity.similarity(source, target)
-  # From the aligned picture back to the frame.
-  y, x = jnp.mgrid[:size, :size]
-  x, y = (
-    v - s[:, None, None] for v, s in ((x, shift[..., 0]), (y, shift[..., 1]))
-  )
-  cosine, sine = (
-    (v / (cosine**2 + sine**2))[:, None, None] for v in (cosine, sine)
-  )
-  places = jnp.stack([cosine * x + sine * y, cosine * y - sine * x], -1)
-  last = frames.shape[1] - 1
-  return 2 * grid_sample((frames + 1) / 2, 2 * places / last - 1) - 1
 
 
 def _unit(embeddings):
@@ -154,7 +124,7 @@ def _step(state, batch: Batch, constants, *, config, network):
   )
   noise = jax.vmap(lambda key: jax.random.normal(key, (5, 2)))(keys[:, 1])
   noise *= config.contrast.landmark_noise
-  faces = align(frames[:, 0], points[:, 0], noise)
+  faces = align(frames[:, 0], points[:, 0], noise=noise)
 
   def loss(params):
     embeddings = network.apply({'params': params}, faces)

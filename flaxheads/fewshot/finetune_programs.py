@@ -23,13 +23,15 @@ from flaxheads.training.content_loss import build_content
 
 
 class Programs(NamedTuple):
-  """Jitted functions of (state, frames, landmark_images), [B, H, W, 3] both.
+  """Jitted functions of (state, frames, landmark_images, points).
+
+  Frames and landmark images are [B, H, W, 3], points [B, 68, 2] in pixels.
 
   Attributes:
     step: returns (FinetuneState, GeneratorTerms).
     validate: returns the content loss of generated frames, a scalar, and the
       frames, uint8 [B, H, W, 3].
-    calibrate: returns the state before the first step; see `calibrate`.
+    calibrate: returns the state before the first step; it takes no points.
   """
 
   step: Callable
@@ -53,23 +55,19 @@ def _build_programs(experiment_json: str) -> Programs:
   )
 
   @jax.jit
-  def validate(state, content_params, frames, landmark_images):
+  def validate(state, content_params, frames, landmark_images, points):
     rates = experiment.finetune
     params = blended_params(state, rates.blend)
     fake = generate_frames(networks, state.vectors, params, landmark_images)
     face_weight = rates.face_weight
     loss = content_of(
-      content.apply, content_params, landmark_images, face_weight
+      content.apply, content_params, landmark_images, points, face_weight
     )
     return loss(fake, frames), to_uint8(fake)
 
   return Programs(
-    lambda state, frames, landmark_images: step(
-      state, frames, landmark_images, content.params
-    ),
-    lambda state, frames, landmark_images: validate(
-      state, content.params, frames, landmark_images
-    ),
+    lambda state, *inputs: step(state, *inputs, content.params),
+    lambda state, *inputs: validate(state, content.params, *inputs),
     jax.jit(functools.partial(calibrate, networks=networks)),
   )
 

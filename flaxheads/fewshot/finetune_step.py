@@ -119,15 +119,15 @@ def generate_frames(networks, vectors, params, landmark_images):
   return nets.generate(networks, normal, landmark_images, psi)
 
 
-def content_of(content, params, landmark_images, face_weight):
+def content_of(content, params, landmark_images, points, face_weight):
   """The content loss, once more within the face where that has a weight."""
   if not face_weight:
-    return lambda fake, real: content(params, fake, real)
+    return lambda fake, real: content(params, fake, real, points)
   face = face_mask(landmark_images)
 
   def weighed(fake, real):
-    inside = content(params, fake * face, real * face)
-    return content(params, fake, real) + face_weight * inside
+    inside = content(params, fake * face, real * face, points)
+    return content(params, fake, real, points) + face_weight * inside
 
   return weighed
 
@@ -202,6 +202,7 @@ def finetune_step(
   state: FinetuneState,
   frames: jax.Array,
   landmark_images: jax.Array,
+  points: jax.Array,
   content_params: dict,
   *,
   experiment: Config,
@@ -214,6 +215,7 @@ def finetune_step(
     state: FinetuneState.
     frames: x, [B, H, W, 3] in [-1, 1].
     landmark_images: y, [B, H, W, 3] in [-1, 1].
+    points: that y shows, [B, 68, 2] in pixels.
     content_params: of the content networks.
     experiment: the config of the model, with its fine-tuning rates.
     networks: Networks.
@@ -236,7 +238,7 @@ def finetune_step(
     generate=generate,
     discriminate=score,
     content=content_of(
-      content, content_params, landmark_images, rates.face_weight
+      content, content_params, landmark_images, points, rates.face_weight
     ),
     weights=experiment.loss,  # no rows, no L_MCH: the embedding is fixed
   )

@@ -105,11 +105,12 @@ def _augment(frames, points, key):
     key: of this step.
 
   Returns:
-    x and y, each [B, H, W, 3] in [-1, 1].
+    x and y, each [B, H, W, 3] in [-1, 1], and the points.
   """
   keys = jax.random.split(key, frames.shape[0])
   frames, points = augment(keys, frames[:, None], points[:, None], _AUGMENT)
-  return frames[:, 0], rasterise_landmarks(points[:, 0], frames.shape[2])
+  frames, points = frames[:, 0], points[:, 0]
+  return frames, rasterise_landmarks(points, frames.shape[2]), points
 
 
 def _is_augmented(step: int, share: float) -> bool:
@@ -155,7 +156,7 @@ def _training(programs, state, faces, inputs, trained, config, seed):
   state = programs.calibrate(state, x[some], y[some])
   yield state
   for step, batch in enumerate(batches, 1):
-    seen = x[batch], y[batch]
+    seen = x[batch], y[batch], points[batch]
     if _is_augmented(step, config.move_share):
       key = jax.random.fold_in(jax.random.key(seed), step)
       seen = _augment(frames[batch], points[batch], key)
@@ -229,7 +230,8 @@ def finetune(
   for step, state in enumerate(run(trained)):
     if step % config.check_every and step != num_steps:
       continue
-    loss, generated = programs.validate(state, x[validated], y[validated])
+    inputs = (array[validated] for array in (x, y, points))
+    loss, generated = programs.validate(state, *inputs)
     result = validation.measure(step, float(loss), generated)
     _check_finite(result)
     if curve.add(result):

@@ -5,6 +5,8 @@ the network and follows the convention that the weight file carries, so that a
 wrong scale or channel order cannot happen outside.
 """
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -45,11 +47,13 @@ class VGG(nn.Module):
     depths: convolutions in each of the blocks, at most five.
     convention: what the weights want to see.
     dtype: of activations.
+    pool: between the blocks; the weights were trained with max_pool.
   """
 
   depths: tuple[int, ...]
   convention: Convention
   dtype: jnp.dtype = jnp.float32
+  pool: Callable = max_pool
 
   @nn.compact
   def __call__(self, frames) -> list:
@@ -77,7 +81,7 @@ class VGG(nn.Module):
         if layer == 0:
           features.append(x)
       if block < len(self.depths) - 1:
-        x = max_pool(x)
+        x = self.pool(x)
     return features
 
 

@@ -130,9 +130,7 @@ def make_recipe(config: BilayerConfig) -> Recipe:
     constants=perceptual.params,
     describe_state=describe_state,
     create_state=create_state,
-    make_step=functools.partial(
-      make_train_step, config, networks, perceptual.apply
-    ),
+    make_step=functools.partial(make_train_step, config, networks, perceptual),
     make_preview=functools.partial(make_preview, networks),
     shown={'l1': 'l1', 'mouth': 'content/mouth'},
     choose_frames=MeshPairs(config.data.still_share, config.data.max_turn),

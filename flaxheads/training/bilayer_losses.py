@@ -12,6 +12,7 @@ from flaxheads.bilayer_config import BilayerConfig, BilayerLossConfig
 from flaxheads.bilayer_networks import Rendering, resize
 from flaxheads.models.lpips import LPIPS
 from flaxheads.training import losses
+from flaxheads.training.content_loss import load_identity
 from flaxheads.weights import store
 
 _PART_MARGIN = 3  # pixels about mouth and eyes that count as theirs
@@ -24,6 +25,7 @@ class ContentTerms(NamedTuple):
 
   pyramid: jax.Array
   lpips: jax.Array
+  identity: jax.Array
   head: jax.Array
   mouth: jax.Array
   eyes: jax.Array
@@ -33,28 +35,30 @@ class ContentTerms(NamedTuple):
 
 
 class Perceptual(NamedTuple):
-  """LPIPS, where the config names a file of it.
+  """Networks of others in the loss, where the config names files of them.
 
   Attributes:
-    params: constants, passed to the step as an argument; {} without a file.
-    apply: (params, x̂, x) -> float32 scalar, not weighted.
+    params: by name: 'lpips', 'dlib_resnet'; constants, passed to the step as an
+      argument.
+    lpips: (params, x̂, x) -> float32 scalar, not weighted.
+    identity: (params, x̂, x, points) -> the same.
   """
 
   params: dict
-  apply: Callable
+  lpips: Callable
+  identity: Callable
 
 
-def load_perceptual(config: BilayerConfig) -> Perceptual:
-  """LPIPS as `config.perceptual` asks for it.
+def _none(*_):
+  return jnp.zeros(())
 
-  Raises:
-    UserError: the file is missing, or does not fit the network.
-  """
-  files = config.perceptual
+
+def _load_lpips(files):
+  """LPIPS' parameters and function, or neither."""
   path = files.lpips_alex or files.lpips_vgg
   if not path:
     logging.info('no LPIPS (--config.perceptual.lpips_alex=FILE.safetensors)')
-    return Perceptual({}, lambda params, fake, real: jnp.zeros(()))
+    return {}, _none
   backbone = 'alex' if files.lpips_alex else 'vgg'
   network = LPIPS(backbone)
   image = jnp.zeros((1, 64, 64, 3))
@@ -64,9 +68,21 @@ def load_perceptual(config: BilayerConfig) -> Perceptual:
 
   def apply(params, fake, real):
     fake, real = resize(fake, _LPIPS_SIZE), resize(real, _LPIPS_SIZE)
-    return network.apply({'params': params}, fake, real).mean()
+    return network.apply({'params': params['lpips']}, fake, real).mean()
 
-  return Perceptual(weights.params, apply)
+  return {'lpips': weights.params}, apply
+
+
+def load_perceptual(config: BilayerConfig) -> Perceptual:
+  """The networks that `config.perceptual` names files of.
+
+  Raises:
+    UserError: a file is missing, or does not fit the network; dlib's network
+      without a weight, or the other way round.
+  """
+  params, lpips = _load_lpips(config.perceptual)
+  more, identity = load_identity(config)
+  return Perceptual({**params, **more}, lpips, identity)
 
 
 def widened(mask, margin: int = _PART_MARGIN):
@@ -94,16 +110,20 @@ def variation(x):
 def content_terms(
   rendering: Rendering,
   real,
+  points,
   weights: BilayerLossConfig,
-  perceptual: Callable,
+  perceptual: Perceptual,
+  constants: dict,
 ) -> ContentTerms:
   """All terms but the discriminator's.
 
   Args:
     rendering: of the window.
     real: x in the window, float [B, n, n, 3] in [-1, 1].
+    points: of the target in the frame, [B, 68, 2] in pixels.
     weights: of the terms.
-    perceptual: (x̂, x) -> scalar.
+    perceptual: Perceptual.
+    constants: its parameters.
   """
   fake, mask, flow = rendering.composite
   labels = rendering.field.labels
@@ -114,7 +134,11 @@ def content_terms(
   flow = flow / real.shape[1]  # in windows
   return ContentTerms(
     pyramid=weights.pyramid * losses.pyramid_loss(fake, real),
-    lpips=weights.lpips * perceptual(fake, real),
+    lpips=weights.lpips * perceptual.lpips(constants, fake, real),
+    identity=weights.identity
+    * perceptual.identity(
+      constants, fake, real, points - rendering.origin[:, None]
+    ),
     head=weights.head * part_mean(1 - labels[..., 2:], apart),
     mouth=weights.mouth * part_mean(mouth, apart),
     eyes=weights.eyes * part_mean(eyes, apart),

@@ -17,9 +17,13 @@ from flaxheads.bilayer_networks import BilayerNetworks
 from flaxheads.data.batch import Batch
 from flaxheads.landmarks import layout
 from flaxheads.models import spectral, windows
-from flaxheads.training import identity_table, losses, parallel
+from flaxheads.training import (
+  bilayer_losses,
+  identity_table,
+  losses,
+  parallel,
+)
 from flaxheads.training.bilayer_inputs import Meshes, prepare_meshes
-from flaxheads.training.bilayer_losses import ContentTerms, content_terms
 from flaxheads.training.objectives import (
   DiscriminatorTerms,
   discriminator_gradients,
@@ -49,7 +53,7 @@ class GeneratorTerms(NamedTuple):
 class BilayerMetrics(NamedTuple):
   """Scalars of one step, averaged over the global batch."""
 
-  content: ContentTerms
+  content: bilayer_losses.ContentTerms
   generator: GeneratorTerms
   discriminator: DiscriminatorTerms
   l1: jax.Array  # of the window, in [0, 2]
@@ -79,7 +83,7 @@ def render(networks: BilayerNetworks, params, meshes: Meshes):
 class _Generated(NamedTuple):
   """What the generator's pass leaves for D and for the metrics."""
 
-  content: ContentTerms
+  content: bilayer_losses.ContentTerms
   terms: GeneratorTerms
   fake: jax.Array
   real: jax.Array
@@ -96,11 +100,13 @@ def _generator_loss(
   rendering, embedding = render(networks, params, meshes)
   fake, size = rendering.composite.frame, networks.generator.window_size
   real = windows.cut(meshes.target_frame, rendering.origin, size)
-  content = content_terms(
+  content = bilayer_losses.content_terms(
     rendering,
     real,
+    meshes.target_vertices[:, : layout.NUM_POINTS, :2],
     config.loss,
-    lambda fake, real: perceptual(constants, fake, real),
+    perceptual,
+    constants,
   )
   terms = GeneratorTerms(*[jnp.zeros(())] * 3)
   if critic is not None:
@@ -203,7 +209,7 @@ def train_step(
   *,
   config: BilayerConfig,
   networks: BilayerNetworks,
-  perceptual: Callable,
+  perceptual: bilayer_losses.Perceptual,
 ) -> tuple[TrainState, BilayerMetrics]:
   """The per-device step; see `make_train_step`."""
   key = jax.random.fold_in(jax.random.key(config.seed), state.step)
@@ -244,9 +250,7 @@ def train_step(
     generated.content,
     generated.terms,
     terms,
-    *(generated.l1, generated.warp_l1, generated.kept),
-    norm,
-    scale,
+    *(generated.l1, generated.warp_l1, generated.kept, norm, scale),
   )
   state = state.replace(
     step=state.step + 1,
@@ -261,7 +265,7 @@ def train_step(
 def make_train_step(
   config: BilayerConfig,
   networks: BilayerNetworks,
-  perceptual: Callable,
+  perceptual: bilayer_losses.Perceptual,
   mesh: parallel.Mesh,
 ) -> Callable:
   """Maps the step over the devices of the mesh.
@@ -269,12 +273,12 @@ def make_train_step(
   Args:
     config: the experiment.
     networks: BilayerNetworks.
-    perceptual: (constants, x̂, x) -> scalar, see `load_perceptual`.
+    perceptual: of `load_perceptual`.
     mesh: of flaxheads.training.parallel.
 
   Returns:
-    (state, batch, constants) -> (state, BilayerMetrics), with the state
-    donated; the batch's leading dimension is split over the devices.
+    (state, batch, constants) -> (state, BilayerMetrics); the state is donated,
+    and the batch is split over the devices.
   """
 
   def step(state, batch, constants):

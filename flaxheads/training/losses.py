@@ -8,6 +8,8 @@ import jax.numpy as jnp
 
 from flaxheads.models.precision import widen
 
+_TINY = 1e-12
+
 
 def _l1(a, b):
   return jnp.abs(widen(a) - widen(b)).mean()
@@ -75,6 +77,21 @@ def match_loss(embedding, rows):
     rows: [B, N].
   """
   return _l1(embedding, jax.lax.stop_gradient(rows))
+
+
+def cosine_loss(fake_embedding, real_embedding):
+  """Mean of 1 - cosine, in [0, 2].
+
+  Args:
+    fake_embedding: [B, N], of any length but 0.
+    real_embedding: the same.
+
+  Returns:
+    float32 scalar.
+  """
+  a, b = widen(fake_embedding), widen(real_embedding)
+  lengths = jnp.square(a).sum(-1) * jnp.square(b).sum(-1)
+  return (1 - (a * b).sum(-1) * jax.lax.rsqrt(lengths + _TINY)).mean()
 
 
 def discriminator_loss(fake_score, real_score):

@@ -20,6 +20,7 @@ class ModelInputs(NamedTuple):
     support_landmarks: [b, K, H, W, 3] in [-1, 1].
     target_frame: x, [b, H, W, 3].
     target_landmarks: y, [b, H, W, 3].
+    target_points: [b, 68, 2], pixels.
     video_index: int32 [b].
   """
 
@@ -27,6 +28,7 @@ class ModelInputs(NamedTuple):
   support_landmarks: jax.Array
   target_frame: jax.Array
   target_landmarks: jax.Array
+  target_points: jax.Array
   video_index: jax.Array
 
 
@@ -60,5 +62,6 @@ def prepare_inputs(batch: Batch, key: jax.Array, config: Config) -> ModelInputs:
     pictures[:, :-1],
     frames[:, -1],
     pictures[:, -1],
+    points[:, -1],
     batch.video_index,
   )

@@ -80,7 +80,7 @@ def shared_pass(
     params: of all networks.
     inputs: ModelInputs.
     rows: W_i, [b, N].
-    content: (x̂, x) -> weighted L_CNT.
+    content: (x̂, x, points) -> weighted L_CNT.
   """
   num_parts = config.training.accumulation_steps
 
@@ -93,7 +93,7 @@ def shared_pass(
       inputs.target_frame,
       generate=generate,
       discriminate=discriminate,
-      content=content,
+      content=lambda fake, real: content(fake, real, inputs.target_points),
       weights=config.loss,
       rows=rows,
     )

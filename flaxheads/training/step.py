@@ -4,6 +4,7 @@ One generator step on E, G and P, then `discriminator_updates` discriminator
 steps on D, w0, b and the rows of W (Zakharov et al. 2019, section 3.3).
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -123,7 +124,7 @@ def train_step(
     state.params,
     inputs,
     rows,
-    lambda fake, real: content(content_params, fake, real),
+    functools.partial(content, content_params),
   )
 
   # 2. The generator step: E, G and P.

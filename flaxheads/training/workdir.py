@@ -22,6 +22,8 @@ _FREE = {
   'data.data_dir',
   'data.num_workers',
 }
+# Of the fields of `perceptual`, those that are no files.
+_OF_PERCEPTUAL = {'perceptual.pooling', 'perceptual.face_crop'}
 
 
 def _flatten(tree: dict, prefix='') -> dict:
@@ -50,9 +52,10 @@ def claim_workdir(workdir: str, config: Checked) -> None:
   now = dataclasses.asdict(config)
   try:
     if path.exists():
-      _check_same(
-        workdir, _flatten(json.loads(path.read_text())), _flatten(now)
-      )
+      # A field that came later has its default in the run.
+      defaults = _flatten(dataclasses.asdict(type(config)()))
+      before = defaults | _flatten(json.loads(path.read_text()))
+      _check_same(workdir, before, _flatten(now))
     if not parallel.is_first_process():
       return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +76,8 @@ def claim_workdir(workdir: str, config: Checked) -> None:
 def _check_same(workdir, before, now):
   for field in sorted(set(before) | set(now)):
     old, new = before.get(field), now.get(field)
-    if field.startswith('perceptual.'):  # files may move, but not come or go
+    is_file = field.startswith('perceptual.') and field not in _OF_PERCEPTUAL
+    if is_file:  # files may move, but not come or go
       old, new = bool(old), bool(new)
     if field not in _FREE and old != new:
       raise UserError(

@@ -44,7 +44,8 @@ def _step(size: Size) -> clock.Program:
       content=content.apply,
     )
   )
-  rest = (*(jax.device_put(p) for p in pictures(size)), content.params)
+  # No term of this loss looks at points.
+  rest = (*(jax.device_put(p) for p in pictures(size)), None, content.params)
   compiled, cost = clock.compile_program(step, (state, *rest))
   return clock.Program('flaxheads', clock.hold(compiled, state, *rest), cost)
 

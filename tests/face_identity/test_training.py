@@ -33,7 +33,7 @@ def test_noise_moves_the_five_points(clip):
   frames, points = clip
   frames = frames / 127.5 - 1
   shift = np.broadcast_to([3.0, 0.0], (2, 5, 2))  # all five: the face moves
-  moved = face_identity.align(frames, points, shift)
+  moved = face_identity.align(frames, points, noise=shift)
   still = face_identity.align(frames, points)
   np.testing.assert_allclose(moved[:, :, 3:], still[:, :, :-3], atol=1e-3)
 

@@ -16,7 +16,7 @@ def test_all_that_is_trained_moves(model, faces, programs):
   before = finetuning.init_finetuning(model, *faces)
   x = np.asarray(finetuning.to_float(faces[0][:2]))
   y = np.asarray(finetuning.rasterise_landmarks(faces[1][:2], tiny_game.SIZE))
-  after, terms = programs.step(before, x, y)
+  after, terms = programs.step(before, x, y, None)
   assert terms.match == 0
 
   def moved(old, new):
@@ -49,8 +49,8 @@ def test_the_average_moves_towards_what_is_trained(model, faces, programs):
   state = finetuning.init_finetuning(model, *faces)
   x = np.asarray(finetuning.to_float(faces[0][:2]))
   y = np.asarray(finetuning.rasterise_landmarks(faces[1][:2], tiny_game.SIZE))
-  plain, _ = programs.step(state, x, y)
-  after, _ = finetuning.build_programs(experiment).step(state, x, y)
+  plain, _ = programs.step(state, x, y, None)
+  after, _ = finetuning.build_programs(experiment).step(state, x, y, None)
   tiny_game.assert_trees_equal(plain.average, plain.generator)
 
   def mixed(average, start, end):
@@ -75,7 +75,7 @@ def test_a_look_is_at_what_the_person_draws(model, faces):
   )
   ends = state.replace(average=moved(state.average, 2.0))
   first, second, start = (
-    float(programs.validate(s, x, y)[0]) for s in (middle, ends, state)
+    float(programs.validate(s, x, y, None)[0]) for s in (middle, ends, state)
   )
   np.testing.assert_allclose(first, second, rtol=1e-5)
   assert abs(first - start) > 1e-3 * start
@@ -85,7 +85,7 @@ def test_a_look_is_at_what_the_person_draws(model, faces):
   curve.add(validation.ValidationResult(1, 0.5))
   params = finetune_step.blended_params(middle, 0.5)
   person = finetuning._make_person(model, *faces, params, middle.vectors, curve)
-  drawn = np.asarray(programs.validate(middle, x, y)[1])
+  drawn = np.asarray(programs.validate(middle, x, y, None)[1])
   assert drawn.dtype == np.uint8
   difference = np.abs(fewshot.animate(person, faces[1]) - drawn.astype(int))
   assert difference.max() <= 1 and difference.mean() < 0.05
@@ -104,7 +104,7 @@ def test_face_weight_counts_the_face_once_more(model, faces, programs):
 
   def more(frames):
     plain, other = (
-      float(p.validate(state, frames, y)[0]) for p in (programs, weighed)
+      float(p.validate(state, frames, y, None)[0]) for p in (programs, weighed)
     )
     return other - plain
 
@@ -117,7 +117,7 @@ def test_learning_rates_are_those_of_finetuning(model, faces, programs):
   before = finetuning.init_finetuning(model, *faces)
   x = np.asarray(finetuning.to_float(faces[0][:2]))
   y = np.asarray(finetuning.rasterise_landmarks(faces[1][:2], tiny_game.SIZE))
-  after, _ = programs.step(before, x, y)
+  after, _ = programs.step(before, x, y, None)
   for old, new, rate in (
     (before.generator, after.generator, SETTINGS.generator_learning_rate),
     (

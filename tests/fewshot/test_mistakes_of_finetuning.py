@@ -41,7 +41,7 @@ def finetuned(experiment, model):
   )
   pictures = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
   x = pixels.to_float(frames)
-  after, terms = jax.jit(step)(before, x, pictures, {})
+  after, terms = jax.jit(step)(before, x, pictures, points, {})
   return SimpleNamespace(
     before=before, after=after, terms=terms, x=x, pictures=pictures
   )

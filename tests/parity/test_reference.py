@@ -253,7 +253,7 @@ def test_a_step_of_fine_tuning(content_pair, dtype):
       content=content.apply,
     )
   )
-  new, metrics = step(state, frames, pictures, content.params)
+  new, metrics = step(state, frames, pictures, None, content.params)
   exact = None
   if vggs and dtype == 'float32':
     with jax.enable_x64(True):
@@ -274,7 +274,7 @@ def _exact_finetuning(state, frames, pictures, content):
     content=content.apply,
   )
   given = as_float64((state, frames, pictures))
-  new, _ = jax.jit(step)(*given, content.params)
+  new, _ = jax.jit(step)(*given, None, content.params)
   return jax.tree.map(np.asarray, new)
 
 

@@ -11,7 +11,13 @@ from flaxheads import bilayer_networks as nets
 from flaxheads.bilayer_config import BilayerConfig
 from flaxheads.config import from_dict
 from flaxheads.errors import UserError
-from flaxheads.training import bilayer, bilayer_step, loop, parallel
+from flaxheads.training import (
+  bilayer,
+  bilayer_losses,
+  bilayer_step,
+  loop,
+  parallel,
+)
 from tests import tiny_bilayer, tiny_game
 
 BATCH = 8
@@ -43,7 +49,7 @@ def _run(config, start, num_devices, num_steps=2):
   states = []
   with jax.enable_x64(True):
     step = bilayer_step.make_train_step(
-      config, networks, lambda constants, fake, real: 0.0, mesh
+      config, networks, bilayer_losses.load_perceptual(config), mesh
     )
     state = tiny_game.place_state(start, mesh)
     for seed in range(num_steps):

@@ -5,10 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from flaxheads.bilayer_config import BilayerConfig
 from flaxheads.config import Config, LossConfig, PerceptualConfig
 from flaxheads.errors import UserError
+from flaxheads.metrics import identity
 from flaxheads.models import perceptual
-from flaxheads.training import content_loss, losses
+from flaxheads.training import content_loss, face_crops, losses
 from flaxheads.weights import store, tensors
 from flaxheads.weights.convention import Convention
 
@@ -114,18 +116,21 @@ def test_with_weights_it_is_both_networks_at_their_weights(vgg_files):
   config = Config(perceptual=PerceptualConfig(**vgg_files))
   config.model.dtype = 'float32'
   found = content_loss.build_content(config)
-  assert set(found.params) == {'vgg19', 'vggface'}
+  assert set(found.params) == {'vgg19', 'vggface', 'vgg16'}
   fake, real = _pictures(2, size=16)
+  points = np.full((1, 68, 2), 8.0)
+  points[:, 8, 1], points[:, 27, 1] = 14, 6  # chin and bridge
   networks = content_loss._networks(jnp.float32)
 
   @jax.jit
   def both(params):
-    total = found.apply(params, fake, real)
+    total = found.apply(params, fake, real, points)
+    face = [face_crops.enlarge(x, points) for x in (fake, real)]
     parts = {
       name: losses.features_loss(
         *(
           networks[name].apply({'params': params[name]}, x)
-          for x in (fake, real)
+          for x in (face if name == 'vggface' else (fake, real))
         )
       )
       for name in params
@@ -133,7 +138,9 @@ def test_with_weights_it_is_both_networks_at_their_weights(vgg_files):
     return total, parts
 
   total, parts = both(found.params)
-  wanted = 1.5e-1 * parts['vgg19'] + 2.5e-2 * parts['vggface']
+  wanted = (
+    1.5e-1 * parts['vgg19'] + 2.5e-2 * parts['vggface'] + 8.5 * parts['vgg16']
+  )
   assert parts['vgg19'] > 0.1 and parts['vggface'] > 0.1
   assert total == pytest.approx(float(wanted), 1e-4)
 
@@ -146,11 +153,76 @@ def test_one_file_alone_is_allowed_and_the_wrong_one_is_not(vgg_files):
     content_loss.build_content(config)
 
 
+def test_average_pooling_is_an_option():
+  config = PerceptualConfig(pooling='average')
+  pool = content_loss._POOLS[config.pooling]
+  network = perceptual.VGG((1, 1), perceptual.vgg19().convention, pool=pool)
+  x = _pictures(1, size=16)[0]
+  params = network.init(jax.random.key(0), x)
+  features = network.apply(params, x)
+  kernel = params['params']['conv2_1']['kernel']
+  pooled = np.asarray(features[0]).reshape(1, 8, 2, 8, 2, 64).mean((2, 4))
+  wanted = jax.lax.conv_general_dilated(
+    pooled, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+  )
+  np.testing.assert_allclose(
+    features[1], np.maximum(wanted, 0), rtol=1e-4, atol=1e-3
+  )
+  with pytest.raises(UserError, match="perceptual.pooling: 'mean' is not one"):
+    PerceptualConfig(pooling='mean')
+
+
+class _MeanColours:
+  """An embedding of twelve numbers in the place of dlib's network."""
+
+  def apply(self, variables, faces):
+    parts = faces.reshape(len(faces), 2, 75, 2, 75, 3).mean((2, 4))
+    return parts.reshape(len(faces), -1) * variables['params']
+
+
+def test_the_identity_term_is_one_minus_the_cosine():
+  fake, real = _pictures(2, size=64)
+  points = np.random.default_rng(0).uniform(16, 48, (1, 68, 2))
+
+  @jax.jit
+  def loss(fake, real):
+    return content_loss.identity_loss(_MeanColours(), 3.0, fake, real, points)
+
+  a, b = (
+    np.asarray(
+      _MeanColours().apply(
+        {'params': 1.0}, face_crops.align(x, points, identity.DLIB)
+      )
+    )
+    for x in (fake, real)
+  )
+  wanted = 1 - identity.cosine_similarity(a, b).mean()
+  assert loss(fake, real) == pytest.approx(wanted, abs=1e-5)
+  assert loss(real, real) == pytest.approx(0, abs=1e-5)
+  to_fake, to_real = jax.jit(jax.grad(loss, argnums=(0, 1)))(fake, real)
+  assert np.any(to_fake) and not np.any(to_real)
+
+
+@pytest.mark.parametrize('cls', [Config, BilayerConfig])
+def test_the_identity_term_needs_a_file_and_a_weight(cls):
+  config = cls()
+  assert content_loss.load_identity(config)[0] == {}
+  config.loss.identity = 1.0
+  with pytest.raises(UserError, match='perceptual.dlib_resnet and loss.ident'):
+    content_loss.load_identity(config)
+  config.perceptual.dlib_resnet = '/none.safetensors'
+  with pytest.raises(UserError, match='/none.safetensors: no such file'):
+    content_loss.load_identity(config)
+  config.loss.identity = 0.0
+  with pytest.raises(UserError, match='go together'):
+    content_loss.load_identity(config)
+
+
 def _loss_of_file(path, fake, real):
   config = Config(perceptual=PerceptualConfig(vgg19=str(path)))
   config.model.dtype = 'float32'
   found = content_loss.build_content(config)
-  return float(found.apply(found.params, fake, real))
+  return float(found.apply(found.params, fake, real, None))
 
 
 def test_the_network_sees_what_the_file_says(vgg_files, tmp_path):

@@ -40,7 +40,8 @@ def test_mistake_16_w_learns_from_the_score_that_the_config_names(
   frames = pixels.to_float(batch.frames)
   y = rasterise_landmarks(batch.points, tiny_game.SIZE)
   inputs = model_inputs.ModelInputs(
-    frames[:, :-1], y[:, :-1], frames[:, -1], y[:, -1], batch.video_index
+    *(frames[:, :-1], y[:, :-1], frames[:, -1], y[:, -1]),
+    *(batch.points[:, -1], batch.video_index),
   )
   vectors = {'discriminator': model.spectral['discriminator']}
   _, discriminate = passes.forward_passes(

@@ -37,7 +37,7 @@ def play():
   def run(weights):
     x = pixels.to_float(frames).reshape(2, 3, *frames.shape[1:])
     y = rasterise_landmarks(points, tiny_game.SIZE).reshape(x.shape)
-    sample = ModelInputs(x[:, :2], y[:, :2], x[:, 2], y[:, 2], None)
+    sample = ModelInputs(x[:, :2], y[:, :2], x[:, 2], y[:, 2], None, None)
     generate, discriminate = passes.forward_passes(
       config, networks, vectors, sample
     )

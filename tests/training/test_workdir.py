@@ -74,6 +74,18 @@ def test_a_config_of_another_release_is_another_experiment(claimed):
     workdir.claim_workdir(str(claimed), tiny_game.make_config())
 
 
+def test_a_field_that_came_later_has_its_default(claimed):
+  path = claimed / 'config.json'
+  values = json.loads(path.read_text())
+  del values['loss']['identity'], values['perceptual']['pooling']
+  path.write_text(json.dumps(values))
+  config = tiny_game.make_config()
+  workdir.claim_workdir(str(claimed), config)
+  config.perceptual.pooling = 'average'
+  with pytest.raises(UserError, match='perceptual.pooling=max, not average'):
+    workdir.claim_workdir(str(claimed), config)
+
+
 def test_a_folder_without_a_run_is_named(tmp_path):
   with pytest.raises(UserError, match='holds no run'):
     workdir.load_config(str(tmp_path))
