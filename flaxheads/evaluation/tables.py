@@ -33,8 +33,8 @@ MEANINGS = {
   'ssim': 'structural similarity with the true frame',
   'csim': 'cosine of ArcFace embeddings, on frames where a face is found',
   'csim_sface': (
-    'the same with SFace, whose weights anybody can have; compare it with CSIM'
-    ' of no other network'
+    'cosine of SFace embeddings, on frames where a face is found (no loss uses'
+    ' SFace; cosines of other networks do not compare)'
   ),
   'user': (
     'how often people found the made picture among three; 0.33 is chance and'
