@@ -31,7 +31,7 @@ MAX_BYTES = 4 << 30  # of cropped frames
 _AHEAD = 2  # frames decoded in advance; one may have 64 megapixels
 # A crop this many times larger than the image means points of another image.
 _MAX_CROP = 8
-_FACE_NEEDED = 'give one with a face seen from the front'
+_FACE_NEEDED = 'give one with a whole face, seen from the front'
 
 
 def load_face_clip(
@@ -138,7 +138,7 @@ def _load_video(
     rate = (len(times) - 1) / (times[-1] - times[0])
     located = smooth_points(located, rate, kept)
   box = crop_box(located)
-  _check_box(source, box, shape)
+  _check_box(source, box, shape, given is not None)
   fps = None
   if len(times) > 1:
     tick = reader.tick if given is None or given.times is None else 0.0
@@ -200,7 +200,7 @@ def _load_pictures(
         continue
       located = pick_face(faces, face, str(name)).points
     box = crop_box(located)
-    _check_box(str(name), box, image.shape)
+    _check_box(str(name), box, image.shape, given is not None)
     frames.append(crop_image(image, box, image_size))
     points.append(points_to_crop(located, box, image_size))
     boxes.append(box)
@@ -243,12 +243,25 @@ def _check_memory(source: str, count: int, image_size: int):
     )
 
 
-def _check_box(source: str, box: CropBox, shape: tuple[int, ...]):
+def _check_box(source: str, box: CropBox, shape: tuple[int, ...], given: bool):
+  """Raises UserError if a crop lies outside of its image.
+
+  Args:
+    source: the image or video.
+    box: the crop.
+    shape: of the image, (height, width, ...).
+    given: whether the landmarks are the user's; others were detected.
+  """
   height, width = shape[:2]
   x, y = box.x0 + box.side / 2, box.y0 + box.side / 2
   inside = 0 <= x <= width and -box.side <= y <= height
-  if not inside or box.side > _MAX_CROP * max(height, width):
+  if inside and box.side <= _MAX_CROP * max(height, width):
+    return
+  if given:
     raise UserError(
       f'{source}: the landmarks lie outside of the image of {width}x{height}'
       ' pixels; give the landmarks of this file'
     )
+  raise UserError(
+    f'{source}: the edge of the image cuts the face in half; {_FACE_NEEDED}'
+  )

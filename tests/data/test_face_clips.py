@@ -11,7 +11,7 @@ from flaxheads.data.video import read_video
 from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.landmarks.crop import crop_box, points_from_crop
-from flaxheads.landmarks.detect import make_detector
+from flaxheads.landmarks.detect import Face, make_detector
 from flaxheads.landmarks.landmark_files import save_landmarks
 from tests.data.coloured_faces import SHAPE, ColourDetector, picture
 
@@ -134,6 +134,19 @@ def test_no_face_at_all(tmp_path):
     _load(tmp_path / 'a.png')
   with pytest.raises(UserError, match='no face found in any of 3 frames'):
     _load(_video(tmp_path / 'a.mp4', [{}] * 3))
+
+
+def test_a_face_that_the_edge_cuts_in_half(tmp_path):
+  """Detectors continue a face beyond the edge; nobody gave landmarks."""
+
+  class Beyond(ColourDetector):
+    def __call__(self, image):
+      return [Face.from_points(SHAPE * 60 - (40, -30))]
+
+  write_png(tmp_path / 'a.png', picture({}))
+  with pytest.raises(UserError, match='a.png: the edge .* cuts the face') as e:
+    load_face_clip(tmp_path / 'a.png', 64, detector=Beyond())
+  assert 'landmarks' not in str(e.value)
 
 
 def test_two_faces_in_a_picture_need_a_choice(tmp_path):
