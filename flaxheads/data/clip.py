@@ -4,7 +4,12 @@ import dataclasses
 
 import numpy as np
 
+from flaxheads.errors import UserError
 from flaxheads.landmarks.crop import CropBox
+
+FACE_NEEDED = 'give one with a whole face, seen from the front'
+# A crop this many times larger than the image means points of another image.
+_MAX_CROP = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +29,8 @@ class FaceClip:
     kept: int64 [F], indices of the frames in the source.
     missing: indices of source frames without the face.
     shots: (first, last) indices of the shots of a video that show a face.
+    turns: quarter turns of np.rot90, one for each of F, that made the face
+      upright before it was cropped; boxes and points are of turned frames.
     source: the path.
   """
 
@@ -37,11 +44,31 @@ class FaceClip:
   missing: list[int]
   source: str
   shots: tuple[tuple[int, int], ...] = ()
+  turns: tuple[int, ...] = ()
 
   @property
   def box(self) -> CropBox:
     """The box of the first frame; in a video, of all frames."""
     return self.boxes[0]
+
+
+def remarks_of(clip: FaceClip) -> list[str]:
+  """What a user should know of a clip."""
+  texts = describe_missing(clip), describe_shots(clip), describe_turns(clip)
+  return [text for text in texts if text]
+
+
+def describe_turns(clip: FaceClip) -> str:
+  """How images were turned until faces were upright; '' if none was."""
+  turned = [turns for turns in clip.turns if turns]
+  if not turned:
+    return ''
+  degrees = {1: '90 degrees to the left', 2: '180 degrees'}
+  degrees[3] = '90 degrees to the right'
+  how = ' or '.join(degrees[turns] for turns in sorted(set(turned)))
+  some = len(turned) < len(clip.turns)
+  what = f'{len(turned)} of {len(clip.turns)} images' if some else 'it'
+  return f'{clip.source}: turned {what} by {how}: the face was not upright'
 
 
 def describe_missing(clip: FaceClip) -> str:
@@ -74,4 +101,28 @@ def describe_shots(clip: FaceClip) -> str:
   return (
     f'{clip.source}: has cuts, before frames {starts}; if the shots show'
     ' different people, give one of them'
+  )
+
+
+def check_box(source: str, box: CropBox, shape: tuple[int, ...], given: bool):
+  """Raises UserError if a crop lies outside of its image.
+
+  Args:
+    source: the image or video.
+    box: the crop.
+    shape: of the image, (height, width, ...).
+    given: whether the landmarks are the user's; others were detected.
+  """
+  height, width = shape[:2]
+  x, y = box.x0 + box.side / 2, box.y0 + box.side / 2
+  inside = 0 <= x <= width and -box.side <= y <= height
+  if inside and box.side <= _MAX_CROP * max(height, width):
+    return
+  if given:
+    raise UserError(
+      f'{source}: the landmarks lie outside of the image of {width}x{height}'
+      ' pixels; give the landmarks of this file'
+    )
+  raise UserError(
+    f'{source}: the edge of the image cuts the face in half; {FACE_NEEDED}'
   )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flaxheads.data import video as videos
-from flaxheads.data.clip import FaceClip, describe_missing, describe_shots
+from flaxheads.data.clip import FaceClip, remarks_of
 from flaxheads.data.face_clips import load_face_clip
 from flaxheads.data.kinds import IMAGE, kind_of
 from flaxheads.data.timestamps import frame_rate
@@ -103,7 +103,7 @@ def load_driver(
       max_frames=max_frames,
       frames=frames,
     )
-    remarks = list(filter(None, (describe_missing(clip), describe_shots(clip))))
+    remarks = remarks_of(clip)
     still = path.is_dir() or kind_of(path) == IMAGE
     sound = None if still else path
   if still:

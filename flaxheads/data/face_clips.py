@@ -3,25 +3,27 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from absl import logging
 
 from flaxheads.data import image as images
 from flaxheads.data import video as videos
-from flaxheads.data.clip import FaceClip, describe_missing, describe_shots
+from flaxheads.data.clip import FACE_NEEDED, FaceClip, check_box, remarks_of
 from flaxheads.data.kinds import IMAGE, kind_of, list_images
 from flaxheads.data.preparation.shots import Cuts
 from flaxheads.data.timestamps import frame_rate
 from flaxheads.data.video_frames import ahead, grouped
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import (
-  CropBox,
   crop_box,
   crop_image,
   points_to_crop,
+  turn_image,
+  turn_points,
 )
-from flaxheads.landmarks.detect import Detector, make_detector
+from flaxheads.landmarks.detect import Detector, make_detector, usual_turns
 from flaxheads.landmarks.face_finder import BATCH_SIZE
 from flaxheads.landmarks.follow import Follower, pick_face
 from flaxheads.landmarks.landmark_files import load_landmarks
@@ -29,9 +31,6 @@ from flaxheads.landmarks.smooth import smooth_points
 
 MAX_BYTES = 4 << 30  # of cropped frames
 _AHEAD = 2  # frames decoded in advance; one may have 64 megapixels
-# A crop this many times larger than the image means points of another image.
-_MAX_CROP = 8
-_FACE_NEEDED = 'give one with a whole face, seen from the front'
 
 
 def load_face_clip(
@@ -95,9 +94,50 @@ def load_face_clip(
       wanted=frames,
       one_shot=one_shot,
     )
-  for text in filter(None, (describe_missing(clip), describe_shots(clip))):
+  for text in remarks_of(clip):
     logging.warning('%s', text)
   return clip
+
+
+class _Scan(NamedTuple):
+  """What one pass over a video found.
+
+  Attributes:
+    points: [68, 2] or None, for each frame.
+    times: seconds.
+    shape: of the frames.
+    cuts: indices of frames that begin another shot.
+  """
+
+  points: list[np.ndarray | None]
+  times: list[float]
+  shape: tuple[int, ...] | None
+  cuts: list[int]
+
+
+def _scan(reader, detector, face) -> _Scan:
+  """Follows the face; turns the reader's frames if it is not upright.
+
+  Args:
+    reader: VideoReader.
+    detector: None finds no faces.
+    face: see load_face_clip.
+  """
+  points, times, shape, cuts = [], [], None, Cuts()
+  follow = Follower(detector, face, str(reader.path)) if detector else None
+  with contextlib.closing(ahead(reader, _AHEAD)) as frames:
+    for group in grouped(frames, BATCH_SIZE):
+      times += [frame.time for frame in group]
+      shape = shape or group[0].image.shape
+      for frame in group:
+        cuts.add(frame.image)
+      found = follow([frame.image for frame in group]) if follow else []
+      turns = usual_turns(found)
+      if turns and not reader.turns and all(each is None for each in points):
+        reader.turns = turns
+        return _scan(reader, detector, face)
+      points += [None if face is None else face.points for face in found]
+  return _Scan(points, times, shape, cuts.found())
 
 
 def _load_video(
@@ -105,17 +145,8 @@ def _load_video(
 ) -> FaceClip:
   """Reads the file twice, so that whole frames need not stay in memory."""
   source = str(reader.path)
-  points, times, shape, cuts = [], [], None, Cuts()
-  follow = Follower(detector, face, source) if given is None else None
-  with contextlib.closing(ahead(reader, _AHEAD)) as frames:
-    for group in grouped(frames, BATCH_SIZE):
-      times += [frame.time for frame in group]
-      shape = shape or group[0].image.shape
-      for frame in group:
-        cuts.add(frame.image)
-      if follow:
-        found = follow([frame.image for frame in group])
-        points += [None if face is None else face.points for face in found]
+  scan = _scan(reader, detector if given is None else None, face)
+  points, times = scan.points, scan.times
   if given is not None:
     _check_count(given, len(times), source, whole)
     points = given.points[: len(times)]
@@ -123,22 +154,22 @@ def _load_video(
     times = times if given.times is None else given.times[: len(times)]
   kept = np.array([i for i, p in enumerate(points) if p is not None], np.int64)
   missing = [i for i, p in enumerate(points) if p is None]
-  shots = _shots_with_faces(kept, cuts.found(), len(times))
+  shots = _shots_with_faces(kept, scan.cuts, len(times))
   if one_shot and len(shots) > 1:
     first, last = max(shots, key=lambda shot: np.sum(_inside(kept, shot)))
     kept = kept[_inside(kept, (first, last))]
     missing = [i for i in missing if first <= i <= last]
   if not len(kept):
     raise UserError(
-      f'{source}: no face found in any of {len(times)} frames; {_FACE_NEEDED}'
+      f'{source}: no face found in any of {len(times)} frames; {FACE_NEEDED}'
     )
   times = np.asarray(times, np.float64)
   located = np.stack([points[i] for i in kept])  # [F, 68, 2]
-  if follow and len(times) > 1:
+  if given is None and len(times) > 1:
     rate = (len(times) - 1) / (times[-1] - times[0])
     located = smooth_points(located, rate, kept)
   box = crop_box(located)
-  _check_box(source, box, shape, given is not None)
+  check_box(source, box, scan.shape, given is not None)
   fps = None
   if len(times) > 1:
     tick = reader.tick if given is None or given.times is None else 0.0
@@ -154,6 +185,7 @@ def _load_video(
     missing=missing,
     source=source,
     shots=shots,
+    turns=(reader.turns,) * len(kept),
   )
 
 
@@ -187,9 +219,9 @@ def _load_pictures(
   _check_memory(str(path), len(paths), image_size)
   if given is not None:
     _check_count(given, len(paths), str(path), max_frames is None)
-  frames, points, boxes, kept = [], [], [], []
+  frames, points, boxes, kept, turns = [], [], [], [], []
   for index, name in enumerate(paths):
-    image = images.read_image(name)
+    image, turned = images.read_image(name), 0
     if given is not None:
       located = given.points[index]
       if np.isnan(located).any():
@@ -198,16 +230,20 @@ def _load_pictures(
       faces = detector(image)
       if not faces:
         continue
-      located = pick_face(faces, face, str(name)).points
+      chosen = pick_face(faces, face, str(name))
+      turned = chosen.quarter_turns
+      located = turn_points(chosen.points, turned, image.shape)
+      image = turn_image(image, turned)
     box = crop_box(located)
-    _check_box(str(name), box, image.shape, given is not None)
+    check_box(str(name), box, image.shape, given is not None)
     frames.append(crop_image(image, box, image_size))
     points.append(points_to_crop(located, box, image_size))
     boxes.append(box)
     kept.append(index)
+    turns.append(turned)
   if not kept:
     where = f'any of {len(paths)} images' if path.is_dir() else 'the image'
-    raise UserError(f'{path}: no face found in {where}; {_FACE_NEEDED}')
+    raise UserError(f'{path}: no face found in {where}; {FACE_NEEDED}')
   kept = np.array(kept, np.int64)
   times = np.arange(len(paths), dtype=np.float64)
   if given is not None and given.times is not None:
@@ -222,6 +258,7 @@ def _load_pictures(
     kept=kept,
     missing=sorted(set(range(len(paths))) - set(kept.tolist())),
     source=str(path),
+    turns=tuple(turns),
   )
 
 
@@ -241,27 +278,3 @@ def _check_memory(source: str, count: int, image_size: int):
       f'{source}: {count} frames of {image_size}x{image_size} take more than'
       f' {MAX_BYTES >> 30} GiB; read fewer (max_frames)'
     )
-
-
-def _check_box(source: str, box: CropBox, shape: tuple[int, ...], given: bool):
-  """Raises UserError if a crop lies outside of its image.
-
-  Args:
-    source: the image or video.
-    box: the crop.
-    shape: of the image, (height, width, ...).
-    given: whether the landmarks are the user's; others were detected.
-  """
-  height, width = shape[:2]
-  x, y = box.x0 + box.side / 2, box.y0 + box.side / 2
-  inside = 0 <= x <= width and -box.side <= y <= height
-  if inside and box.side <= _MAX_CROP * max(height, width):
-    return
-  if given:
-    raise UserError(
-      f'{source}: the landmarks lie outside of the image of {width}x{height}'
-      ' pixels; give the landmarks of this file'
-    )
-  raise UserError(
-    f'{source}: the edge of the image cuts the face in half; {_FACE_NEEDED}'
-  )

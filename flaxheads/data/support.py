@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from flaxheads.data import image as images
-from flaxheads.data.clip import FaceClip, describe_missing, describe_shots
+from flaxheads.data.clip import FaceClip, remarks_of
 from flaxheads.data.face_clips import load_face_clip
 from flaxheads.data.kinds import IMAGE, VIDEO, kind_of, list_images
 from flaxheads.data.video import VideoReader
 from flaxheads.errors import UserError, check_range
-from flaxheads.landmarks.crop import CropBox
+from flaxheads.landmarks.crop import CropBox, turn_image
 from flaxheads.landmarks.detect import Detector
 
 DEFAULT_NUM_SHOTS = 32
@@ -38,8 +38,10 @@ def read_portrait(clip: FaceClip) -> Portrait:
   path, number = Path(clip.source), int(clip.kept[0])
   if path.is_dir() or kind_of(path) == IMAGE:
     image = images.read_image(list_images(path)[number])
+    image = turn_image(image, clip.turns[0])
   else:
     reader = VideoReader(path, max_frames=number + 1)
+    reader.turns = clip.turns[0]
     image = collections.deque(reader, maxlen=1).pop().image
   return shrink(Portrait(image, clip.box))
 
@@ -154,12 +156,7 @@ def load_support(
   chosen = _spread(
     len(frames), num_shots or min(len(frames), DEFAULT_NUM_SHOTS)
   )
-  remarks = [
-    text
-    for clip in clips
-    for text in (describe_missing(clip), describe_shots(clip))
-    if text
-  ]
+  remarks = [text for clip in clips for text in remarks_of(clip)]
   sides = np.array([box.side for clip in clips for box in clip.boxes])
   # The first chosen frame is the first frame of all.
   portrait = read_portrait(clips[0])

@@ -20,6 +20,7 @@ from flaxheads.data.container import open_container, video_stream
 from flaxheads.data.kinds import is_animation
 from flaxheads.data.video_frames import VideoFrame, resample, to_display
 from flaxheads.errors import UserError, check_range
+from flaxheads.landmarks.crop import turn_image
 
 MAX_PIXELS = 64_000_000  # per frame
 MAX_FRAMES = 100_000  # 67 minutes at 25 frames/s
@@ -56,6 +57,8 @@ class VideoReader:
     tick: of the file's clock, in seconds.
     estimated_frames: number of frames according to the file.
     truncated: whether the last iteration met the end of the file too early.
+    turns: quarter turns to the left that are applied to each frame; may be set
+      before an iteration.
 
   Raises:
     UserError: on construction or iteration, if the file is missing, is not a
@@ -83,6 +86,7 @@ class VideoReader:
     """
     self.path = Path(path)
     self.truncated = False
+    self.turns = 0
     self._warned = set()
     self._max_frames = max_frames
     self._fps = fps
@@ -172,7 +176,7 @@ class VideoReader:
           f'{self.path}: is longer than {self._max_seconds:g} s; split it or'
           ' read fewer frames (max_frames)'
         )
-      yield VideoFrame(image(), time - start)
+      yield VideoFrame(turn_image(image(), self.turns), time - start)
 
   def _animation(self):
     """Yields (time, function that returns the image)."""

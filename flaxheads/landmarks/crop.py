@@ -115,6 +115,29 @@ def points_to_crop(points: np.ndarray, box: CropBox, size: int) -> np.ndarray:
   return points.astype(np.float32)
 
 
+def turn_image(image: np.ndarray, turns: int) -> np.ndarray:
+  """Turns uint8 [H, W, 3] to the left, by quarter turns."""
+  return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def turn_points(
+  points: np.ndarray, turns: int, shape: tuple[int, ...]
+) -> np.ndarray:
+  """Points [..., 2] of an image in the image that `turn_image` makes of it.
+
+  Args:
+    points: in pixels.
+    turns: quarter turns to the left.
+    shape: of the image before it is turned, (height, width, ...).
+  """
+  height, width = shape[:2]
+  for _ in range(turns % 4):
+    x, y = np.moveaxis(points, -1, 0)
+    points = np.stack([y, width - x], -1)
+    height, width = width, height
+  return points
+
+
 def points_from_crop(points: np.ndarray, box: CropBox, size: int) -> np.ndarray:
   """Converts points [..., 2] from pixels of the crop to those of the image."""
   origin = np.array([box.x0, box.y0])

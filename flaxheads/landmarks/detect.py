@@ -15,6 +15,7 @@ MIN_SIZE = 24  # pixels; a smaller face has no detail to use
 _SEARCH_SIDE = 1536  # pixels; larger images are searched at this size
 _SMALL = 0.15  # of an image's side; such faces are looked for in tiles
 _QUARTER = np.pi / 2
+_TILTED = np.pi / 3  # a head that tilts less is upright in its image
 # Turned faces have scores of 0.9 once they are upright, and of 0.6 to 0.7
 # before; other things that are taken for faces have at most 0.75.
 _SURE = 0.8
@@ -80,7 +81,14 @@ class Face(NamedTuple):
     x, y = self.points[list(layout.RIGHT_EYE)].mean(0) - self.points[
       list(layout.LEFT_EYE)
     ].mean(0)
-    return round(float(np.arctan2(y, x)) / _QUARTER) % 4
+    angle = float(np.arctan2(y, x))
+    return 0 if abs(angle) < _TILTED else round(angle / _QUARTER) % 4
+
+
+def usual_turns(faces: Sequence[Face | None]) -> int:
+  """The `quarter_turns` of most faces; 0 of none."""
+  turns = [face.quarter_turns for face in faces if face is not None]
+  return max(set(turns), key=turns.count) if turns else 0
 
 
 class Detector(Protocol):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flaxheads.data import clip as clips
 from flaxheads.data import face_clips
 from flaxheads.data.face_clips import load_face_clip
 from flaxheads.data.image import write_png
@@ -11,9 +12,13 @@ from flaxheads.data.video import read_video
 from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.landmarks.crop import crop_box, points_from_crop
-from flaxheads.landmarks.detect import Face, make_detector
+from flaxheads.landmarks.detect import make_detector
 from flaxheads.landmarks.landmark_files import save_landmarks
-from tests.data.coloured_faces import SHAPE, ColourDetector, picture
+from tests.data.coloured_faces import (
+  SHAPE,
+  ColourDetector,
+  picture,
+)
 
 
 def _video(path, scenes, fps=25):
@@ -87,7 +92,7 @@ def test_missing_frames_are_listed_and_logged(tmp_path, caplog):
   assert clip.kept.tolist() == [0, 1, 2, 6, 7, 8, 10, 11, 12, 13]
   np.testing.assert_allclose(clip.times, clip.kept / 25, atol=1e-3)
   word = f'no face in frames 3-5 and 9 of {path}'
-  assert face_clips.describe_missing(clip) == word
+  assert clips.describe_missing(clip) == word
   assert word in caplog.text
 
 
@@ -102,30 +107,8 @@ def test_missing_frames_are_listed_and_logged(tmp_path, caplog):
 )
 def test_words_for_missing_frames(missing, text):
   none = np.zeros(0)
-  clip = face_clips.FaceClip(
-    none, none, none, none, None, (), none, missing, 'x'
-  )
-  assert face_clips.describe_missing(clip) == text
-
-
-def test_shots_of_several_people(tmp_path, caplog):
-  """Frames of one person only; the longest shot has 12 of 22 frames."""
-  first = [picture({'red': (60 + i, 40, 30)}) for i in range(10)]
-  other = [picture({'red': (60 + i, 40, 30)}) for i in range(12)]
-  for image in other:
-    image[(image == 128).all(-1)] = 20, 40, 200  # the background
-  with VideoWriter(tmp_path / 'a.mp4', 25, crf=4) as writer:
-    for image in [*first, *other]:
-      writer.write(image)
-  clip = _load(tmp_path / 'a.mp4', one_shot=True)
-  assert clip.shots == ((0, 9), (10, 21))
-  assert clip.kept.tolist() == list(range(10, 22)) and clip.missing == []
-  assert 'only the longest is used, frames 10-21' in caplog.text
-  assert len(clip.all_times) == 22
-  caplog.clear()
-  driver = _load(tmp_path / 'a.mp4')
-  assert len(driver.kept) == 22
-  assert 'has cuts, before frames 10; if' in caplog.text
+  clip = clips.FaceClip(none, none, none, none, None, (), none, missing, 'x')
+  assert clips.describe_missing(clip) == text
 
 
 def test_no_face_at_all(tmp_path):
@@ -134,19 +117,6 @@ def test_no_face_at_all(tmp_path):
     _load(tmp_path / 'a.png')
   with pytest.raises(UserError, match='no face found in any of 3 frames'):
     _load(_video(tmp_path / 'a.mp4', [{}] * 3))
-
-
-def test_a_face_that_the_edge_cuts_in_half(tmp_path):
-  """Detectors continue a face beyond the edge; nobody gave landmarks."""
-
-  class Beyond(ColourDetector):
-    def __call__(self, image):
-      return [Face.from_points(SHAPE * 60 - (40, -30))]
-
-  write_png(tmp_path / 'a.png', picture({}))
-  with pytest.raises(UserError, match='a.png: the edge .* cuts the face') as e:
-    load_face_clip(tmp_path / 'a.png', 64, detector=Beyond())
-  assert 'landmarks' not in str(e.value)
 
 
 def test_two_faces_in_a_picture_need_a_choice(tmp_path):
