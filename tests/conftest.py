@@ -44,6 +44,12 @@ os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 # No test signs with the key of whoever runs it.
 _HOME = tempfile.TemporaryDirectory(prefix='flaxheads-home-')
 os.environ['FLAXHEADS_HOME'] = os.path.join(_HOME.name, 'home')
+# Nor is any measured with the weights that were fetched here, but those of
+# tests/weights/test_fetched.py. A worker of pytest-xdist inherits both.
+os.environ.setdefault(
+  'FLAXHEADS_FETCHED_WEIGHTS', os.environ.get('FLAXHEADS_WEIGHTS', '')
+)
+os.environ['FLAXHEADS_WEIGHTS'] = os.path.join(_HOME.name, 'weights')
 _simulate_devices()
 flags.FLAGS.mark_as_parsed()  # grain reads flags, and pytest parses none
 

@@ -31,13 +31,16 @@ with atheris.instrument_imports(include=['flaxheads']):
   from flaxheads.fewshot import folders
   from flaxheads.landmarks import landmark_files as landmarks
   from flaxheads.provenance import codes, credentials, identity
-  from flaxheads.weights import convention, tensors
+  from flaxheads.weights import convention, foreign, tensors
 
 import hashlib
 import io
 import json
+import pickle
 
 import numpy as np
+
+from tests.weights import onnx_writer as onnx
 
 _SECONDS = 60
 _SCRATCH = Path(tempfile.mkdtemp(prefix='flaxheads-fuzz-'))
@@ -148,6 +151,23 @@ def _good_record() -> bytes:
   return fields.tobytes() + records.encode_jpeg(np.zeros((64, 64, 3), np.uint8))
 
 
+def _onnx() -> bytes:
+  nodes = [onnx.node('DequantizeLinear', 'qsz', 'w', axis=1, block_size=2)]
+  parts = {'q': np.zeros((1, 2), np.int8), 's': np.ones((1, 1), np.float32)}
+  parts['z'] = np.zeros((1, 1), np.int8)
+  return onnx.model(nodes, [onnx.tensor(*part) for part in parts.items()], 'x')
+
+
+def _dlib() -> bytes:
+  """An affine layer of one channel."""
+  axes = b'\1\2' * 2 + b'\1\1' * 3
+  return b'\1\7affine_' + axes + np.ones(2, '<f4').tobytes()
+
+
+def _foreign(extension: str):
+  return lambda data: foreign.read(str(_written(f'a.{extension}', data)))
+
+
 _HEAD = b'{"kind": "person", "format_version": 1, "sha256": "", "model": {'
 # Name: what parses, and a well-made input.
 PARSERS = {
@@ -159,6 +179,12 @@ PARSERS = {
     lambda data: tensors.load_tree(str(_written('a.safetensors', data))),
     _safetensors,
   ),
+  'onnx': (_foreign('onnx'), _onnx),
+  'pickle': (
+    _foreign('ckpt'),
+    lambda: pickle.dumps({'a': {'b': np.zeros(2, np.float32)}}, 3),
+  ),
+  'dlib': (_foreign('dat'), _dlib),
   'person': (_person, lambda: _HEAD + b'"image_size": 64}, "info": {}}'),
   'experiment': (_experiment, lambda: b'{"seed": 1, "model": {"a": [0.5]}}'),
   'description': (

@@ -4,6 +4,8 @@
 skipped.
 """
 
+import os
+
 import jax
 import numpy as np
 import pytest
@@ -21,6 +23,13 @@ def _image(size: int, phase: int) -> np.ndarray:
     for i in range(3)
   ]
   return np.clip(np.rint(127.5 + 60 * np.stack(planes, -1)), 0, 255)
+
+
+@pytest.fixture(autouse=True)
+def fetched(monkeypatch):
+  """Looks where `make weights` writes; other tests do not: conftest.py."""
+  folder = os.environ['FLAXHEADS_FETCHED_WEIGHTS']
+  monkeypatch.setenv(store.FOLDER_VARIABLE, folder)
 
 
 def _load(name):

@@ -128,6 +128,28 @@ def test_layers_of_dlib(tmp_path):
   assert 'does not fit the file' in _refused(tmp_path, 'x.dat', huge)
 
 
+@pytest.mark.parametrize('name', ['x.ckpt', 'x.dat', 'x.onnx'])
+def test_damaged_bytes_are_one_line_or_other_numbers(tmp_path, name):
+  tree = {'a': np.ones((2, 3), np.float32), 'b': np.ones(300, np.float32)}
+  whole = {
+    'x.ckpt': pickle.dumps(tree, 3),
+    'x.dat': _dlib_network()[0],
+    'x.onnx': _quantised(True)[0],
+  }[name]
+  refused = 0
+  for _ in range(200):
+    data = bytearray(whole)
+    for at in RNG.integers(0, len(data), 3):
+      data[at] = RNG.integers(256)
+    data[at:at] = data[at : at + RNG.integers(20)]
+    try:
+      _read(tmp_path, name, bytes(data))
+    except UserError as error:
+      assert '\n' not in str(error)
+      refused += 1
+  assert refused > 50
+
+
 def test_packed_integers_are_those_that_were_written():
   values = [0, 1, 127, 128, -1, 1 << 40, -(1 << 63), (1 << 63) - 1]
   data = b''.join(map(onnx.varint, values))
