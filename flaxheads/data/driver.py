@@ -10,7 +10,7 @@ import numpy as np
 from flaxheads.data import video as videos
 from flaxheads.data.clip import FaceClip, remarks_of
 from flaxheads.data.face_clips import load_face_clip
-from flaxheads.data.kinds import IMAGE, kind_of
+from flaxheads.data.kinds import IMAGE, is_animation, kind_of
 from flaxheads.data.timestamps import frame_rate
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks import face_shape
@@ -105,7 +105,7 @@ def load_driver(
     )
     remarks = remarks_of(clip)
     still = path.is_dir() or kind_of(path) == IMAGE
-    sound = None if still else path
+    sound = None if still or is_animation(path) else path
   if still:
     clip = dataclasses.replace(
       clip, times=clip.times / STILL_FPS, all_times=clip.all_times / STILL_FPS
