@@ -5,7 +5,7 @@
     --num_frames=16 --num_test_frames=16 --fps=4 --image_size=64
   python -m launch.train --config=configs/synthetic_64.py --workdir=runs/s64
   python -m launch.export --workdir=runs/s64 \
-    --output=flaxheads/fewshot/synthetic_64
+    --output=models/synthetic_64
 
 For the time there is on a CPU: two support frames and one update of D (the
 paper: eight and two), so that a step takes two thirds of the time, and four

@@ -15,10 +15,10 @@ from the pose in the picture, as the driver moves from its rest. The video has
 the driver's sound, a watermark and a signature that say that it is synthetic,
 and a report beside it.
 
-With `model=flaxheads.load_model()` the paper's generator is fine-tuned on the
-pictures instead. Its parts, for programs of your own:
+With a `model` of the paper's generator, that is fine-tuned on the pictures
+instead. Its parts, for programs of your own:
 
-  model = flaxheads.load_model()
+  model = flaxheads.load_model('models/mine')
   support = flaxheads.load_support('photos/', model.config.image_size)
   person = flaxheads.feed_forward(model, support.frames, support.points)
   driver = flaxheads.load_driver('clip.mp4', person.image_size)

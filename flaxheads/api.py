@@ -26,7 +26,7 @@ from flaxheads.fewshot import animation_folder, animation_job, rendering
 from flaxheads.fewshot.animation_job import MakeMarks, RenderOptions
 from flaxheads.fewshot.bilayer_model import BilayerModel
 from flaxheads.fewshot.direct import feed_forward
-from flaxheads.fewshot.model import Model, load_model
+from flaxheads.fewshot.model import Model, choose_model
 from flaxheads.fewshot.paste import make_paste
 from flaxheads.fewshot.person import Person
 from flaxheads.fewshot.photo_person import MAX_SIZE, MIN_SIZE, photo_person
@@ -59,14 +59,14 @@ def make_person(
 ) -> Person:
   """Makes a person from a handful of pictures.
 
-  Without a model the person is made of the pictures themselves, whose pixels
-  follow the driver at their own resolution; a bi-layer model corrects them.
-  With a model of the paper's generator, that makes the frames.
+  The pixels of the pictures follow the driver at their own resolution, moved
+  by a head mesh and corrected by a bi-layer model. A model of the paper's
+  generator makes the frames itself.
 
   Args:
     pictures: a picture, a video, or a folder of either.
-    model: of either generator, or its folder; `flaxheads.load_model()` is the
-      shipped one.
+    model: of either generator, or its folder; None: the shipped bi-layer
+      model, if the installation has it; 'none': the head mesh alone.
     confirm_rights: True if you may animate who is shown: yourself, or somebody
       who has agreed; a text says how that was confirmed. Not needed for heads
       that launch.render_heads made.
@@ -84,8 +84,7 @@ def make_person(
   """
   how = 'by the caller' if confirm_rights is True else confirm_rights or ''
   info = rights.confirm(pictures, how)
-  if isinstance(model, str):
-    model = load_model(model)
+  model = choose_model(model)
   direct = isinstance(model, Model)
   size = model.config.image_size if direct else MAX_SIZE
   support = load_support(
@@ -113,7 +112,7 @@ def person_from_support(
   """Makes a person from frames whose faces are known.
 
   Args:
-    model: of either generator; None: the frames themselves, moved.
+    model: of either generator; None: the head mesh alone.
     support: T frames of a Model's size, or else of photo_person.MAX_SIZE.
     info: what is recorded of their origin and of rights.
     config: of fine-tuning; None: feed-forward.
@@ -233,7 +232,7 @@ def render_folder(
 
 def _write_video(path, job, driver, show_progress, keep) -> np.ndarray | None:
   paste = None
-  if job.options.paste_back:
+  if job.pasted:
     paste = make_paste(job.person, driver.points)
   progress = functools.partial(
     show_progress, name=driver.name, total=len(driver.points)

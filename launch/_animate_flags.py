@@ -14,7 +14,9 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_multi_string('person', [], 'Person folder; repeatable.')
 flags.DEFINE_string(
-  'model', None, 'Model folder, to generate the frames of --source.'
+  'model',
+  None,
+  'Model folder, for --source; the shipped one. none: the head mesh alone.',
 )
 flags.DEFINE_multi_string('source', [], 'Pictures of a person; repeatable.')
 flags.DEFINE_integer('num_shots', None, 'T of --source.')
@@ -34,7 +36,10 @@ flags.DEFINE_string(
   'for the file that the person was made from, and for less than 10 frames.',
 )
 flags.DEFINE_bool(
-  'paste_back', False, 'Videos are the whole portrait with the head in it.'
+  'paste_back',
+  None,
+  'Videos are the whole portrait with the head in it; the default of people '
+  'made of photographs without --size.',
 )
 flags.DEFINE_bool('sound', True, "Keep the driver's sound.")
 flags.DEFINE_integer(

@@ -1,5 +1,7 @@
 """The flags of launch.evaluate, and which of them go together."""
 
+import os
+
 from absl import flags
 
 from flaxheads.config import FinetuneConfig
@@ -10,7 +12,8 @@ from . import _baselines, _mark_flags, app
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
+flags.DEFINE_string('model', None, "Model of the paper's generator: ff and ft.")
+flags.DEFINE_string('bilayer', None, 'Bi-layer model folder; the shipped one.')
 flags.DEFINE_string('dataset', None, 'Name of a prepared data set.')
 flags.DEFINE_string('data_dir', None, 'Folder that holds the data set.')
 flags.DEFINE_string('split', 'test', 'Split of the data set.')
@@ -21,7 +24,11 @@ flags.DEFINE_multi_string(
   ' pictures (one person); repeatable.',
 )
 flags.DEFINE_list('num_shots', ['1', '8', '32'], 'Support frames, T; several.')
-flags.DEFINE_list('methods', ['ff', 'ft', 'nearest', 'warp'], 'What to measure')
+flags.DEFINE_list(
+  'methods',
+  None,
+  'What to measure; nearest, warp, mesh, and what there is a model for.',
+)
 flags.DEFINE_string(
   'split_clip',
   'halves',
@@ -78,8 +85,23 @@ def parse_num_shots() -> list[int]:
   return num_shots
 
 
+def choose_methods() -> None:
+  """Gives --methods its default, which depends on the models."""
+  if FLAGS.methods is not None:
+    return
+  from flaxheads.fewshot.model import shipped_model
+
+  chosen = ['nearest', 'warp', methods.MESH]
+  if FLAGS.model:
+    chosen += methods.MODEL_METHODS
+  if FLAGS.bilayer or os.path.isdir(shipped_model()):
+    chosen.append(methods.BILAYER)
+  FLAGS.methods = chosen
+
+
 def check() -> None:
   """Refuses flags that are missing, unknown, or do not belong together."""
+  choose_methods()
   if not FLAGS.output:
     raise UserError('--output is missing: the folder for the report')
   app.check_folder('output', FLAGS.output)
@@ -88,6 +110,8 @@ def check() -> None:
   if FLAGS.dataset and not FLAGS.data_dir:
     raise UserError('--data_dir is missing: the folder of the data set')
   methods.check_names(FLAGS.methods)
+  if FLAGS.bilayer and methods.BILAYER not in FLAGS.methods:
+    raise UserError('--bilayer: is not among the --methods; add it there')
   check_choice('--split_clip', FLAGS.split_clip, splits.SPLITS)
   check_range('--max_people', FLAGS.max_people, 1)
   check_range('--num_test_frames', FLAGS.num_test_frames, 1)

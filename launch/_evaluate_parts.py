@@ -12,14 +12,28 @@ FLAGS = flags.FLAGS
 
 
 def load_model():
-  """The model and its digest; (None, '') where no method is the model's."""
+  """The model and its digest; (None, '') where no method is the model's.
+
+  Raises:
+    UserError: no --model, or not of the paper's generator.
+  """
   if not set(FLAGS.methods) & set(methods.MODEL_METHODS):
     return None, ''
   # Late: baselines need no networks.
-  from flaxheads.fewshot.model import load_direct_model, shipped_model
+  from flaxheads.fewshot.model import load_direct_model
 
-  folder = FLAGS.model or shipped_model()
   model = load_direct_model(FLAGS.model)
+  return model, methods.digest_folder(Path(FLAGS.model).expanduser())
+
+
+def load_bilayer():
+  """The bi-layer model and its digest; None where it is not measured."""
+  if methods.BILAYER not in FLAGS.methods:
+    return None
+  from flaxheads.fewshot.model import load_bilayer_model, shipped_model
+
+  folder = FLAGS.bilayer or shipped_model()
+  model = load_bilayer_model(folder)
   return model, methods.digest_folder(Path(folder).expanduser())
 
 

@@ -15,8 +15,12 @@ a sound file with speech. Speech moves the mouth while the head idles, or moves
 as in a clip: --driver is the clip then, and --driver_sound the speech.
 
 With --source instead of --person the pixels of the pictures themselves are
-moved; with --model as well, that model generates the frames, without
+moved, and the shipped bi-layer model corrects them (--model=none: the head mesh
+alone). A --model of the paper's generator generates the frames, without
 fine-tuning. You are asked whether you may animate who is shown.
+
+The video of photographs is the whole portrait, up to 1024 pixels, with the head
+moving in it; --nopaste_back gives the crop about the head.
 
 An --output that ends in .mp4 becomes that one video; any other becomes a folder
 with a video of each driver, all side by side, and a contact sheet. Several
@@ -38,7 +42,7 @@ from absl import flags
 
 from flaxheads import api
 from flaxheads.fewshot.animation_job import RenderOptions
-from flaxheads.fewshot.model import load_model
+from flaxheads.fewshot.model import NO_MODEL, choose_model
 from flaxheads.fewshot.person_folder import load_person
 from flaxheads.speech.driver import load_driver
 
@@ -100,7 +104,7 @@ def main():
   _animate_flags.check()
   output = Path(FLAGS.output).expanduser()
   _animate_flags.check_output(output)
-  model = load_model(FLAGS.model) if FLAGS.model else None
+  model = (choose_model(FLAGS.model) if FLAGS.source else None) or NO_MODEL
   consent = {path: _consent.ask(path) for path in FLAGS.source}
 
   def make(name, path):

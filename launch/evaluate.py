@@ -36,7 +36,7 @@ flags.adopt_module_key_flags(_evaluate_flags)  # for --help
 
 
 def _settings(finetune, **others):
-  names = """model dataset data_dir split source methods split_clip
+  names = """model bilayer dataset data_dir split source methods split_clip
              num_test_frames inception arcface sface lpips seed x2face
              pix2pixhd""".split()
   finetune = finetune and dataclasses.asdict(finetune)
@@ -90,6 +90,7 @@ def main():
   answers = {path: study.read_answers(path) for path in paths}
   output = Path(FLAGS.output).expanduser()
   model, digest = parts.load_model()
+  bilayer = parts.load_bilayer()
   compared = _baselines.load(FLAGS.methods)
   finetune = parts.finetune_config(model)
   image_size = _baselines.choose_image_size(model, compared, FLAGS.image_size)
@@ -103,6 +104,7 @@ def main():
     digest,
     validator=model and evaluators.make_validator(model, measured_with),
     trained=compared,
+    bilayer=bilayer,
   )
   cross = FLAGS.cross and len(everybody) > 1
   facts = {'kind': 'evaluation', 'model_sha256': digest or ''}
@@ -114,6 +116,7 @@ def main():
     cross=cross,
     evaluators=measured_with.identify(),
     model_sha256=digest or None,
+    bilayer_sha256=bilayer and bilayer[1],
     baselines_sha256={name: sha for name, (_, sha) in compared.items()},
   )
 

@@ -1,16 +1,18 @@
-r"""Makes a person from a handful of pictures.
+r"""Fine-tunes a model of the paper's generator on a handful of pictures.
 
-  python -m launch.finetune --source=photos/ --output=people/me
-  python -m launch.finetune --source=clip.mp4 --num_shots=8 --output=people/me
-  python -m launch.finetune --source=photos/ann --source=photos/bob \
-      --output=people
+  python -m launch.finetune --model=models/a --source=photos/ \
+      --output=people/me
+  python -m launch.finetune --model=models/a --source=clip.mp4 --num_shots=8 \
+      --output=people/me
+  python -m launch.finetune --model=models/a --source=photos/ann \
+      --source=photos/bob --output=people
 
 --source is a picture, a video, or a folder of either; you are asked whether
 you may animate who is shown. Several --source make several people, in folders
 below --output; where one fails the others are still made, and the exit code is
 2. An earlier person of the same name is replaced when the new one is complete,
-and a line says so; nothing else is overwritten. Without --model, the shipped
-model is fine-tuned; it has seen synthetic heads only.
+and a line says so; nothing else is overwritten. --model is one of the paper's
+generator. A moving portrait needs no fine-tuning: see launch.animate.
 """
 
 import dataclasses
@@ -23,7 +25,9 @@ from flaxheads.errors import UserError, check_range
 
 from . import _consent, _malloc, _outputs, app
 
-_MODEL = flags.DEFINE_string('model', None, 'Model folder; the shipped one.')
+_MODEL = flags.DEFINE_string(
+  'model', None, "Model folder of the paper's generator."
+)
 _SOURCE = flags.DEFINE_multi_string(
   'source', [], 'Pictures of one person; repeatable, for other people.'
 )

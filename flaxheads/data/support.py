@@ -46,10 +46,10 @@ def read_portrait(clip: FaceClip) -> Portrait:
   return shrink(Portrait(image, clip.box))
 
 
-def shrink(portrait: Portrait) -> Portrait:
-  """Downscales a portrait to at most 1920 pixels on a side."""
+def shrink(portrait: Portrait, max_side: int = MAX_SIDE) -> Portrait:
+  """Downscales a portrait to at most `max_side` pixels on a side."""
   height, width = portrait.image.shape[:2]
-  scale = MAX_SIDE / max(height, width)
+  scale = max_side / max(height, width)
   if scale >= 1:
     return portrait
   size = (max(1, round(width * scale)), max(1, round(height * scale)))

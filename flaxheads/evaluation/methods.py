@@ -1,20 +1,24 @@
-"""The methods by name: the model's two and the baselines."""
+"""The methods by name: those of the models, and the baselines."""
 
 import dataclasses
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flaxheads.baselines.nearest import nearest
 from flaxheads.baselines.warp import warp
 from flaxheads.errors import UserError, check_choice
 from flaxheads.evaluation.protocol import Generated, Method
 
+if TYPE_CHECKING:  # baselines need no networks
+  from flaxheads.fewshot.bilayer_model import BilayerModel
+
 BASELINES = {'nearest': nearest, 'warp': warp}
 TRAINED = ('x2face', 'pix2pixhd')
 MODEL_METHODS = ('ff', 'ft')  # feed-forward, fine-tuned
-NAMES = (*BASELINES, *TRAINED, *MODEL_METHODS)
+MESH, BILAYER = 'mesh', 'bilayer'  # photographs, moved; and corrected
+NAMES = (*BASELINES, *TRAINED, *MODEL_METHODS, MESH, BILAYER)
 # As the paper's Table 1 calls them.
 TITLES = {
   'nearest': 'Nearest frame',
@@ -23,6 +27,8 @@ TITLES = {
   'pix2pixhd': 'Pix2pixHD',
   'ff': 'Ours-FF',
   'ft': 'Ours-FT',
+  MESH: 'Head mesh',
+  BILAYER: 'Bi-layer',
 }
 
 
@@ -55,6 +61,7 @@ def make_methods(
   model_digest='',
   validator=None,
   trained: Mapping[str, tuple[Any, str]] | None = None,
+  bilayer: 'tuple[BilayerModel, str] | None' = None,
 ) -> list[Method]:
   """Methods in the table's order: baselines first.
 
@@ -68,6 +75,7 @@ def make_methods(
       alone says when fine-tuning was best.
     trained: trained baselines by name, each a TrainedBaseline of
       flaxheads.baselines.folder and the digest of its weights.
+    bilayer: for 'bilayer': the model, and the digest of its weights.
 
   Returns:
     Method for each name.
@@ -83,6 +91,8 @@ def make_methods(
       methods.append(Method(name, BASELINES[name]))
     elif name in TRAINED:
       methods.append(_trained_baseline(name, (trained or {}).get(name), seed))
+    elif name in (MESH, BILAYER):
+      methods.append(_photographs(name, bilayer))
     elif model is None:
       raise UserError(f'--methods: {name} needs a model; give --model')
     elif name == 'ff':
@@ -117,6 +127,22 @@ def _trained_baseline(name, given, seed) -> Method:
     settings['seed'] = seed
   render = rendering.make(baseline, seed)
   return Method(name, render, settings, rendering.driven_by_frames)
+
+
+def _photographs(name, bilayer) -> Method:
+  if name == MESH:
+    model, settings = None, {}
+  elif bilayer is None:
+    raise UserError(f'--methods: {name} needs a model; give --bilayer')
+  else:
+    model, settings = bilayer[0], {'bilayer': bilayer[1]}
+
+  def render(frames, points, drivers):
+    from flaxheads.fewshot.photo_person import person_of_crops
+
+    return person_of_crops(frames, points, model).compose(drivers.points)
+
+  return Method(name, render, settings)
 
 
 def _feed_forward(model):

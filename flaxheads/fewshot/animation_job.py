@@ -27,14 +27,15 @@ class RenderOptions:
 
   Attributes:
     motion: 'relative', 'absolute' or 'auto': see fitting.MOTIONS.
-    paste_back: whether the video is the whole portrait with the head in it.
+    paste_back: whether the video is the whole portrait with the head in it;
+      None: of people made of photographs, unless `size` is given.
     sound: whether the driver's sound is kept.
     size: side of the video in pixels; None: the person's image size, at least
-      256. A pasted video has the portrait's size.
+      256. A pasted video has the portrait's size, up to paste.MAX_SIDE.
   """
 
   motion: str = 'auto'
-  paste_back: bool = False
+  paste_back: bool | None = None
   sound: bool = True
   size: int | None = None
 
@@ -42,6 +43,13 @@ class RenderOptions:
     check_choice('--motion', self.motion, fitting.MOTIONS)
     if self.size is not None:
       check_range('--size', self.size, 64, 2048)
+
+  def pastes_back(self, person: Person) -> bool:
+    """Whether videos of this person are the whole portrait."""
+    if self.paste_back is not None:
+      return self.paste_back
+    known = person.in_portrait and person.portrait is not None
+    return known and self.size is None
 
 
 def _digest(driver: Driver) -> str:
@@ -62,7 +70,7 @@ def fit_driver(
   """A driver with the points for this person, and how it moves them."""
   own = fitting.is_own(person, _digest(driver))
   motion = fitting.choose_motion(options.motion, driver, own)
-  pasted = options.paste_back
+  pasted = options.pastes_back(person)
   return fitting.fit_driver(person, driver, motion, own, pasted), motion
 
 
@@ -93,11 +101,14 @@ def marks_of(
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """What is rendered: a person, the drivers that fit, the marks, the report."""
+  """What is rendered: a person, the drivers that fit, the marks, the report.
+
+  `pasted`: whether the videos are the whole portrait.
+  """
 
   person: Person
   drivers: list[Driver]
-  options: RenderOptions
+  pasted: bool
   size: int
   marks: Marks
   report: dict
@@ -124,7 +135,8 @@ def prepare(
   """
   if not isinstance(person, Person):
     person = load_person(os.fspath(person))
-  if options.paste_back:
+  pasted = options.pastes_back(person)
+  if pasted:
     check_portrait(person)
   drivers = [
     driver
@@ -143,7 +155,7 @@ def prepare(
     'person': person.folder or info.get('source'),
     **info,
     'model_size': person.image_size,
-    'pasted_back': options.paste_back,
+    'pasted_back': pasted,
     'drivers': [
       {
         'file': str(driver.path or driver.speech),
@@ -163,4 +175,4 @@ def prepare(
   }
   size = options.size or max(_DEFAULT_SIZE, person.image_size)
   fitted = [driver for driver, _ in fitted]
-  return Job(person, fitted, options, size, marks, report)
+  return Job(person, fitted, pasted, size, marks, report)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # training is not loaded where a model is only used
   from flaxheads.training.state import TrainState
 
 KIND = 'model'
+NO_MODEL = 'none'  # for photographs that the head mesh alone moves
 # Not `perceptual`: paths of the trainer's machine mean nothing elsewhere.
 _PARTS = ('model', 'loss', 'optimizer', 'training', 'finetune')
 _POWER_ITERATIONS = 20  # for the singular vectors of averaged weights
@@ -119,7 +120,7 @@ def _expected(config: ModelConfig):
 
 
 def load_model(folder: str | None = None) -> Model | BilayerModel:
-  """Reads a model folder of either generator; None: the model that is shipped.
+  """Reads a model folder of either generator; None: the shipped bi-layer model.
 
   Raises:
     UserError: not a model, changed, or of sizes that do not fit its config.
@@ -144,21 +145,67 @@ def load_model(folder: str | None = None) -> Model | BilayerModel:
   return Model(experiment, tree['params'], tree['spectral'], info)
 
 
-def load_direct_model(folder: str | None = None) -> Model:
+def choose_model(
+  model: 'Model | BilayerModel | str | None',
+) -> 'Model | BilayerModel | None':
+  """The model that animates photographs.
+
+  Args:
+    model: a model or its folder; None: the shipped one, or none where the
+      installation has none; NO_MODEL: none.
+
+  Returns:
+    The model; None for the head mesh alone.
+
+  Raises:
+    UserError: as `load_model`.
+  """
+  if model == NO_MODEL:
+    return None
+  if model is None:
+    return load_model() if os.path.isdir(shipped_model()) else None
+  return load_model(model) if isinstance(model, str) else model
+
+
+def load_direct_model(folder: str | None) -> Model:
   """`load_model` for what works with the paper's generator alone.
 
   Raises:
-    UserError: as `load_model`, or the folder holds a bi-layer generator.
+    UserError: as `load_model`, no folder, or one of a bi-layer generator.
   """
+  if not folder:
+    raise UserError(
+      "--model is missing: a model folder of the paper's generator, which "
+      'launch.train and launch.export make'
+    )
   model = load_model(folder)
   if not isinstance(model, Model):
     raise UserError(
-      f'{folder}: a bi-layer generator, which only launch.animate takes; give '
+      f'--model={folder}: a bi-layer generator, which is not fine-tuned; give '
       "a model of the paper's generator"
+    )
+  return model
+
+
+def load_bilayer_model(folder: str) -> BilayerModel:
+  """`load_model` for what works with a bi-layer generator alone.
+
+  Raises:
+    UserError: as `load_model`, or the folder holds the paper's generator.
+  """
+  model = load_model(folder)
+  if not isinstance(model, BilayerModel):
+    raise UserError(
+      f"{folder}: a model of the paper's generator; give a bi-layer model"
     )
   return model
 
 
 def shipped_model() -> str:
   """Folder of the model that comes with the package."""
+  return os.path.join(os.path.dirname(__file__), 'bilayer_128')
+
+
+def shipped_direct_model() -> str:
+  """Folder of the paper's generator that comes with the package."""
   return os.path.join(os.path.dirname(__file__), 'synthetic_64')

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from flaxheads.data.support import Portrait
+from flaxheads.data.support import Portrait, shrink
 from flaxheads.errors import UserError
 from flaxheads.fewshot.person import Person, animate
 
+MAX_SIDE = 1024  # pixels of a video; larger portraits are downscaled
 # Shares of the crop's side.
 _BORDER = 0.02  # along its rim, where only the portrait shows
 _FADE = 0.16  # from there on the mask rises to 1
@@ -182,4 +183,4 @@ def make_paste(person: Person, points: np.ndarray) -> Paste:
   check_portrait(person)
   (still,) = animate(person, np.asarray(person.points)[None])
   points = np.concatenate([person.points[None], points])
-  return Paste(person.portrait, still, points)
+  return Paste(shrink(person.portrait, MAX_SIDE), still, points)

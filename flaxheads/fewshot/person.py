@@ -41,6 +41,7 @@ class Person(abc.ABC):
 
   Attributes:
     kind: names the subclass in a person's folder.
+    in_portrait: whether videos show the whole portrait unless asked otherwise.
     frame: uint8 [S, S, 3], the first of the images.
     support_points: float32 [T, 68, 2], the landmarks of all images, in
       pixels: what is known of the face's shape.
@@ -51,6 +52,7 @@ class Person(abc.ABC):
   """
 
   kind: ClassVar[str]
+  in_portrait: ClassVar[bool] = False
   frame: np.ndarray
   support_points: np.ndarray
   info: dict

@@ -60,12 +60,15 @@ class PhotoComposer:
     """The choices at the start of a clip, to hand on from call to call."""
     return {part: PartChooser() for part in PARTS}
 
-  def __call__(self, points, choosers: dict[str, PartChooser]) -> np.ndarray:
+  def __call__(
+    self, points, choosers: dict[str, PartChooser] | None = None
+  ) -> np.ndarray:
     """Composes the next frames of a clip.
 
     Args:
       points: float [F, 68, 2], pixels.
-      choosers: of `start`; advanced by F frames.
+      choosers: of `start`; advanced by F frames. None: every frame by itself,
+        as if a clip began there.
 
     Returns:
       uint8 [F, S, S, 3].
@@ -75,10 +78,10 @@ class PhotoComposer:
     costs = part_costs(self._points, points)
     # Another background in the middle of a clip would be a cut.
     costs['rest'][:, self._other_scene] = np.inf
-    weights = [
-      {part: choosers[part](costs[part][f]) for part in PARTS}
-      for f in range(len(points))
-    ]
+    weights = []
+    for f in range(len(points)):
+      chosen = choosers or self.start()
+      weights.append({part: chosen[part](costs[part][f]) for part in PARTS})
     vertices = head_mesh.mesh_vertices(target)
     corrections = self._correct(vertices, weights)
     return np.stack(

@@ -41,12 +41,24 @@ class PhotoPerson(Person):
   """
 
   kind: ClassVar[str] = 'photo'
+  in_portrait: ClassVar[bool] = True
   photographs: np.ndarray
   network: 'PhotoNetwork | None' = None
 
   @functools.cached_property
   def _composer(self) -> PhotoComposer:
     return PhotoComposer(self.photographs, self.support_points, self.network)
+
+  def compose(self, points) -> np.ndarray:
+    """Frames that do not depend on each other, unlike those of a clip.
+
+    Args:
+      points: float [F, 68, 2], pixels.
+
+    Returns:
+      uint8 [F, S, S, 3].
+    """
+    return self._composer(points)
 
   def generate_batches(
     self, points, batch_size: int | None = None
@@ -144,6 +156,20 @@ def photo_person(
   frames[0] = crop_image(support.portrait.image, support.portrait.box, size)
   scale = np.float32(size / support.frames.shape[1])
   points = np.asarray(support.points, np.float32) * scale
+  person = person_of_crops(frames, points, model)
+  return dataclasses.replace(person, portrait=support.portrait)
+
+
+def person_of_crops(
+  frames: np.ndarray, points: np.ndarray, model: 'BilayerModel | None' = None
+) -> PhotoPerson:
+  """A person without a portrait, at the resolution of the crops.
+
+  Args:
+    frames: uint8 [T, S, S, 3].
+    points: float [T, 68, 2], pixels.
+    model: as of `photo_person`.
+  """
   info = {'method': 'photographs', 'num_shots': len(frames)}
   network = None
   if model is not None:
@@ -157,9 +183,8 @@ def photo_person(
     }
   return PhotoPerson(
     frame=frames[0],
-    support_points=points,
+    support_points=np.asarray(points, np.float32),
     info=info,
-    portrait=support.portrait,
     photographs=frames,
     network=network,
   )

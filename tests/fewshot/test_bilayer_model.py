@@ -10,8 +10,9 @@ from flaxheads import bilayer_networks as nets
 from flaxheads.data.pixels import to_float
 from flaxheads.errors import UserError
 from flaxheads.fewshot import bilayer_model, load_model
+from flaxheads.fewshot import model as models
 from flaxheads.fewshot.bilayer_model import BilayerModel
-from flaxheads.fewshot.model import load_direct_model
+from flaxheads.fewshot.model import choose_model, load_direct_model
 from tests import tiny_bilayer, tiny_game
 
 
@@ -37,6 +38,20 @@ def test_a_folder_gives_back_the_model(model, folder):
     load_direct_model(folder)
   assert read.config == model.config and read.info['step'] == 7
   tiny_game.assert_trees_equal(read.params, model.params)
+
+
+def test_photographs_get_the_shipped_model_where_there_is_one(
+  folder, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(models, 'shipped_model', lambda: folder)
+  assert choose_model(None).info['step'] == 7
+  assert choose_model(models.NO_MODEL) is None
+  assert choose_model(folder).info['step'] == 7
+  absent = str(tmp_path / 'absent')
+  monkeypatch.setattr(models, 'shipped_model', lambda: absent)
+  assert choose_model(None) is None
+  with pytest.raises(UserError, match=absent):
+    choose_model(absent)
 
 
 @pytest.mark.parametrize(

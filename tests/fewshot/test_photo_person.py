@@ -1,11 +1,14 @@
 """People made of photographs: composition, choice of parts, folders."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
 
 from flaxheads.data.support import Portrait, Support
 from flaxheads.errors import UserError
+from flaxheads.fewshot.animation_job import RenderOptions
 from flaxheads.fewshot.composition import Target, compose
 from flaxheads.fewshot.person import animate, animate_batches
 from flaxheads.fewshot.person_folder import load_person, save_person
@@ -129,6 +132,17 @@ def person(count=2):
     info={'method': 'photographs'},
     photographs=images,
   )
+
+
+def test_videos_of_photographs_show_the_portrait_unless_asked_otherwise():
+  alone = person()
+  portrait = Portrait(photograph(), CropBox(0, 0, SIZE))
+  whole = dataclasses.replace(alone, portrait=portrait)
+  assert RenderOptions().pastes_back(whole)
+  assert not RenderOptions().pastes_back(alone)
+  assert not RenderOptions(size=256).pastes_back(whole)
+  assert not RenderOptions(paste_back=False).pastes_back(whole)
+  assert RenderOptions(paste_back=True, size=256).pastes_back(whole)
 
 
 def test_batches_are_of_one_size_and_do_not_matter():

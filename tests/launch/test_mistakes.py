@@ -297,23 +297,13 @@ def test_mistake(line, said, bad, things, tmp_path):
   assert (files_below(bad), files_below(things.folder)) == before
 
 
-def test_a_shipped_model_that_is_missing_is_named(
-  things, tmp_path, monkeypatch
-):
-  from flaxheads.fewshot import model
-
-  absent = tmp_path / 'absent'
-  monkeypatch.setattr(model, 'shipped_model', lambda: str(absent))
+def test_what_needs_the_papers_generator_asks_for_it(things, tmp_path):
   picture = f'--source={things.picture}'
   output = f'--output={tmp_path / "out"}'
-  for name, *more in (
-    ['finetune'],
-    ['evaluate'],
-  ):
+  for name, *more in (['finetune'], ['evaluate', '--methods=ff']):
     done = call(name, picture, output, *more)
     assert done.code == 2, done.err
-    assert done.err.startswith(f'{name}: {absent}: ')
-    assert '--model' in done.err
+    assert done.err.startswith(f'{name}: --model is missing: a model folder of')
   assert list(tmp_path.iterdir()) == []
 
 

@@ -1,9 +1,8 @@
-"""Clips to be marked by tests/reproduce/watermark.py: heads that a model draws.
+"""Clips to be marked by tests/reproduce/watermark.py: people of photographs.
 
 Of eight clips four are synthetic heads and three are the portraits of
-FLAXHEADS_REAL_CLIPS, moved by the shipped model and enlarged; where there is no
-such folder all seven are synthetic heads. The eighth is a head as the renderer
-draws it, which is sharper.
+FLAXHEADS_REAL_CLIPS, moved as by default; where there is no such folder all seven are
+synthetic heads. The eighth is a head as the renderer makes it.
 """
 
 import functools
@@ -14,12 +13,18 @@ import cv2
 import numpy as np
 
 import flaxheads
-from flaxheads import fewshot
 from flaxheads.data import synthetic_heads
 from flaxheads.data.driver import Driver
 from flaxheads.data.kinds import VIDEO_EXTENSIONS
 from flaxheads.errors import UserError
 from flaxheads.fewshot import fitting
+from flaxheads.fewshot.model import choose_model
+from flaxheads.fewshot.photo_person import (
+  MAX_SIZE,
+  MIN_SIZE,
+  person_of_crops,
+  photo_person,
+)
 from flaxheads.provenance import examine
 
 FPS = 25.0
@@ -42,33 +47,31 @@ def real_footage() -> Path | None:
 
 @functools.cache
 def _model():
-  return flaxheads.load_model()
+  return choose_model(None)
 
 
 @functools.cache
 def _portraits() -> tuple:
   """A person of every portrait that shows exactly one face, and its name."""
-  folder, model, people = real_footage(), _model(), []
+  folder, people = real_footage(), []
   if folder is None or not (folder / 'portraits').is_dir():
     return ()
   for path in examine.files_of(folder / 'portraits'):
     if path.suffix in VIDEO_EXTENSIONS:
       continue
     try:
-      support = flaxheads.load_support(path, model.config.image_size)
+      support = flaxheads.load_support(path, MAX_SIZE)
     except UserError:
       continue
-    people.append(
-      (path.stem, fewshot.feed_forward(model, support.frames, support.points))
-    )
+    people.append((path.stem, photo_person(support, _model())))
   return tuple(people)
 
 
 def _head(seed: int, number: int):
   frames, points = synthetic_heads.make_clip(
-    seed, number, _SHOTS, _model().config.image_size, fps=1.0
+    seed, number, _SHOTS, MIN_SIZE, fps=1.0
   )
-  return fewshot.feed_forward(_model(), frames, points)
+  return person_of_crops(frames, points, _model())
 
 
 def _moved(person, seed: int, number: int, num_frames: int) -> np.ndarray:
@@ -76,11 +79,9 @@ def _moved(person, seed: int, number: int, num_frames: int) -> np.ndarray:
   identity, motion = synthetic_heads.sample_clip(
     seed + 2, number, num_frames, fps=FPS
   )
-  points = synthetic_heads.head_points(
-    identity, motion, _model().config.image_size
-  )
+  points = synthetic_heads.head_points(identity, motion, person.image_size)
   driver = Driver('', points, FPS, None, [])
-  driver = fitting.fit_driver(person, driver, True, False)
+  driver = fitting.fit_driver(person, driver, 'relative', False, False)
   return flaxheads.animate(person, driver.points)
 
 

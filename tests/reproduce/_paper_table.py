@@ -20,7 +20,7 @@ _CSIM = 'csim_proxy_weights'
 
 
 def prepare_synthetic() -> None:
-  """The records of the shipped model, rendered again: 700 people."""
+  """Renders the training records: 700 people."""
   commands.run(
     f'prepare --dataset=synthetic_heads --data_dir={SYNTHETIC}/data '
     '--num_identities=700 --num_test_identities=8 --clips_per_identity=1 '
@@ -56,7 +56,7 @@ def evaluate(folder: Path, people: str) -> commands.Rows:
 
   Args:
     folder: of the proof, with the exported models.
-    people: flags that say who, and the model where it is not the shipped one.
+    people: flags that say which model and which people.
 
   Returns:
     Rows of every person's own motion.
