@@ -30,10 +30,10 @@ def load_bilayer():
   """The bi-layer model and its digest; None where it is not measured."""
   if methods.BILAYER not in FLAGS.methods:
     return None
-  from flaxheads.fewshot.model import load_bilayer_model, shipped_model
+  from flaxheads.fewshot.model import choose_bilayer_model, shipped_model
 
   folder = FLAGS.bilayer or shipped_model()
-  model = load_bilayer_model(folder)
+  model = choose_bilayer_model(folder)
   return model, methods.digest_folder(Path(folder).expanduser())
 
 

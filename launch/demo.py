@@ -21,7 +21,9 @@ from flaxheads.web.limits import Limits
 from . import _mark_flags, app
 
 _MODEL = flags.DEFINE_string(
-  'model', None, 'Folder of a bi-layer model; the default of launch.animate.'
+  'model',
+  None,
+  'Folder of a bi-layer model; the shipped one. none: the mesh alone.',
 )
 _HOST = flags.DEFINE_string(
   'host',
@@ -36,21 +38,6 @@ app.define_config('limits', Limits(), 'What one visitor may use.')
 flags.adopt_module_key_flags(_mark_flags)  # for --help
 
 
-def _load_model():
-  from flaxheads.fewshot.bilayer_model import BilayerModel
-  from flaxheads.fewshot.model import load_model
-
-  if _MODEL.value is None:
-    return None
-  model = load_model(_MODEL.value)
-  if not isinstance(model, BilayerModel):
-    raise UserError(
-      f"--model={_MODEL.value}: a model of the paper's generator; the page"
-      ' takes a bi-layer model, launch.animate either'
-    )
-  return model
-
-
 def _end(signum, frame):
   raise SystemExit(app.DONE)
 
@@ -62,10 +49,12 @@ def main():
   limits = app.config_with_flags('limits', Limits())
   signal.signal(signal.SIGTERM, _end)
   with tempfile.TemporaryDirectory(prefix='flaxheads-page-') as folder:
+    from flaxheads.fewshot.model import choose_bilayer_model
     from flaxheads.web import server
     from flaxheads.web.settings import Settings
 
-    settings = Settings(_load_model(), limits, Path(folder), signer)
+    model = choose_bilayer_model(_MODEL.value)
+    settings = Settings(model, limits, Path(folder), signer)
     try:
       page = server.open_page(settings, _HOST.value, _PORT.value, _NAME.value)
     except OSError as error:

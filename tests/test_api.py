@@ -89,7 +89,7 @@ def test_the_first_example_makes_a_signed_video(tmp_path, monkeypatch):
   report = json.loads((tmp_path / 'me.mp4.report.json').read_text())
   (driver,) = report['drivers']
   assert driver['motion'] == 'absolute' and driver['frames'] == 3
-  assert report['method'] == 'photographs' and report['marks']['watermark']
+  assert report['method'] == 'bi-layer' and report['marks']['watermark']
   person = flaxheads.load_person('people/me')
   assert person.info['source'] == 'photos/'
   # Only what an earlier call made is replaced.

@@ -187,25 +187,22 @@ def load_direct_model(folder: str | None) -> Model:
   return model
 
 
-def load_bilayer_model(folder: str) -> BilayerModel:
-  """`load_model` for what works with a bi-layer generator alone.
+def choose_bilayer_model(
+  model: BilayerModel | str | None,
+) -> BilayerModel | None:
+  """`choose_model` for what works with a bi-layer generator alone.
 
   Raises:
     UserError: as `load_model`, or the folder holds the paper's generator.
   """
-  model = load_model(folder)
-  if not isinstance(model, BilayerModel):
+  chosen = choose_model(model)
+  if isinstance(chosen, Model):
     raise UserError(
-      f"{folder}: a model of the paper's generator; give a bi-layer model"
+      f"{model}: a model of the paper's generator; give a bi-layer model"
     )
-  return model
+  return chosen
 
 
 def shipped_model() -> str:
   """Folder of the model that comes with the package."""
   return os.path.join(os.path.dirname(__file__), 'bilayer_128')
-
-
-def shipped_direct_model() -> str:
-  """Folder of the paper's generator that comes with the package."""
-  return os.path.join(os.path.dirname(__file__), 'synthetic_64')

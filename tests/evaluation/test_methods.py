@@ -13,6 +13,7 @@ from flaxheads.errors import UserError
 from flaxheads.evaluation import methods
 from flaxheads.evaluation.protocol import Drivers, Generated
 from flaxheads.fewshot import Validator
+from tests.faces import face_points
 
 
 def test_methods_come_in_the_tables_order():
@@ -47,6 +48,18 @@ def test_settings_follow_what_the_pictures_depend_on():
     assert settings('nearest') == settings('nearest', **other)
 
 
+def test_a_frame_of_photographs_depends_on_its_own_driver_alone():
+  rng = np.random.default_rng(0)
+  frames = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
+  points = np.stack([face_points(64), face_points(64, mouth=0.2)])
+  drivers = np.stack([face_points(64, mouth=m) for m in (0.0, 0.2, 0.05)])
+  (mesh,) = methods.make_methods(['mesh'])
+  whole = mesh.render(frames, points, Drivers(drivers))
+  turned = mesh.render(frames, points, Drivers(drivers[::-1]))
+  np.testing.assert_array_equal(whole, turned[::-1])
+  assert (whole[0] != whole[1]).any()
+
+
 @pytest.mark.parametrize(
   ('names', 'message'),
   [
@@ -54,6 +67,7 @@ def test_settings_follow_what_the_pictures_depend_on():
     (['warp', 'warp'], 'given twice'),
     ([], 'none given'),
     (['ft'], 'ft needs a model; give --model'),
+    (['bilayer'], 'bilayer needs a model; give --bilayer'),
   ],
 )
 def test_wrong_names_are_refused(names, message):

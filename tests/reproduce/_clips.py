@@ -1,8 +1,8 @@
-"""Clips to be marked by tests/reproduce/watermark.py: people of photographs.
+"""Clips to mark by tests/reproduce/watermark.py: moved photographs.
 
 Of eight clips four are synthetic heads and three are the portraits of
-FLAXHEADS_REAL_CLIPS, moved as by default; where there is no such folder all seven are
-synthetic heads. The eighth is a head as the renderer makes it.
+FLAXHEADS_REAL_CLIPS, moved as by default; where there is no such folder all
+seven are synthetic heads. The eighth is a head as the renderer makes it.
 """
 
 import functools
