@@ -8,7 +8,11 @@ import pytest
 
 import flaxheads
 
-COLAB = pathlib.Path(__file__).resolve().parent.parent / 'colab'
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COLAB = ROOT / 'colab'
+# The repository's one address; the notebooks and their badges use it.
+REPOSITORY = 'https://github.com/flaxheads/flaxheads'
+MAX_KEPT = 60_000  # bytes of an output that is kept
 NOTEBOOKS = sorted(path.stem for path in COLAB.glob('*.ipynb'))
 
 
@@ -25,9 +29,28 @@ def test_they_are_all_there():
 
 
 @pytest.mark.parametrize('name', NOTEBOOKS)
-def test_no_output_is_kept(name):
+def test_only_a_small_image_is_kept(name):
+  """Of the examples, in cells with a tag that says so."""
   for cell in _cells(name):
-    assert not cell['outputs'] and cell['execution_count'] is None
+    assert cell['execution_count'] is None
+    if 'kept' not in cell['metadata'].get('tags', ()):
+      assert not cell['outputs']
+      continue
+    (output,) = cell['outputs']
+    assert set(output['data']) == {'image/jpeg'}
+    assert len(json.dumps(output)) < MAX_KEPT
+
+
+@pytest.mark.parametrize('name', NOTEBOOKS)
+def test_a_badge_opens_the_notebook_in_colab(name):
+  notebook = json.loads((COLAB / f'{name}.ipynb').read_text(encoding='utf-8'))
+  path = REPOSITORY.removeprefix('https://github.com/')
+  colab = 'https://colab.research.google.com'
+  link = f'({colab}/github/{path}/blob/main/colab/{name}.ipynb)'
+  badge = f'[![Open in Colab]({colab}/assets/colab-badge.svg)]'
+  first = notebook['cells'][0]['source'][0]
+  assert first.startswith(badge) and link in first
+  assert link in (COLAB / 'README.md').read_text(encoding='utf-8')
 
 
 @pytest.mark.parametrize('name', NOTEBOOKS)
@@ -41,7 +64,10 @@ def test_what_they_use_of_the_package_is_public(name):
 
 
 def test_they_are_set_up_alike():
-  """The address of the repository, too, is the same in all."""
-  setups = {''.join(_cells(name)[0]['source']) for name in NOTEBOOKS}
+  """But for the extras of setup.cfg that they install."""
+  setups = set()
+  for name in NOTEBOOKS:
+    lines = _cells(name)[0]['source']
+    assert f"REPOSITORY = '{REPOSITORY}'" in ''.join(lines)
+    setups.add(''.join(x for x in lines if not x.startswith('EXTRAS =')))
   assert len(setups) == 1
-  assert 'REPOSITORY' in setups.pop()

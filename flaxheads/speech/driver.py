@@ -15,6 +15,7 @@ from flaxheads.data.driver import Driver
 from flaxheads.data.kinds import SOUND, kind_of
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import crop_box, points_to_crop
+from flaxheads.landmarks.detect import Detector
 from flaxheads.speech.face import Gestures, points_of, speak_with
 from flaxheads.speech.hearing import Heard, listen
 from flaxheads.speech.idle import blinks, idle_motion, stresses
@@ -29,6 +30,7 @@ def load_driver(
   speech: str | os.PathLike | None = None,
   seed: int = 0,
   face: int | None = None,
+  detector: Detector | None = None,
   fps: float | None = None,
   max_frames: int | None = None,
   frames: bool = True,
@@ -44,6 +46,7 @@ def load_driver(
       is played to and fro if it is shorter. Without `path` the head idles.
     seed: of the motion of an idling head.
     face: index of the face in `path`, from the left, where there are several.
+    detector: see flaxheads/landmarks/detect.py; None makes the default one.
     fps: frames per second; None: those of `path`, or 25.
     max_frames: of the result.
     frames: False omits the frames of a video. It is then read once, in memory
@@ -63,6 +66,7 @@ def load_driver(
       path,
       image_size,
       face=face,
+      detector=detector,
       fps=fps,
       max_frames=max_frames,
       frames=frames,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flaxheads.data.driver import Driver, load_driver
+from flaxheads.data.driver import Driver
 from flaxheads.data.support import Support, load_support
 from flaxheads.errors import UserError
 from flaxheads.fewshot.photo_person import MAX_SIZE
@@ -16,6 +16,7 @@ from flaxheads.landmarks.detect import make_detector
 from flaxheads.landmarks.follow import SeveralFacesError
 from flaxheads.provenance import rights
 from flaxheads.provenance.examine import sha256_of
+from flaxheads.speech.driver import load_driver
 from flaxheads.web import faces
 
 WAITING, READY, WRONG = 'waiting', 'ready', 'wrong'
@@ -112,7 +113,7 @@ def read_picture(file: File, tell: Callable[..., None]) -> None:
 
 
 def read_driver(file: File, max_frames: int, tell: Callable[..., None]) -> None:
-  """Follows the face of a driver; arguments and errors as of `read_picture`."""
+  """Follows the face of a driver, or listens to it; see `read_picture`."""
   try:
     file.driver = load_driver(
       file.path,

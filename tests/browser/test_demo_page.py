@@ -106,8 +106,8 @@ def test_from_a_photograph_to_a_verified_video(opened, material, tmp_path):
   page = opened
   _give(page, 'Add photographs', material / 'anna.png')
   page.get_by_role('img', name='The face found in anna.png').wait_for()
-  _give(page, 'Choose a video', material / 'driver.mp4')
-  _says(page, 'driver.mp4: a face is found')
+  _give(page, 'Choose a video or speech', material / 'driver.mp4')
+  _says(page, 'driver.mp4 is ready')
   _says(page, 'as soon as there is a tick that you may')
   page.get_by_label('I may animate').check()
   page.get_by_role('link', name='Download the video').wait_for()
@@ -149,7 +149,7 @@ def test_files_of_no_use_get_a_sentence(opened, material):
   opened.get_by_role('img', name='The face found in group.png').wait_for()
   opened.get_by_role('button', name='Remove wall.png').click()
   opened.get_by_text('wall.png').wait_for(state='detached')
-  _give(opened, 'Choose a video', material / 'broken.mp4')
+  _give(opened, 'Choose a video or speech', material / 'broken.mp4')
   _says(opened, 'broken.mp4:')
 
 
@@ -175,7 +175,7 @@ def test_files_go_when_the_visitor_does(browser, served, material):
   page.set_default_timeout(PATIENCE)
   page.goto(served[0])
   before = set(served[1].glob('flaxheads-page-*/visitor-*'))
-  _give(page, 'Choose a video', material / 'driver.mp4')
+  _give(page, 'Choose a video or speech', material / 'driver.mp4')
   _says(page, 'driver.mp4')
   assert before
   context.close()

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+import flaxheads
+from tests import tiny_game
+
 reason = 'nbclient is not there; `make notebooks` brings it'
 nbclient = pytest.importorskip('nbclient', reason=reason)
 nbformat = pytest.importorskip('nbformat', reason=reason)
@@ -13,7 +16,7 @@ nbformat = pytest.importorskip('nbformat', reason=reason)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS = 1800  # of a cell
 SHORTENED = {
-  'few_shot_demo': {'NUM_STEPS': 2, 'SAMPLE_FRAMES': 6},
+  'few_shot_demo': {'NUM_STEPS': 2},
   'meta_training': {
     'NUM_PEOPLE': 2,
     'NUM_FRAMES': 4,
@@ -29,7 +32,7 @@ SHORTENED = {
   },
 }
 LEFT = {
-  'few_shot_demo': ['animation.mp4', 'person/person.json'],
+  'few_shot_demo': ['animation.mp4', 'fine_tuned.mp4', 'person/person.json'],
   'meta_training': ['model/model.json', 'run/samples/00000002.png'],
   'evaluation': ['report/report.json', 'report/comparison.png'],
 }
@@ -44,6 +47,10 @@ def _run(name, output, monkeypatch):
     if 'parameters' in cell.metadata.get('tags', ())
   )
   given = {**SHORTENED[name], 'OUTPUT': str(output)}
+  if name == 'few_shot_demo':
+    given['MODEL'] = str(output / 'tiny')
+    model = tiny_game.make_model(tiny_game.make_config())
+    flaxheads.save_model(given['MODEL'], model)
   lines = [f'{key} = {value!r}' for key, value in given.items()]
   for line in lines:  # no misspelt name goes unnoticed
     assert line.partition(' = ')[0] + ' =' in notebook.cells[place].source

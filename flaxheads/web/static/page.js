@@ -199,7 +199,7 @@ function showJob(job) {
 
 function showDriver(driver) {
   const said = {waiting: `${driver?.name} …`, wrong: driver?.sentence,
-    ready: `${driver?.name}: a face is found and followed.`};
+    ready: `${driver?.name} is ready.`};
   $('driver-said').textContent = driver ? said[driver.state] : '';
   $('driver-said').className = driver?.state === 'wrong' ? 'wrong' : '';
   $('left').hidden = !driver;
