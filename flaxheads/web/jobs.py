@@ -167,3 +167,4 @@ class Queue:
         waiting = [job for job in self._jobs if not job.cancelled]
       for place, job in enumerate(waiting):
         job.moved_up(place)
+      job = waiting = None  # nothing of a visitor is kept until the next job

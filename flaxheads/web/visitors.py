@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator
 
 from flaxheads.errors import UserError
-from flaxheads.web.jobs import Queue
+from flaxheads.web import memory
+from flaxheads.web.jobs import Job, Queue
 from flaxheads.web.session import Session
 from flaxheads.web.settings import Settings
 
 GRACE = 30.0  # seconds without a connection, such as during a reload
 _SWEEP = 5.0  # seconds
+_VISITS = 8  # after so many, compiled programs are dropped
 
 
 class Visitors:
@@ -33,7 +35,7 @@ class Visitors:
     self._sessions: dict[str, Session] = {}
     self._connections: dict[str, int] = {}
     self._left: dict[str, float] = {}
-    self._closed = threading.Event()
+    self._closed, self._ended = threading.Event(), 0
     threading.Thread(target=self._run, daemon=True, name='visitors').start()
 
   def join(self) -> str:
@@ -90,6 +92,22 @@ class Visitors:
       session.close()
     for folder in folders:  # a job may have written after its end
       shutil.rmtree(folder, ignore_errors=True)
+    if ended:
+      self._free(len(ended))
+
+  def _free(self, count):
+    """Frees memory when no job runs."""
+    self._ended += count
+    if full := self._ended >= _VISITS:
+      self._ended = 0
+
+    def nothing(*_):
+      pass
+
+    with contextlib.suppress(UserError):  # a full queue; then next time
+      self.queue.submit(
+        Job('Freeing memory', lambda _: memory.free(full), nothing, nothing)
+      )
 
   def close(self) -> None:
     """Ends all sessions."""
