@@ -22,7 +22,7 @@ USABLE := import sys, ensurepip, venv; \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: versions help setup demo weights test parity benchmark browser page notebooks fuzz \
+.PHONY: versions gpu-day-one help setup demo weights test parity benchmark browser page notebooks fuzz \
   audit lint format proof clean
 
 help:  ## this list
@@ -144,6 +144,9 @@ format: $(STAMP)  ## lets ruff rewrite what it can
 
 proof: $(STAMP)  ## reproduces one claim of the README: NAME=..., none lists them
 	@$(PYTHON) -m tests.reproduce --name="$$NAME"
+
+gpu-day-one: $(TORCH)/.stamp  ## first quarter of an hour on a GPU; ARGS=--tiny on a CPU
+	@$(TORCH)/bin/python -m tests.reproduce.gpu_day_one $(ARGS)
 
 clean:  ## removes what make has made: environment, caches, out/demo
 	rm -rf $(VENV) $(TORCH) $(BROWSER) $(NOTEBOOKS) $(FUZZ) $(AUDIT) $(DEMO) \
