@@ -74,7 +74,7 @@ def _agreement() -> dict:
   results = []
   for device in (jax.devices()[0], jax.devices('cpu')[0]):
     mesh = jax.sharding.Mesh(np.array([device]), (parallel.AXIS,))
-    step = make_train_step(config, networks, perceptual.apply, mesh)
+    step = make_train_step(config, networks, perceptual, mesh)
     with jax.default_device(device), jax.default_matmul_precision('highest'):
       state = tiny_bilayer.make_state(config)
       batch = tiny_bilayer.make_batch(config, 2)
