@@ -80,7 +80,13 @@ def load_face_clip(
   given = None if landmarks is None else load_landmarks(landmarks)
   if given is None and detector is None:
     detector = make_detector()
-  if path.is_dir() or kind_of(path) == IMAGE:
+  kind = kind_of(path)
+  if kind is None and path.is_file() and path.stat().st_size:
+    raise UserError(
+      f'{path}: is not a video or an image of a known format; give MP4, MOV,'
+      ' MKV or WebM, or JPEG, PNG, WebP or HEIC'
+    )
+  if path.is_dir() or kind == IMAGE:
     clip = _load_pictures(path, image_size, detector, face, max_frames, given)
   else:
     reader = videos.VideoReader(path, max_frames=max_frames, fps=fps)

@@ -23,6 +23,8 @@ VIDEO_EXTENSIONS = frozenset(
 SOUND_EXTENSIONS = frozenset(
   '.wav .mp3 .m4a .m4b .aac .flac .ogg .oga .opus'.split()
 )
+# Camera raw is TIFF, but what a TIFF reader finds in it is a small preview.
+_RAW = frozenset('.dng .nef .cr2 .cr3 .arw .orf .rw2 .raf .pef .srw'.split())
 _HEAD = 4096  # bytes that are read
 _PNG = b'\x89PNG\r\n\x1a\n'
 _IMAGES = (b'\xff\xd8\xff', b'II*\0', b'MM\0*')  # JPEG, TIFF
@@ -49,7 +51,7 @@ def kind_of(path: str | os.PathLike) -> str | None:
   is what its name says.
   """
   path = Path(path)
-  if path.is_dir():
+  if path.is_dir() or path.suffix.lower() in _RAW:
     return None
   try:
     with path.open('rb') as file:

@@ -81,6 +81,14 @@ def test_others_are_what_their_name_says(tmp_path):
   assert kind_of(tmp_path / 'none.webp') == IMAGE
 
 
+def test_camera_raw_is_refused_with_what_to_do(tmp_path):
+  """It would be read as the small preview in its TIFF."""
+  _frames(1)[0].save(tmp_path / 'a.dng', format='TIFF')
+  assert kind_of(tmp_path / 'a.dng') is None
+  with pytest.raises(UserError, match='is not a video or an image.*JPEG'):
+    face_clips.load_face_clip(tmp_path / 'a.dng', 64, detector=ColourDetector())
+
+
 def test_damaged_heic_is_one_line(tmp_path):
   assert pi_heif.libheif_version()
   _heic(tmp_path / 'a.jpg')

@@ -21,6 +21,7 @@ with atheris.instrument_imports(include=['flaxheads']):
   from flaxheads.data import (
     dataset_info,
     image,
+    kinds,
     records,
     video,
     video_folder,
@@ -164,6 +165,19 @@ def _dlib() -> bytes:
   return b'\1\7affine_' + axes + np.ones(2, '<f4').tobytes()
 
 
+def _npy() -> bytes:
+  file = io.BytesIO()
+  np.save(file, np.random.rand(1, 68, 2))
+  return file.getvalue()
+
+
+def _openface() -> bytes:
+  names = ['frame', 'timestamp', 'success']
+  names += [f'{axis}_{i}' for axis in 'xy' for i in range(68)]
+  row = ['1', '0', '1', *map(str, range(2 * 68))]
+  return f'{", ".join(names)}\n{", ".join(row)}\n'.encode()
+
+
 def _foreign(extension: str):
   return lambda data: foreign.read(str(_written(f'a.{extension}', data)))
 
@@ -175,6 +189,15 @@ PARSERS = {
     lambda data: landmarks.load_landmarks(_written('a.npz', data)),
     lambda: _npz(points=np.random.rand(1, 68, 2), times=np.zeros(1)),
   ),
+  'array': (
+    lambda data: landmarks.load_landmarks(_written('a.npy', data)),
+    _npy,
+  ),
+  'openface': (
+    lambda data: landmarks.load_landmarks(_written('a.csv', data)),
+    _openface,
+  ),
+  'kind': (lambda data: kinds.kind_of(_written('a', data)), _png),
   'tensors': (
     lambda data: tensors.load_tree(str(_written('a.safetensors', data))),
     _safetensors,
