@@ -4,6 +4,7 @@ What moves the mouth and what is heard are the same samples, so that both are
 in sync whatever the file says of its times.
 """
 
+import functools
 import os
 from pathlib import Path
 
@@ -61,40 +62,26 @@ def load_driver(
         f'{path}: is sound, and the speech is given; give a video or images'
       )
     path, speech = None, path
+  read = functools.partial(
+    clips.load_driver,
+    path,
+    image_size,
+    face=face,
+    detector=detector,
+    fps=fps,
+    max_frames=max_frames,
+  )
   if speech is None:
-    return clips.load_driver(
-      path,
-      image_size,
-      face=face,
-      detector=detector,
-      fps=fps,
-      max_frames=max_frames,
-      frames=frames,
-    )
-  clip = None
+    return read(frames=frames)
   if fps is not None:
     check_range('--fps', fps, 1, video.MAX_FPS)
   if max_frames is not None:
     check_range('--max_frames', max_frames, 1)
   speech = Path(speech).expanduser()
   heard = listen(speech)
-  if path is not None:
-    clip = clips.load_driver(
-      path,
-      image_size,
-      face=face,
-      fps=fps,
-      max_frames=max_frames,
-      frames=False,
-    )
+  clip = None if path is None else read(frames=False)
   fps = fps or (clip.fps if clip else FPS)
-  count = max(1, round(heard.seconds * fps))
-  if max_frames is None and count > video.MAX_FRAMES:
-    raise UserError(
-      f'{speech}: lasts {heard.seconds:.0f} s, more than {video.MAX_FRAMES} '
-      'frames; cut it, or limit it with --max_frames'
-    )
-  times = np.arange(min(count, max_frames or count)) / fps
+  times = _frame_times(heard.seconds, fps, max_frames, speech)
   points = _of_clip(clip, heard, times) if clip else _idle(heard, times, seed)
   return Driver(
     name=clip.name if clip else speech.stem,
@@ -106,6 +93,16 @@ def load_driver(
     path=clip.path if clip else None,
     speech=speech,
   )
+
+
+def _frame_times(seconds, fps, max_frames, path) -> np.ndarray:
+  count = max(1, round(seconds * fps))
+  if max_frames is None and count > video.MAX_FRAMES:
+    raise UserError(
+      f'{path}: lasts {seconds:.0f} s, more than {video.MAX_FRAMES} frames; '
+      'cut it, or limit it with --max_frames'
+    )
+  return np.arange(min(count, max_frames or count)) / fps
 
 
 def _mouth_at(heard: Heard, times):
