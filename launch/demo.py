@@ -39,6 +39,7 @@ flags.adopt_module_key_flags(_mark_flags)  # for --help
 
 
 def _end(signum, frame):
+  signal.signal(signum, signal.SIG_IGN)
   raise SystemExit(app.DONE)
 
 

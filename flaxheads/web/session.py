@@ -202,9 +202,13 @@ class Session:
       self._wake()
 
   def again(self) -> None:
-    """Makes the video again, after an error or a cancellation."""
+    """Goes on after an error or a cancellation."""
     with self.changed:
-      self._rendering = (None, None)
+      for file in (*self.pictures, *filter(None, [self.driver])):
+        if file.state == WRONG and not file.num_faces and file.path.exists():
+          file.state, file.sentence = WAITING, ''
+          self._read(file)
+      self._rendering, self._wrong = (None, None), ''
       self._advance()
 
   # --- the video
@@ -282,8 +286,6 @@ class Session:
       self.result, self._wrong, self.preview = path, wrong, (0, b'')
 
     return self._submit('Making the video', work, then)
-
-  # --- the camera
 
   def live(self, image: np.ndarray) -> View:
     """The person as the camera's frame moves them, uint8 RGB [H, W, 3].

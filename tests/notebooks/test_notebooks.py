@@ -28,7 +28,7 @@ SHORTENED = {
     'NUM_PEOPLE': 2,
     'NUM_FRAMES': 8,
     'NUM_SHOTS': '2',
-    'METHODS': 'nearest,ff',
+    'METHODS': 'nearest,mesh',
   },
 }
 LEFT = {

@@ -9,7 +9,7 @@ import pytest
 from flaxheads.data.video import read_video
 from flaxheads.errors import UserError
 from flaxheads.provenance import credentials, examine, identity
-from flaxheads.web import examples, making
+from flaxheads.web import examples, files, making
 from flaxheads.web.session import Session
 from tests.data.coloured_faces import picture
 from tests.web.conftest import FRAMES, give, gradient, wait
@@ -128,6 +128,24 @@ def test_cancelled_work_ends_and_can_be_taken_up(session, given, monkeypatch):
   session.again()
   assert wait(session)['result']
   assert not list(session.folder.rglob('part')) or session.result.exists()
+
+
+def test_a_cancelled_file_is_read_again(session, given, monkeypatch):
+  go_on = threading.Event()
+  read = files.read_driver
+
+  def slow(file, max_frames, tell):
+    go_on.wait()
+    read(file, max_frames, tell)
+
+  monkeypatch.setattr(files, 'read_driver', slow)
+  give(session, given.driver, session.set_driver)
+  session.cancel()
+  assert session.state()['driver']['sentence'] == 'driver.mp4: cancelled'
+  go_on.set()
+  session.again()
+  state = wait(session)
+  assert (state['driver']['state'], state['wrong']) == ('ready', '')
 
 
 def test_to_forget_removes_everything(session, given):
