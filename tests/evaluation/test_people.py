@@ -78,7 +78,7 @@ def test_wrong_sources_are_refused(tmp_path):
 def load(monkeypatch):
   """Loads clips that tell of their name; files called bad have no face."""
 
-  def fake(path, image_size, *, detector=None):
+  def fake(path, image_size, *, detector=None, one_shot=False):
     if path.stem == 'bad':
       raise UserError(f'{path}: no face')
     frames = np.full((2, image_size, image_size, 3), ord(path.stem[0]))
