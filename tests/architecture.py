@@ -53,6 +53,7 @@ LEVELS = (
     'flaxheads.bilayer_config',
     'flaxheads.errors',
     'flaxheads.lazy_exports',
+    'flaxheads.quick_jit',
     'flaxheads.xla_flags',
     'flaxheads.pages',
   ),

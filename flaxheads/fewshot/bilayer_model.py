@@ -15,6 +15,7 @@ from flaxheads.config import from_dict
 from flaxheads.data.pixels import to_float
 from flaxheads.fewshot import folders
 from flaxheads.models.generator import Projection
+from flaxheads.quick_jit import quick_jit
 
 if TYPE_CHECKING:  # training is not loaded where a model is only used
   from flaxheads.training.state import TrainState
@@ -113,7 +114,6 @@ def restore_model(folder: str, description: dict, tree: dict) -> BilayerModel:
 
 @functools.lru_cache(maxsize=4)
 def _embedder(networks: nets.BilayerNetworks):
-  @jax.jit
   def embed(params, frames, points):
     embedding = nets.embed_people(
       networks, params['embedder'], to_float(frames)[None], points[None]
@@ -122,7 +122,7 @@ def _embedder(networks: nets.BilayerNetworks):
     size = projection['bias'].shape[0]
     return Projection(size).apply({'params': projection}, embedding)[0]
 
-  return embed
+  return quick_jit(embed, 'once')
 
 
 def embed_photographs(model: BilayerModel, frames, points) -> np.ndarray:
@@ -149,7 +149,6 @@ def without_projection(generator: dict) -> dict:
 
 @functools.lru_cache(maxsize=4)
 def _renderer(networks: nets.BilayerNetworks):
-  @jax.jit
   def render(generator, psi, photographs, source, target):
     rendering = nets.render_window(
       networks,
@@ -163,7 +162,7 @@ def _renderer(networks: nets.BilayerNetworks):
     rgb = (rendering.rgb + 1) * 127.5
     return Correction(rendering.origin, mask, flow, rgb)
 
-  return render
+  return quick_jit(render, 'often')
 
 
 def corrections(

@@ -16,6 +16,7 @@ import numpy as np
 
 from flaxheads.landmarks import face_networks
 from flaxheads.landmarks.face_networks import INPUT_SIZE
+from flaxheads.quick_jit import cpu_options
 
 BATCH_SIZE = 8  # images that are worth collecting
 MIN_PRESENCE = 0.5  # of the mesh, as in MediaPipe
@@ -25,9 +26,6 @@ _ROOM = 1.5  # the mesh sees a square so much larger than the face
 _MIN_PASSES, _MAX_PASSES = 2, 4
 _AT_REST = 0.05  # of a square's side; a larger move asks for another pass
 _EYE_CORNERS = 33, 263  # of the mesh
-# Legacy fusions compile in 3/4 of the time, to programs that are 1.3 times
-# faster here.
-CPU_OPTIONS = {'xla_cpu_use_fusion_emitters': False}
 
 
 class Square(NamedTuple):
@@ -147,12 +145,7 @@ def _program(name: str):
   shape = (size, INPUT_SIZE, INPUT_SIZE, 3)
   images = jax.ShapeDtypeStruct(shape, np.uint8)
   lowered = jax.jit(network).lower(_params()[name], images)
-  if size > 1:
-    return lowered.compile(), size
-  try:
-    return lowered.compile(compiler_options=CPU_OPTIONS), size
-  except jax.errors.JaxRuntimeError:  # an XLA without the option
-    return lowered.compile(), size
+  return lowered.compile(compiler_options=cpu_options('some')), size
 
 
 def _run(name: str, crops: Sequence[np.ndarray]):

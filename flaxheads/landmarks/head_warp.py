@@ -12,8 +12,9 @@ import jax.numpy as jnp
 
 from flaxheads.landmarks import head_mesh
 
-# Triangles per iteration of the rasteriser's loop: the z-buffer is read and
-# written once for all of them.
+# Triangles per iteration of the loop on an accelerator, which then reads and
+# writes the z-buffer once for all of them. A CPU gains 5 % by it, and compiles
+# twice as long.
 _UNROLL = 6
 _FAR_BEHIND = -1e3  # cm, behind every depth
 _TURNED_AWAY = 20.0  # cm by which triangles that face backwards lie behind
@@ -90,6 +91,10 @@ def warp_field(
   return jax.vmap(one)(source, target, jax.lax.stop_gradient(origin))
 
 
+def _unroll():
+  return 1 if jax.default_backend() == 'cpu' else _UNROLL
+
+
 def _cross(a, b):
   return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
@@ -164,7 +169,7 @@ def _rasterise(source, target, x, y):
 
   empty = (jnp.full_like(x, _FAR_BEHIND), x, y, jnp.ones_like(x))
   table = _triangle_table(source, target)
-  (_, at_x, at_y, area), _ = jax.lax.scan(add, empty, table, unroll=_UNROLL)
+  (_, at_x, at_y, area), _ = jax.lax.scan(add, empty, table, unroll=_unroll())
   return jnp.stack([at_x, at_y], -1), area
 
 
@@ -189,7 +194,7 @@ def _cover(outline, x, y, step):
     return total, None
 
   nothing = jnp.zeros((len(y), len(x)), x.dtype)
-  total, _ = jax.lax.scan(add, nothing, edges, unroll=_UNROLL)
+  total, _ = jax.lax.scan(add, nothing, edges, unroll=_unroll())
   return jnp.clip(total / len(_SUBCOLUMNS), 0.0, 1.0)
 
 
