@@ -13,8 +13,9 @@ PIP := $(PYTHON) -m pip install --disable-pip-version-check --quiet
 WORKERS ?= 2
 DEMO := out/demo
 DEMO_SEED := 123
-PORTRAIT ?= $(DEMO)/portrait/0000
-DRIVER ?=
+# The second picture: a view from the front.
+PORTRAIT ?= $(DEMO)/portrait/0000/0001.png
+DRIVER ?= $(DEMO)/motion/0000.landmarks.npz
 export PORTRAIT DRIVER NAME
 
 USABLE := import sys, ensurepip, venv; \
@@ -51,25 +52,18 @@ $(STAMP): requirements.txt setup.py setup.cfg pyproject.toml
 # The folders are remade when the renderer changes.
 $(DEMO)/.rendered: launch/render_heads.py \
     $(wildcard flaxheads/data/synthetic_heads/*.py) | $(STAMP)
-	@rm -rf $(DEMO)/portrait $(DEMO)/drivers
+	@rm -rf $(DEMO)/portrait $(DEMO)/motion
 	$(PYTHON) -m launch.render_heads --kind=pictures --num_identities=1 \
-	  --num_frames=8 --image_size=128 --seed=$(DEMO_SEED) \
+	  --num_frames=2 --image_size=256 --seed=$(DEMO_SEED) \
 	  --output=$(DEMO)/portrait
-	$(PYTHON) -m launch.render_heads --kind=clip --num_identities=3 \
+	$(PYTHON) -m launch.render_heads --kind=motion --num_identities=1 \
 	  --num_frames=75 --image_size=128 --seed=$$(($(DEMO_SEED) + 1)) \
-	  --output=$(DEMO)/drivers
+	  --output=$(DEMO)/motion
 	@touch $@
 
 demo: $(DEMO)/.rendered  ## animate a head; yours: PORTRAIT=me.jpg DRIVER=clip.mp4
-	@rm -rf $(DEMO)/new
-	@drivers=(); \
-	if [ -n "$$DRIVER" ]; then drivers=("--driver=$$DRIVER"); else \
-	  for clip in $(DEMO)/drivers/*.mp4; do drivers+=("--driver=$$clip"); done; \
-	fi; set -x; \
-	$(PYTHON) -m launch.animate --source="$$PORTRAIT" "$${drivers[@]}" \
-	  --output=$(DEMO)/new $(ARGS)
-	@rm -rf $(DEMO)/animation && mv $(DEMO)/new $(DEMO)/animation
-	@echo; echo 'Made:'; find $(DEMO)/animation -name '*.mp4' -o -name '*.png'
+	$(PYTHON) -m launch.animate --source="$$PORTRAIT" --driver="$$DRIVER" \
+	  --output=$(DEMO)/animation.mp4 $(ARGS)
 
 # Where launch.weights writes, and the metrics look: flaxheads/weights/store.py.
 WEIGHTS = $(or $(FLAXHEADS_WEIGHTS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/flaxheads/weights)

@@ -1,5 +1,6 @@
-r"""Measures a model against baselines on people it never saw.
+r"""Measures methods and models on people that they never saw.
 
+python -m launch.evaluate --source=CLIPS --output=out/evaluation
 python -m launch.evaluate --model=MODEL --source=CLIPS --output=out/evaluation
 python -m launch.evaluate --model=MODEL --dataset=video_folder --data_dir=data \
   --split=test --max_people=50 --output=out/evaluation

@@ -1,11 +1,12 @@
-r"""Draws talking heads of nobody: clips or pictures, with their landmarks.
+r"""Renders talking heads that do not exist: clips, pictures, or motion alone.
 
 python -m launch.render_heads --output=heads --num_identities=8
 python -m launch.render_heads --kind=pictures --num_frames=4 --output=heads
 
 For the i-th person, --kind=clip writes iiii.mp4, and --kind=pictures a folder
 iiii of PNG files; either comes with iiii.landmarks.npz (points [F, 68, 2] in
-pixels, times [F] in seconds). sheet.png shows them all.
+pixels, times [F] in seconds), and sheet.png shows them all. --kind=motion
+renders nothing and writes the landmarks only.
 
 The files are signed as drawn by an algorithm, so that launch.finetune knows
 them for heads of nobody. They carry no watermark, which a model trained on them
@@ -38,11 +39,18 @@ flags.DEFINE_integer('num_identities', 8, 'People to draw.', lower_bound=1)
 flags.DEFINE_integer('num_frames', 50, 'Frames of each.', lower_bound=1)
 flags.DEFINE_integer('image_size', 256, 'Side of a frame: 64, 128, 256 or 512.')
 flags.DEFINE_integer('seed', 0, 'Other seeds are other people.', lower_bound=0)
-flags.DEFINE_enum('kind', 'clip', ('clip', 'pictures'), 'What to write.')
+flags.DEFINE_enum(
+  'kind', 'clip', ('clip', 'pictures', 'motion'), 'What to write.'
+)
+
+
+def _write_landmarks(folder, name, points):
+  times = np.arange(len(points)) / _FPS
+  with atomic_path(folder / f'{name}.landmarks.npz') as path:
+    landmark_files.save_landmarks(path, points, times)
 
 
 def _write(folder, name, frames, points, seal):
-  times = np.arange(len(frames)) / _FPS
   if FLAGS.kind == 'clip':
     with VideoWriter(folder / f'{name}.mp4', _FPS, seal=seal) as writer:
       for frame in frames:
@@ -51,8 +59,7 @@ def _write(folder, name, frames, points, seal):
     (folder / name).mkdir(exist_ok=True)
     for n, frame in enumerate(frames):
       image.write_png(folder / name / f'{n:04}.png', frame, seal)
-  with atomic_path(folder / f'{name}.landmarks.npz') as path:
-    landmark_files.save_landmarks(path, points, times)
+  _write_landmarks(folder, name, points)
 
 
 def _draw(person):
@@ -75,6 +82,15 @@ def main():
   except OSError as error:
     raise UserError(f'--output={folder}: {error.strerror}') from error
   _mark_flags.check_flags()
+  if FLAGS.kind == 'motion':
+    for person in range(FLAGS.num_identities):
+      identity, motion = synthetic_heads.sample_clip(
+        FLAGS.seed, person, FLAGS.num_frames, fps=_FPS
+      )
+      points = synthetic_heads.head_points(identity, motion, FLAGS.image_size)
+      _write_landmarks(folder, f'{person:04}', points)
+    print(f'{folder}: the motion of {FLAGS.num_identities} people')
+    return
   facts = {'kind': SYNTHETIC_HEAD, 'seed': FLAGS.seed}
   marks = _mark_flags.sign_only(facts, ALGORITHMIC)
   rows = []

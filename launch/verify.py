@@ -1,6 +1,6 @@
 r"""Says whether pictures and videos are synthetic, and whether they changed.
 
-  python -m launch.verify out/demo/animation
+  python -m launch.verify out/demo/animation.mp4
   python -m launch.verify clip.mp4 picture.png --json
 
 For each file, and each picture and video in a folder: the verdict (synthetic,
