@@ -1,6 +1,6 @@
 """The moving picture of the README is made by this code from rendered people.
 
-Animates photographs of one rendered person by the motion of another, and writes
+Animates one picture of a rendered person by the motion of another, and writes
 source, driver and result side by side as an animated WebP. Both can be given,
 as launch.render_heads writes them; else they are rendered first.
 """
@@ -16,11 +16,13 @@ from PIL import Image
 import flaxheads
 from flaxheads.data.output_files import atomic_path
 from flaxheads.data.video import read_video
+from flaxheads.landmarks.landmark_files import load_landmarks, save_landmarks
 from launch import app
 from tests.reproduce import _commands as commands
 
 _MAX_BYTES = 1_500_000
 _SIDE = 192  # pixels of each panel
+_PICTURE = 1  # of the source: the default person looks ahead there
 _STEP = 2  # every second frame of the driver is shown
 
 FLAGS = flags.FLAGS
@@ -52,7 +54,11 @@ def _landmarks(path: Path) -> Path:
 def _animate(source: Path, driver: Path) -> list[np.ndarray]:
   """The video of a person, by the public interface: list of [S, S, 3]."""
   with tempfile.TemporaryDirectory() as name:
-    person = flaxheads.make_person(source, landmarks=_landmarks(source))
+    points = load_landmarks(_landmarks(source)).points
+    known = Path(name) / 'source.npz'
+    save_landmarks(known, points[_PICTURE : _PICTURE + 1])
+    picture = source / f'{_PICTURE:04}.png'
+    person = flaxheads.make_person(picture, landmarks=known)
     motion = flaxheads.load_driver(
       _landmarks(driver), person.image_size, max_frames=FLAGS.num_frames
     )
