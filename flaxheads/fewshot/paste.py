@@ -36,6 +36,8 @@ class _Ellipse(NamedTuple):
 
 
 _HEAD = _Ellipse(1.35, 1.5, 0.3, 1.4)  # with its hair
+# Of people made of photographs, whose hair and background are their own.
+_HEAD_OF_PHOTOGRAPHS = _Ellipse(1.9, 2.0, 0.35, 1.25)
 _FACE = _Ellipse(0.95, 0.95, 0.0, 1.35)
 
 
@@ -70,7 +72,13 @@ class Paste:
       portrait stays untouched to the bit where it is 0.
   """
 
-  def __init__(self, portrait: Portrait, still: np.ndarray, points: np.ndarray):
+  def __init__(
+    self,
+    portrait: Portrait,
+    still: np.ndarray,
+    points: np.ndarray,
+    head: _Ellipse = _HEAD,
+  ):
     """Prepares mask and colours, which are the same for all frames.
 
     Args:
@@ -78,6 +86,7 @@ class Paste:
       still: uint8 [S, S, 3], generated from the portrait's own landmarks.
       points: float [F, 68, 2] in pixels of generated frames: everywhere the
         head will be, and where the portrait has it.
+      head: about the head with its hair.
     """
     self._image, self._box = portrait
     height, width = self._image.shape[:2]
@@ -86,7 +95,7 @@ class Paste:
     self._columns = slice(max(0, int(x0)), min(width, int(x0 + side) + 1))
     self._part = self._image[self._rows, self._columns].astype(np.float32)
     self._weight, self._face = self._make_weights(
-      height, width, points / len(still)
+      height, width, points / len(still), head
     )
     self._still = still.astype(np.float32)
     self._shift = self._match_colours(still)
@@ -115,7 +124,7 @@ class Paste:
     apart = cv2.GaussianBlur(apart, (0, 0), sigma)
     return _smooth((apart - _STILL) / (_MOVES - _STILL))
 
-  def _make_weights(self, height, width, points):
+  def _make_weights(self, height, width, points, head):
     """Weights of the head, which fade at sides where the picture goes on.
 
     And of the face, which is generated whether or not the head moves.
@@ -131,7 +140,7 @@ class Paste:
 
     across = rise(x, x0 > 0, x0 + side < width)
     down = rise(y, y0 > 0, y0 + side < height)
-    head = _weigh(_HEAD, points, x, y) * down[:, None] * across
+    head = _weigh(head, points, x, y) * down[:, None] * across
     face = _weigh(_FACE, points, x, y)
     return [each[..., None].astype(np.float32) for each in (head, face)]
 
@@ -183,4 +192,5 @@ def make_paste(person: Person, points: np.ndarray) -> Paste:
   check_portrait(person)
   (still,) = animate(person, np.asarray(person.points)[None])
   points = np.concatenate([person.points[None], points])
-  return Paste(shrink(person.portrait, MAX_SIDE), still, points)
+  head = _HEAD_OF_PHOTOGRAPHS if person.in_portrait else _HEAD
+  return Paste(shrink(person.portrait, MAX_SIDE), still, points, head)

@@ -14,6 +14,7 @@ from absl import flags
 from PIL import Image
 
 import flaxheads
+from flaxheads.data.image import read_image
 from flaxheads.data.output_files import atomic_path
 from flaxheads.data.video import read_video
 from flaxheads.landmarks.landmark_files import load_landmarks, save_landmarks
@@ -62,9 +63,8 @@ def _animate(source: Path, driver: Path) -> list[np.ndarray]:
     motion = flaxheads.load_driver(
       _landmarks(driver), person.image_size, max_frames=FLAGS.num_frames
     )
-    options = flaxheads.RenderOptions(size=_SIDE)
-    flaxheads.render_video(person, motion, Path(name) / 'a.mp4', options)
-    return [person.frame, *read_video(Path(name) / 'a.mp4').frames]
+    flaxheads.render_video(person, motion, Path(name) / 'a.mp4')
+    return [read_image(picture), *read_video(Path(name) / 'a.mp4').frames]
 
 
 def _panel(frame: np.ndarray) -> np.ndarray:
