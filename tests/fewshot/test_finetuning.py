@@ -28,8 +28,8 @@ def test_before_the_first_step_it_is_the_feed_forward_person(
   # Parameters that get worse at every step: the start is kept.
   losses = iter(range(99))
   fake = finetune_programs.Programs(
-    lambda state, x, y: (jax.tree.map(lambda a: a + 1, state), None),
-    lambda state, x, y: (float(next(losses)), None),
+    lambda state, x, y, points: (jax.tree.map(lambda a: a + 1, state), None),
+    lambda state, x, y, points: (float(next(losses)), None),
     lambda state, x, y: state,
   )
   monkeypatch.setattr(finetuning, 'build_programs', lambda *_: fake)
