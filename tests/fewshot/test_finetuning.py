@@ -102,7 +102,7 @@ class _Recorder:
       self._step, self._validate, lambda state, x, y: state
     )
 
-  def _step(self, state, x, y):
+  def _step(self, state, x, y, points):
     self.trained += [frame.tobytes() for frame in x]
     rows = state.discriminator['rows']
     psi = state.generator['adain_params'] + 1
@@ -112,7 +112,7 @@ class _Recorder:
       discriminator={**state.discriminator, 'rows': rows},
     ), None
 
-  def _validate(self, state, x, y):
+  def _validate(self, state, x, y, points):
     self.looked_at += [frame.tobytes() for frame in x]
     return float(next(self._losses)), None
 
@@ -163,7 +163,8 @@ def test_a_share_of_the_steps_sees_moved_pictures(model, faces, monkeypatch):
 def test_pictures_move_with_their_landmarks():
   _, points = make_clip(0, 0, 2, 64, fps=5.0)
   drawn = finetuning.rasterise_landmarks(points, 64)
-  x, y = finetuning._augment(to_uint8(drawn), points, jax.random.key(1))
+  x, y, moved = finetuning._augment(to_uint8(drawn), points, jax.random.key(1))
+  np.testing.assert_array_equal(finetuning.rasterise_landmarks(moved, 64), y)
   assert np.abs(y - drawn).mean() > 0.02  # it moved
   assert np.abs(x - y).mean() < 0.2 * np.abs(y - drawn).mean()
   assert np.abs(x[0] - x[1]).mean() > 0.01  # each by itself

@@ -132,12 +132,12 @@ def test_mistake_15_finetuning_detects_and_draws_nothing_again(
   monkeypatch.setattr(detect, 'make_detector', counted_detector)
   steps = []
 
-  def step(state, frames, pictures):
+  def step(state, frames, pictures, points):
     steps.append(frames)
     return state, None
 
   programs = finetune_programs.Programs(
-    step, lambda state, x, y: (0.0, None), lambda state, x, y: state
+    step, lambda state, x, y, points: (0.0, None), lambda state, x, y: state
   )
   monkeypatch.setattr(finetuning, 'build_programs', lambda *_: programs)
   settings = c.FinetuneConfig(min_steps=20, max_steps=20, patience=99)

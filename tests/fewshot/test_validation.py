@@ -215,12 +215,12 @@ class _Coded:
       self._step, self._validate, lambda state, x, y: state
     )
 
-  def _step(self, state, x, y):
+  def _step(self, state, x, y, points):
     psi = state.generator['adain_params'] + 1
     moved = {**state.generator, 'adain_params': psi}
     return state.replace(average=moved, generator=moved), None
 
-  def _validate(self, state, x, y):
+  def _validate(self, state, x, y, points):
     i, loss = next(self._losses)
     return loss, np.full((len(x), *x.shape[1:]), i, np.uint8)
 
