@@ -175,7 +175,7 @@ def test_what_is_not_counted_or_known_is_refused():
   config = '--config=configs/x2face_64.py'
   done = call('train', config, '--describe')
   assert (done.code, done.err.count('\n')) == (2, 1)
-  assert 'only the cost of the model is counted' in done.err
+  assert 'only the cost of the two generators' in done.err
   done = call('train', config, '--config.kind=x3face', '--workdir=x')
   assert (done.code, done.err.count('\n')) == (2, 1)
   assert "kind: 'x3face' is not one of x2face" in done.err
