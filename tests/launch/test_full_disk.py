@@ -71,7 +71,7 @@ def weights(tmp_path_factory):
   """Flags of launch.weights for files of noise."""
   folder = tmp_path_factory.mktemp('weights')
   heads = published.lpips_heads((64, 192, 384, 256, 256))
-  given = ['--as=lpips_alex']
+  given = ['--as=lpips_alex_torch']
   for name, shapes in (('a', published.alexnet_features()), ('b', heads)):
     path = folder / f'{name}.safetensors'
     save_file(published.draw(shapes), path)
