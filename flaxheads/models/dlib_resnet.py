@@ -6,28 +6,16 @@ layers stand in the kernels and biases, where the conversion put them.
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from flaxheads.models.normalisation import prepare
+from flaxheads.models.precision import HIGHEST, precise_conv
 from flaxheads.weights import convention as conventions
 from flaxheads.weights import face_layouts
 from flaxheads.weights.convention import Convention
 
 INPUT_SIZE = 150
 NUM_FEATURES = 128
-_PRECISION = jax.lax.Precision.HIGHEST
-
-
-def _conv(channels, size, strides, padding, name):
-  return nn.Conv(
-    channels,
-    (size, size),
-    strides,
-    padding=padding,
-    precision=_PRECISION,
-    name=name,
-  )
 
 
 def _fill(x, shape):
@@ -51,8 +39,8 @@ class _Block(nn.Module):
   @nn.compact
   def __call__(self, x):
     strides, padding = (2, 'VALID') if self.down else (1, 1)
-    y = nn.relu(_conv(self.channels, 3, strides, padding, 'conv1')(x))
-    y = _conv(self.channels, 3, 1, 1, 'conv2')(y)
+    y = nn.relu(precise_conv(self.channels, 3, strides, padding, 'conv1')(x))
+    y = precise_conv(self.channels, 3, 1, 1, 'conv2')(y)
     if self.down:
       x = nn.avg_pool(x, (2, 2), (2, 2))
       shape = tuple(map(max, x.shape, y.shape))
@@ -81,12 +69,12 @@ class DlibResNet(nn.Module):
       float32 [B, 128], not normalised.
     """
     x = prepare(frames, self.convention)
-    x = nn.relu(_conv(32, 7, 2, 'VALID', 'conv32_down')(x))
+    x = nn.relu(precise_conv(32, 7, 2, 'VALID', 'conv32_down')(x))
     x = nn.max_pool(x, (3, 3), (2, 2))
     for name in face_layouts.DLIB_BLOCKS:
       channels = int(name.split('_')[0].removeprefix('conv'))
       x = _Block(channels, 'down' in name, name=name)(x)
     x = x.mean((1, 2))
-    return nn.Dense(
-      NUM_FEATURES, use_bias=False, precision=_PRECISION, name='fc'
-    )(x)
+    return nn.Dense(NUM_FEATURES, use_bias=False, precision=HIGHEST, name='fc')(
+      x
+    )

@@ -10,10 +10,10 @@ own, because the zeros of the padding come after it.
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from flaxheads.models.normalisation import prepare
+from flaxheads.models.precision import HIGHEST, precise_conv
 from flaxheads.weights import convention as conventions
 from flaxheads.weights.convention import Convention
 
@@ -39,8 +39,6 @@ R100 = Sizes((3, 13, 30, 3))
 # Ours, trained by training/face_identity.py; it has no batch normalisation.
 SMALL = Sizes((1, 1, 1, 1), (16, 32, 64, 128), 128)
 
-_PRECISION = jax.lax.Precision.HIGHEST
-
 
 class _Affine(nn.Module):
   """scale x + bias, a number each for every channel."""
@@ -62,14 +60,7 @@ class _PReLU(nn.Module):
 
 
 def _conv(channels, size, strides, name):
-  return nn.Conv(
-    channels,
-    (size, size),
-    strides,
-    padding=size // 2,
-    precision=_PRECISION,
-    name=name,
-  )
+  return precise_conv(channels, size, strides, size // 2, name)
 
 
 class _Block(nn.Module):
@@ -121,4 +112,4 @@ class IResNet(nn.Module):
         x = _Block(channels[stage], 1 + (i == 0), i == 0, name=name)(x)
     x = _Affine(name='bn2')(x)  # [B, 7, 7, C]
     x = x.reshape(len(x), -1)  # [B, 7 * 7 * C]
-    return nn.Dense(num_features, precision=_PRECISION, name='fc')(x)
+    return nn.Dense(num_features, precision=HIGHEST, name='fc')(x)

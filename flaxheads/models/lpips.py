@@ -5,10 +5,10 @@ Perceptual Metric", version 0.1, with AlexNet or VGG16 behind it.
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from flaxheads.models.normalisation import prepare
+from flaxheads.models.precision import precise_conv
 from flaxheads.weights import convention as conventions
 from flaxheads.weights.convention import Convention
 
@@ -26,24 +26,13 @@ _ALEX_LAYERS = (
 )
 
 
-def _conv(channels, kernel, strides, padding, name):
-  return nn.Conv(
-    channels,
-    (kernel, kernel),
-    strides,
-    padding=padding,
-    precision=jax.lax.Precision.HIGHEST,
-    name=name,
-  )
-
-
 def _alex_features(x):
   """The five ReLU outputs of AlexNet."""
   features = []
   for i, layer in enumerate(_ALEX_LAYERS):
     if i in (1, 2):
       x = nn.max_pool(x, (3, 3), (2, 2))
-    x = nn.relu(_conv(*layer, name=f'conv{i + 1}')(x))
+    x = nn.relu(precise_conv(*layer, name=f'conv{i + 1}')(x))
     features.append(x)
   return features
 
@@ -56,7 +45,7 @@ def _vgg_features(x):
       x = nn.max_pool(x, (2, 2), (2, 2))
     for layer in range(depth):
       name = f'conv{block + 1}_{layer + 1}'
-      x = nn.relu(_conv(_VGG_CHANNELS[block], 3, 1, 1, name)(x))
+      x = nn.relu(precise_conv(_VGG_CHANNELS[block], 3, 1, 1, name)(x))
     features.append(x)
   return features
 

@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from flaxheads.models.normalisation import prepare
+from flaxheads.models.precision import HIGHEST
 from flaxheads.weights import convention as conventions
 from flaxheads.weights.convention import Convention
 
 INPUT_SIZE = 112
 NUM_FEATURES = 128
-_PRECISION = jax.lax.Precision.HIGHEST
 # Channels and stride of the pairs of convolutions behind the first one.
 _PAIRS = (
   (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1),
@@ -67,7 +67,7 @@ class _Layer(nn.Module):
         (self.strides, self.strides),
         [(pad, pad), (pad, pad)],
         dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-        precision=_PRECISION,
+        precision=HIGHEST,
       )
     x += self.param('bias', nn.initializers.zeros, (self.channels,))
     slope = nn.initializers.constant(0.25)
@@ -101,4 +101,4 @@ class SFace(nn.Module):
       x = _Layer(into, 3, strides, depthwise=True, name=f'conv_{i}_dw')(x)
       x = _Layer(channels, 1, name=f'conv_{i}')(x)
     x = x.reshape(len(x), -1)  # [B, 7 * 7 * 1024]
-    return nn.Dense(NUM_FEATURES, precision=_PRECISION, name='fc')(x)
+    return nn.Dense(NUM_FEATURES, precision=HIGHEST, name='fc')(x)
