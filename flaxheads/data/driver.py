@@ -51,6 +51,14 @@ class Driver(NamedTuple):
   speech: Path | None = None
 
 
+def check_limits(fps: float | None, max_frames: int | None) -> None:
+  """Raises UserError for a rate or a number of frames that no driver has."""
+  if fps is not None:
+    check_range('--fps', fps, 1, videos.MAX_FPS)
+  if max_frames is not None:
+    check_range('--max_frames', max_frames, 1)
+
+
 def load_driver(
   path: str | os.PathLike,
   image_size: int,
@@ -87,10 +95,7 @@ def load_driver(
       f'{path}: no such file or folder; give a video, an image, a folder of'
       ' images, or landmarks (.npz, .npy, .csv)'
     )
-  if fps is not None:
-    check_range('--fps', fps, 1, videos.MAX_FPS)
-  if max_frames is not None:
-    check_range('--max_frames', max_frames, 1)
+  check_limits(fps, max_frames)
   if path.suffix.lower() in LANDMARK_EXTENSIONS:
     clip = _from_landmarks(path, image_size, max_frames)
     remarks, sound, still = [], None, clip.fps is None

@@ -14,7 +14,7 @@ from flaxheads.data import driver as clips
 from flaxheads.data import video
 from flaxheads.data.driver import Driver
 from flaxheads.data.kinds import SOUND, kind_of
-from flaxheads.errors import UserError, check_range
+from flaxheads.errors import UserError
 from flaxheads.landmarks.crop import crop_box, points_to_crop
 from flaxheads.landmarks.detect import Detector
 from flaxheads.speech.face import Gestures, points_of, speak_with
@@ -73,10 +73,7 @@ def load_driver(
   )
   if speech is None:
     return read(frames=frames)
-  if fps is not None:
-    check_range('--fps', fps, 1, video.MAX_FPS)
-  if max_frames is not None:
-    check_range('--max_frames', max_frames, 1)
+  clips.check_limits(fps, max_frames)
   speech = Path(speech).expanduser()
   heard = listen(speech)
   clip = None if path is None else read(frames=False)
