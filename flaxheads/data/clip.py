@@ -63,8 +63,11 @@ def describe_turns(clip: FaceClip) -> str:
   turned = [turns for turns in clip.turns if turns]
   if not turned:
     return ''
-  degrees = {1: '90 degrees to the left', 2: '180 degrees'}
-  degrees[3] = '90 degrees to the right'
+  degrees = {
+    1: '90 degrees to the left',
+    2: '180 degrees',
+    3: '90 degrees to the right',
+  }
   how = ' or '.join(degrees[turns] for turns in sorted(set(turned)))
   some = len(turned) < len(clip.turns)
   what = f'{len(turned)} of {len(clip.turns)} images' if some else 'it'

@@ -147,7 +147,7 @@ def describe(config: Config) -> dict:
   }
 
 
-def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
+def describe_on(config: Config | BilayerConfig, mesh: parallel.Mesh) -> dict:
   """Compiles the step of an experiment for devices that need not be there.
 
   Args:
@@ -164,7 +164,7 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
 
   Raises:
     UserError: batch or table do not split over the mesh, or the experiment
-      is a baseline's.
+      is of neither generator.
   """
   _check_kind(config)
   state, traced = _trace(config, mesh)
@@ -174,7 +174,9 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
   peak, text = peak_memory(compiled), compiled.as_text()
   traffic = hbm_bytes(text)
   samples = config.training.batch_size / parallel.num_devices(mesh)
-  if compiled.cost_analysis() is None:  # of a GPU that is not present
+  counted = compiled.cost_analysis()
+  if counted is None:  # of a GPU that is not present
+    counted = {'bytes accessed': traffic}
     flops = describe(config)['flops_per_sample'] * samples
   else:
     flops = count_flops(traced, mesh, compiled)
@@ -182,9 +184,7 @@ def describe_on(config: Config, mesh: parallel.Mesh) -> dict:
     'num_devices': parallel.num_devices(mesh),
     'samples_per_device': samples,
     'flops': flops,
-    'bytes_accessed': (compiled.cost_analysis() or {}).get(
-      'bytes accessed', traffic
-    ),
+    'bytes_accessed': counted['bytes accessed'],
     'peak_memory_bytes': peak,
     'collectives': {
       name: count

@@ -143,6 +143,10 @@ def _benchmark() -> dict:
   return json.loads((_FOLDER / 'benchmark' / 'report.json').read_text())
 
 
+def _save(report: dict) -> None:
+  (_FOLDER / 'report.json').write_text(json.dumps(report, indent=2))
+
+
 def main():
   """Runs the parts in order and keeps what each found."""
   import jax
@@ -154,14 +158,11 @@ def main():
     'jax': jax.__version__,
     'agreement': _agreement(),
   }
-  parts = (
-    ('training', lambda: _train(_prepare())),
-    ('benchmark', _benchmark),
-  )
-  for name, run in (('', None), *parts):
-    if run:
-      report[name] = run()
-    (_FOLDER / 'report.json').write_text(json.dumps(report, indent=2))
+  _save(report)
+  report['training'] = _train(_prepare())
+  _save(report)
+  report['benchmark'] = _benchmark()
+  _save(report)
   difference = max(report['agreement'].values())
   commands.conclude(
     [

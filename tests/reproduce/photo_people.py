@@ -27,8 +27,8 @@ from flaxheads.evaluation.evaluators import load_network
 from flaxheads.evaluation.measure import embed_faces
 from flaxheads.evaluation.protocol import Drivers
 from flaxheads.fewshot.model import load_model
-from flaxheads.fewshot.photo_composer import PhotoComposer
-from flaxheads.fewshot.photo_network import PhotoNetwork
+from flaxheads.fewshot.person import animate
+from flaxheads.fewshot.photo_person import person_of_crops
 from flaxheads.landmarks import layout
 from flaxheads.landmarks.detect import make_detector
 from flaxheads.metrics import image
@@ -67,9 +67,7 @@ _REACH = 0.1  # about a part, in eye distances
 
 
 def _photo(frames, points, drivers, model=None):
-  network = model and PhotoNetwork.of_person(model, frames, points)
-  composer = PhotoComposer(frames, points, network)
-  return composer(drivers.points, composer.start())
+  return animate(person_of_crops(frames, points, model), drivers.points)
 
 
 def _part_mask(points, members, size):
@@ -131,17 +129,17 @@ def _measure_person(name, size, methods, judge, rows):
   path = Path(FLAGS.clips).expanduser() / f'{name}.mp4'
   clip = load_face_clip(path, size, max_frames=FLAGS.max_frames)
   frames, points = clip.frames, clip.points
+  half = len(points) // 2
+  following = np.arange(half, min(half + _CONSECUTIVE, len(points)))
+  real = np.nanmean(flicker(frames[following], points[following]))
   for split, support, test in _splits(name, points):
-    half = len(points) // 2
-    following = np.arange(half, min(half + _CONSECUTIVE, len(points)))
     for method, make in methods.items():
       make = functools.partial(make, frames[support], points[support])
       made = make(Drivers(points[test]))
       row = judge(made, frames[test], points[test])
       if split != 'far':
         moving = flicker(make(Drivers(points[following])), points[following])
-        real = flicker(frames[following], points[following])
-        row['flicker'] = float(np.nanmean(moving) / np.nanmean(real))
+        row['flicker'] = float(np.nanmean(moving) / real)
       rows.setdefault((size, split, method), []).append(row)
 
 
