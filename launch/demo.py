@@ -8,6 +8,7 @@ folder. It is deleted within a minute after they close the page, and when the
 page ends.
 """
 
+import os
 import signal
 import tempfile
 import threading
@@ -38,17 +39,14 @@ app.define_config('limits', Limits(), 'What one visitor may use.')
 flags.adopt_module_key_flags(_mark_flags)  # for --help
 
 
-def _end(signum, frame):
-  signal.signal(signum, signal.SIG_IGN)
-  raise SystemExit(app.DONE)
-
-
 def main():
-  """Serves."""
+  """Serves until SIGTERM (exit code 0) or Ctrl-C (exit code 130)."""
   check_range('--port', _PORT.value, 1, 65535)
   signer = _mark_flags.signer()
   limits = app.config_with_flags('limits', Limits())
-  signal.signal(signal.SIGTERM, _end)
+  stopped = threading.Event()
+  signal.signal(signal.SIGTERM, lambda signum, frame: stopped.set())
+  code = app.DONE
   with tempfile.TemporaryDirectory(prefix='flaxheads-page-') as folder:
     from flaxheads.fewshot.model import choose_bilayer_model
     from flaxheads.web import server
@@ -66,9 +64,16 @@ def main():
     if _HOST.value not in ('127.0.0.1', 'localhost', '::1'):
       print('Others who reach this address can use the page, too.', flush=True)
     try:
-      threading.Event().wait()
+      stopped.wait()
+    except KeyboardInterrupt:
+      app.ended()
+      app.say('interrupted')
+      code = app.INTERRUPTED
     finally:
       page.close()
+  # XLA may still compile or compute in a daemon thread. If the interpreter
+  # shut down below it, C++ would abort the process with SIGABRT.
+  os._exit(code)
 
 
 if __name__ == '__main__':
