@@ -18,6 +18,7 @@ from absl import flags
 from . import app
 
 _experiment = app.define_experiment()
+flags.declare_key_flag('config')  # for --help
 _TOPOLOGY = flags.DEFINE_string(
   'topology',
   None,

@@ -30,6 +30,7 @@ from flaxheads.errors import UserError, check_range
 from . import _malloc, app
 
 _experiment = app.define_experiment()
+flags.declare_key_flag('config')  # for --help
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _DEVICES = flags.DEFINE_integer('num_devices', None, 'To use; default: all.')
 _PROFILE = flags.DEFINE_integer(

@@ -1,4 +1,4 @@
-"""The training loop: read, step, log, save. What is trained, a Recipe says."""
+"""The training loop: read, step, log, save. A Recipe says what is trained."""
 
 import contextlib
 import time
@@ -149,7 +149,8 @@ class _Run:
     self.step, flops = parallel.compile_for(self.step, arguments)
     self.monitor = Monitor(
       self.workdir,
-      self.config.training.batch_size,
+      self.config,
+      self.start,
       flops,
       parallel.chip(self.mesh),
       self.recipe.knows_people,
@@ -170,7 +171,8 @@ class _Run:
       initial=steps.start,
       total=steps.stop,
       mininterval=5,
-      disable=not parallel.is_first_process(),
+      # None: the log has a line per log step where stderr is no terminal.
+      disable=None if parallel.is_first_process() else True,
     )
     for done in (i + 1 for i in bar):
       self.state, metrics = self.step(self.state, batch, self.constants)

@@ -1,5 +1,8 @@
-"""What a run shows: scalars, preview images, warnings, a profile."""
+"""What a run reports: scalars, preview images, warnings, a profile."""
 
+import dataclasses
+import json
+import sys
 import time
 from typing import NamedTuple
 
@@ -9,10 +12,12 @@ from absl import logging
 from etils import epath
 from tensorboardX import SummaryWriter
 
+from flaxheads.config import Checked
 from flaxheads.data.image import encode_png
 from flaxheads.errors import RunFailedError
 from flaxheads.training import parallel
 from flaxheads.training.failure_signs import FailureSigns
+from flaxheads.training.metrics_file import MetricsFile
 from flaxheads.training.preview import Preview
 
 
@@ -41,19 +46,23 @@ def check_finite(step: int, scalars: dict[str, float]) -> None:
       )
 
 
-def _lose_curves_before_the_run(writer: SummaryWriter) -> None:
-  """On a full disk tensorboardX's thread would end, and the run wait for it."""
-  events, told = writer.file_writer.event_writer._ev_writer, False
+def _warn_of_write_errors(writer: SummaryWriter) -> None:
+  """Makes a failed write of events a warning.
+
+  On a full disk tensorboardX's thread would end, and the run would block on
+  its queue.
+  """
+  events, warned = writer.file_writer.event_writer._ev_writer, False
 
   def or_warn(write):
     def guarded(*args):
-      nonlocal told
+      nonlocal warned
       try:
         return write(*args)
       except OSError as error:
-        if not told:
+        if not warned:
           logging.warning('TensorBoard: curves are lost (%s)', error.strerror)
-        told = True
+        warned = True
 
     return guarded
 
@@ -61,30 +70,50 @@ def _lose_curves_before_the_run(writer: SummaryWriter) -> None:
     setattr(events, name, or_warn(getattr(events, name)))
 
 
-class Monitor:
-  """Writes TensorBoard events and previews into the folder of a run.
+def _log_line(step: int, num_steps: int, scalars: dict[str, float]) -> None:
+  """Logs the scalars where no progress bar can show them."""
+  if not sys.stderr.isatty():
+    values = ', '.join(f'{name} {value:.4g}' for name, value in scalars.items())
+    logging.info('step %d of %d: %s', step, num_steps, values)
 
-  Of several processes the first one writes; the others only check.
+
+class Monitor:
+  """Writes the scalars and previews of a run into its folder.
+
+  Scalars go to TensorBoard events and to metrics.jsonl, and to the log where
+  stderr is no terminal. Of several processes the first one writes; the others
+  only check.
 
   Args:
     workdir: folder of the run.
-    batch_size: samples of a step, over all devices.
+    config: the experiment.
+    start: steps already done.
     flops: of one step on one device, of the compiled program; None: unknown.
     chip: of the devices; None: not known.
     knows_people: whether different people should look different.
   """
 
   def __init__(
-    self, workdir, batch_size: int, flops=None, chip=None, knows_people=True
+    self,
+    workdir,
+    config: Checked,
+    start: int = 0,
+    flops=None,
+    chip=None,
+    knows_people=True,
   ):
-    self._folder = epath.Path(workdir)
-    self._batch_size = batch_size
+    self._folder, self._training = epath.Path(workdir), config.training
     self._flops, self._chip = flops, chip
     self._failure_signs = FailureSigns(knows_people)
     self._writer = None
     if parallel.is_first_process():
-      self._writer = SummaryWriter(str(self._folder / 'tensorboard'))
-      _lose_curves_before_the_run(self._writer)
+      self._writer = SummaryWriter(
+        str(self._folder / 'tensorboard'), purge_step=start + 1
+      )
+      _warn_of_write_errors(self._writer)
+      text = json.dumps(dataclasses.asdict(config), indent=2)
+      self._writer.add_text('config', f'```json\n{text}\n```', start)
+      self._metrics = MetricsFile(self._folder / 'metrics.jsonl', start)
     self._clock, self._step, self._waited = time.perf_counter(), None, 0.0
 
   def waited(self, seconds: float) -> None:
@@ -95,7 +124,7 @@ class Monitor:
     now, speed = time.perf_counter(), {}
     if self._step is not None:
       seconds, steps = now - self._clock, step - self._step
-      speed['samples_per_second'] = steps * self._batch_size / seconds
+      speed['samples_per_second'] = steps * self._training.batch_size / seconds
       speed['share_waiting_for_data'] = self._waited / seconds
       if self._flops and self._chip:
         speed['mfu'] = steps * self._flops / seconds / self._chip.flops
@@ -120,7 +149,7 @@ class Monitor:
     return scalars
 
   def write_preview(self, step: int, preview: Preview) -> dict[str, float]:
-    """Keeps a picture of the fixed people and writes its figures."""
+    """Writes the preview image and its scalars."""
     scalars = {name: float(value) for name, value in preview.scalars.items()}
     self._failure_signs.check_preview(step, scalars)
     self._write(step, scalars)
@@ -136,6 +165,8 @@ class Monitor:
       for name, value in scalars.items():
         self._writer.add_scalar(name, value, step)
       self._writer.flush()  # a machine may die at any moment
+      self._metrics.write(step, scalars)
+      _log_line(step, self._training.num_steps, scalars)
 
   def close(self) -> None:
     """Writes what is left."""

@@ -11,7 +11,7 @@ class Recipe(NamedTuple):
   """An experiment as functions; the loop knows no network.
 
   Attributes:
-    constants: a tree of what a step reads and nobody trains, say a VGG.
+    constants: a tree of what a step reads and does not train, say a VGG.
     describe_state: (num_videos, mesh) -> shapes and placement of the state.
     create_state: (num_videos, mesh) -> the state before the first step; it
       has the number of steps done, `step`.
@@ -21,7 +21,6 @@ class Recipe(NamedTuple):
     shown: scalars for the progress bar, their names by label.
     knows_people: whether different people should look different.
     choose_frames: picks the frames of a record that make a sample.
-    choose_frames: which frames of a record make a sample.
   """
 
   constants: dict
@@ -31,7 +30,6 @@ class Recipe(NamedTuple):
   make_preview: Callable
   shown: dict[str, str]
   knows_people: bool = True
-  choose_frames: episodes.FrameChoice = episodes.any_frames
   choose_frames: episodes.FrameChoice = episodes.any_frames
 
 
