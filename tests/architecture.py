@@ -19,7 +19,6 @@ OVER_A_LIMIT = {
   'flaxheads/data/scanned_heads/lighting.py:sample_light',
   'flaxheads/data/scanned_heads/render.py',
   'flaxheads/data/scanned_heads/shaders.py',
-  'flaxheads/fewshot/composition.py',
   'flaxheads/landmarks/face_networks.py',
   'flaxheads/landmarks/face_shape.py',
   'flaxheads/landmarks/head_mesh.py',

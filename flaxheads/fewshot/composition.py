@@ -4,226 +4,22 @@ The mesh says where every pixel comes from, and OpenCV reads it from the
 photograph itself, which keeps its own sharpness. A frame has three layers, so
 that lids and lips have antialiased edges: the head without its holes, the
 inside of the mouth, and the eyes. All of it runs on the host: nothing is
-compiled, and a frame of 512x512 takes one CPU core 13 ms.
+compiled, and a frame of 512x512 takes one CPU core 13 ms. A mouth that the
+photograph shows shut gets an inside of its own, see mouth_interior.py.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from flaxheads.landmarks import head_mesh, layout
+from flaxheads.fewshot.mesh_target import SUBPIXEL_BITS, Map, Target
 
 if TYPE_CHECKING:  # a person without a network loads none
+  from flaxheads.fewshot.mouth_interior import Mouth
   from flaxheads.fewshot.photo_network import NativeCorrection
 
-_SUBPIXEL_BITS = 4
-_TURNED_AWAY = 20.0  # cm, as in landmarks/head_warp.py
 _SEAM_BLUR = 1.0  # pixels
-_MIN_HEIGHT = 0.7  # pixels, of triangles that are filled
-_HOLE_MARGIN = 2  # pixels that holes are filled beyond their edge
-_INSIDE_MOUTH = (
-  0.35,
-  0.2,
-  0.2,
-)  # against the lips, where no photograph shows it
-
-
-class Map(NamedTuple):
-  """Where a rectangle of the target comes from.
-
-  Attributes:
-    x: float32 [h, w], columns of the source, as OpenCV counts them: the
-      first pixel's centre lies at 0.
-    y: float32 [h, w], rows.
-    left: of the rectangle in the target, pixels.
-    top: the same.
-  """
-
-  x: np.ndarray
-  y: np.ndarray
-  left: int
-  top: int
-
-
-def _groups():
-  """Triangles of the skin, and those of the mouth and of each eye."""
-  triangles, labels, _ = head_mesh.topology()
-  skin = np.flatnonzero(
-    (labels == head_mesh.HEAD) | (labels == head_mesh.BACKGROUND)
-  )
-  holes = [np.flatnonzero(labels == head_mesh.MOUTH)]
-  for eye in (layout.LEFT_EYE, layout.RIGHT_EYE):
-    holes.append(np.flatnonzero(np.isin(triangles, eye).all(1)))
-  return skin, holes
-
-
-_SKIN, _HOLES = _groups()
-_HOLE_LOOPS = tuple(list(loop) for loop in head_mesh.topology().outlines[1:])
-
-
-def _corners(places):
-  return places[head_mesh.topology().triangles]  # [M, 3, 2]
-
-
-def _cross(a, b):
-  return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
-
-
-class Target:
-  """The mesh at its place in one frame: rasterised once for all photographs."""
-
-  def __init__(self, vertices: np.ndarray, box: tuple[int, int, int, int]):
-    """Rasterises.
-
-    Args:
-      vertices: float [V + NUM_BORDER, 3], pixels and depth.
-      box: left, top, right, bottom: the part of the frame that is composed.
-    """
-    self._places = vertices[:, :2].astype(np.float64)
-    self._corners = _corners(self._places)
-    a, b, c = np.moveaxis(self._corners, 1, 0)
-    self._area = _cross(b - a, c - a)
-    triangles = head_mesh.topology().triangles
-    depth = vertices[triangles, 2].mean(1)
-    depth = depth - np.where(self._area < 0, _TURNED_AWAY, 0)
-    left, top, right, bottom = box
-    order = _SKIN[np.argsort(depth[_SKIN], kind='stable')]
-    self._skin = self._fill(order, left, top, right - left, bottom - top)
-    self._box = box
-
-  @property
-  def box(self) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what was rasterised."""
-    return self._box
-
-  def _fill(self, order, left, top, width, height):
-    """uint8 [h, w]: 1 + number of the triangle, the last in order on top."""
-    index = np.zeros((height, width), np.uint8)
-    # OpenCV's integers are centres of pixels.
-    corners = self._corners[order] - (left + 0.5, top + 0.5)
-    corners = np.clip(corners, -(2**14), 2**14)
-    fixed = np.round(corners * 2**_SUBPIXEL_BITS).astype(np.int32)
-    # OpenCV fills the edges of a triangle too: slivers would be dotted lines.
-    edges = corners - np.roll(corners, 1, 1)
-    longest = np.linalg.norm(edges, axis=-1).max(1)
-    thin = np.abs(self._area[order]) < _MIN_HEIGHT * longest
-    for number, points, skipped in zip(order, fixed, thin, strict=True):
-      if not skipped:
-        cv2.fillConvexPoly(
-          index, points, int(number) + 1, cv2.LINE_8, _SUBPIXEL_BITS
-        )
-    return index
-
-  def skin(self, source: np.ndarray, box=None) -> Map:
-    """The map of all but mouth and eyes.
-
-    Args:
-      source: float [V + NUM_BORDER, 2], vertices in the photograph, pixels.
-      box: a part of the target's own; None for all of it.
-    """
-    left, top, right, bottom = self._box if box is None else box
-    rows = slice(top - self._box[1], bottom - self._box[1])
-    columns = slice(left - self._box[0], right - self._box[0])
-    return self._map(self._skin[rows, columns], source, left, top)
-
-  def holes(self, source: np.ndarray, box=None):
-    """The maps of the mouth and of both eyes, as far as they are open.
-
-    Args:
-      source: as of `skin`.
-      box: as of `skin`.
-
-    Yields:
-      Map; float32 [h, w, 1] in [0, 1], the share of each pixel that lies in
-      the hole; and how much of it the photograph shows, in [0, 1].
-    """
-    box = self._box if box is None else box
-    for order, loop in zip(_HOLES, _HOLE_LOOPS, strict=True):
-      outline = self._places[loop]
-      low = np.floor(outline.min(0)).astype(int) - _HOLE_MARGIN
-      high = np.ceil(outline.max(0)).astype(int) + _HOLE_MARGIN
-      left, top = np.maximum(low, box[:2])
-      right, bottom = np.minimum(high, box[2:])
-      if left >= right or top >= bottom:
-        continue
-      index = self._fill(order, left, top, right - left, bottom - top)
-      if not index.any():
-        continue
-      # Beyond its edge a hole goes on as at its edge.
-      kernel = np.ones((3, 3), np.uint8)
-      for _ in range(2 * _HOLE_MARGIN):
-        index = np.where(index, index, cv2.dilate(index, kernel))
-      yield (
-        self._map(index, source, left, top),
-        _coverage(outline - (left, top), right - left, bottom - top),
-        _shown(np.asarray(source)[loop, :2], outline),
-      )
-
-  def seams(self, source: np.ndarray):
-    """Outlines of mouth and eyes that close, and how far, from 0 to 1.
-
-    Args:
-      source: as of `skin`.
-    """
-    for loop in _HOLE_LOOPS:
-      before, after = (_area(p[loop, :2]) for p in (source, self._places))
-      if after < before / 2:
-        yield self._places[loop], 1 - 2 * after / before
-
-  def _map(self, index, source, left, top):
-    """Offsets of each pixel from the affine map of its triangle."""
-    a, b, c = np.moveaxis(self._corners, 1, 0)
-    moved = _corners(np.asarray(source[:, :2], np.float64)) - self._corners
-    m0, m1, m2 = np.moveaxis(moved, 1, 0)
-    area = np.where(np.abs(self._area) < 1e-3, np.inf, self._area)[:, None]
-    ab, ac = b - a, c - a
-    # offset = m0 + (m1 - m0) u + (m2 - m0) v; u, v are linear in the pixel.
-    du = np.stack([ac[:, 1], -ac[:, 0]], -1) / area
-    dv = np.stack([-ab[:, 1], ab[:, 0]], -1) / area
-    slope = (m1 - m0)[:, :, None] * du[:, None] + (m2 - m0)[:, :, None] * dv[
-      :, None
-    ]  # [M, 2 of the offset, 2 of the pixel]
-    start = a - (left + 0.5, top + 0.5)
-    constant = m0 - (slope * start[:, None]).sum(-1)
-    height, width = index.shape
-    columns = np.arange(width, dtype=np.float32)[None]
-    rows = np.arange(height, dtype=np.float32)[:, None]
-    maps = []
-    for axis, straight in enumerate((columns + left, rows + top)):
-      table = np.zeros((3, 256), np.float32)
-      used = slice(1, 1 + len(self._corners))
-      table[:2, used] = slope[:, axis].T
-      table[2, used] = constant[:, axis]
-      by_x, by_y, shift = (cv2.LUT(index, row) for row in table)
-      by_x *= columns
-      by_y *= rows
-      shift += by_x
-      shift += by_y
-      shift += straight
-      maps.append(shift)
-    return Map(*maps, left, top)
-
-
-def _area(outline):
-  """Square pixels in an outline."""
-  return abs(_cross(outline, np.roll(outline, -1, 0)).sum()) / 2
-
-
-def _shown(source, outline):
-  """From 0 for a mouth shut in the photograph to 1 for one as open, or half."""
-  before, after = _area(source), _area(outline)
-  return float(np.clip(2 * before / max(after, 1e-3), 0, 1))
-
-
-def _coverage(outline, width, height):
-  """float32 [h, w, 1], antialiased: the share of each pixel in an outline."""
-  scale = 4
-  mask = np.zeros((height * scale, width * scale), np.uint8)
-  fixed = np.round((outline * scale - 0.5) * 2**_SUBPIXEL_BITS)
-  cv2.fillPoly(mask, [fixed.astype(np.int32)], 255, cv2.LINE_8, _SUBPIXEL_BITS)
-  small = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
-  return small[..., None].astype(np.float32) / 255
 
 
 def sample(photograph: np.ndarray, chart: Map) -> np.ndarray:
@@ -243,6 +39,7 @@ def compose(
   target: Target,
   box=None,
   correction: 'NativeCorrection | None' = None,
+  mouth: 'Mouth | None' = None,
 ) -> np.ndarray:
   """A frame, or a part of it, from one photograph.
 
@@ -253,6 +50,8 @@ def compose(
     box: the part that is composed: left, top, right, bottom; None for all of
       the target's box.
     correction: of a network, for the same photograph and target.
+    mouth: renders the inside of a mouth that the photograph shows shut; None:
+      its few pixels are stretched.
 
   Returns:
     uint8 [h, w, 3].
@@ -260,22 +59,36 @@ def compose(
   skin = target.skin(source, box)
   _move(skin, correction)
   frame = sample(photograph, skin)
-  for chart, share, shown in target.holes(source, box):
-    top, left = chart.top - skin.top, chart.left - skin.left
-    height, width = chart.x.shape
+  inside = None
+  for hole in target.holes(source, box):
+    chart, share = hole.map, hole.share
+    place = _within(frame, skin, chart)
     _move(chart, correction)
-    place = frame[top : top + height, left : left + width]
-    inside = sample(photograph, chart).astype(np.float32)
-    if shown < 1:
-      inside *= shown + (1 - shown) * _shade(share)
-    place[:] = np.round(place + share * (inside - place))
+    pixels = sample(photograph, chart).astype(np.float32)
+    if mouth is not None and hole.is_mouth and hole.shown < 1:
+      rendered = mouth(share, chart.left, chart.top)
+      share = cv2.GaussianBlur(share, (0, 0), mouth.softness)[..., None]
+      pixels = rendered + hole.shown * (pixels - rendered)
+      inside = chart, rendered, (1 - hole.shown) * share
+    place[:] = np.round(place + share * (pixels - place))
   for outline, closed in target.seams(source):
     _soften(frame, outline - (skin.left, skin.top), closed)
   part = correction and correction.within(skin.left, skin.top, *skin.x.shape)
   if part:
     place, (_, _, mask, _, rgb) = frame[part[0]], part[1]
     place[:] = np.clip(np.round(rgb + mask * (place - rgb)), 0, 255)
+  if part and inside:  # the network has few pixels for teeth
+    chart, rendered, share = inside
+    place = _within(frame, skin, chart)
+    place[:] = np.round(place + share * (rendered - place))
   return frame
+
+
+def _within(frame, skin, chart):
+  """The rectangle of another map in a frame."""
+  top, left = chart.top - skin.top, chart.left - skin.left
+  height, width = chart.x.shape
+  return frame[top : top + height, left : left + width]
 
 
 def _move(chart: Map, correction: 'NativeCorrection | None') -> None:
@@ -296,24 +109,10 @@ def _soften(frame, outline, weight):
   if not place.size:
     return
   line = np.zeros(place.shape[:2], np.uint8)
-  fixed = np.round((outline - (left + 0.5, top + 0.5)) * 2**_SUBPIXEL_BITS)
+  fixed = np.round((outline - (left + 0.5, top + 0.5)) * 2**SUBPIXEL_BITS)
   cv2.polylines(
-    line, [fixed.astype(np.int32)], True, 255, 2, cv2.LINE_AA, _SUBPIXEL_BITS
+    line, [fixed.astype(np.int32)], True, 255, 2, cv2.LINE_AA, SUBPIXEL_BITS
   )
   share = line[..., None] * np.float32(weight / 255)
   soft = cv2.GaussianBlur(place, (0, 0), _SEAM_BLUR).astype(np.float32)
   place[:] = np.round(place + share * (soft - place))
-
-
-def _shade(share):
-  """Darkens a mouth that the photograph has shut, [h, w, 3].
-
-  Its pixels are those of the seam between the lips; deep inside it is dark, the
-  red less so.
-  """
-  depth = cv2.distanceTransform(
-    (share[..., 0] > 0.5).astype(np.uint8), cv2.DIST_L2, 3
-  )
-  edge = max(1.0, 0.5 * float(depth.max()))
-  depth = np.clip(depth / edge, 0, 1)[..., None]
-  return 1 - depth * (1 - np.array(_INSIDE_MOUTH, np.float32))

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from flaxheads.fewshot.composition import Target, compose
+from flaxheads.fewshot.composition import compose
+from flaxheads.fewshot.mesh_target import Target
+from flaxheads.fewshot.mouth_interior import MouthInterior
 from flaxheads.fewshot.photo_parts import PARTS, PartChooser, part_costs
 from flaxheads.landmarks import head_mesh, layout
 
@@ -54,6 +56,7 @@ class PhotoComposer:
     track = head_mesh.fit_head(self._points)
     self._rest = track.rest
     self._source = head_mesh.mesh_vertices(track)
+    self._mouth = MouthInterior(photographs[0], track)
     self._other_scene = ~_same_scenes(photographs, self._source)
 
   def start(self) -> dict[str, PartChooser]:
@@ -84,8 +87,9 @@ class PhotoComposer:
       weights.append({part: chosen[part](costs[part][f]) for part in PARTS})
     vertices = head_mesh.mesh_vertices(target)
     corrections = self._correct(vertices, weights)
+    mouths = self._mouth.place(points, target.motion)
     return np.stack(
-      list(_pool().map(self._compose, vertices, weights, corrections))
+      list(_pool().map(self._compose, vertices, weights, corrections, mouths))
     )
 
   def _correct(self, vertices, weights) -> 'list[dict[int, NativeCorrection]]':
@@ -106,15 +110,15 @@ class PhotoComposer:
       found[f][t] = correction
     return found
 
-  def _compose(self, vertices, weights, corrections):
-    """One frame: float32 [V, 3], weights for each part, and corrections."""
+  def _compose(self, vertices, weights, corrections, mouth):
+    """One frame: float32 [V, 3], weights for each part, and what is added."""
     size, rest = self._photographs.shape[1], weights['rest']
     layers = []
     for t in np.flatnonzero(rest):
       source, placed = head_mesh.place_vertices(self._source[t], vertices, size)
       target = Target(placed, (0, 0, size, size))
       whole = compose(
-        self._photographs[t], source, target, None, corrections.get(t)
+        self._photographs[t], source, target, None, corrections.get(t), mouth
       )
       layers.append((rest[t], whole, target))
     frame = _mix([layer[:2] for layer in layers])
@@ -128,11 +132,14 @@ class PhotoComposer:
             weights[part],
             vertices,
             corrections,
+            mouth,
             _feathered(vertices[:68, :2], members, reach, size),
           )
     return frame
 
-  def _blend_in(self, frame, target, weights, vertices, corrections, region):
+  def _blend_in(
+    self, frame, target, weights, vertices, corrections, mouth, region
+  ):
     """Replaces a region, mask and box, of the frame."""
     size, (mask, box) = len(frame), region
     if mask is None:
@@ -148,6 +155,7 @@ class PhotoComposer:
             target,
             box,
             corrections.get(t),
+            mouth,
           ),
         )
         for t in np.flatnonzero(weights)

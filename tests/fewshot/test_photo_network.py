@@ -8,7 +8,8 @@ import pytest
 from flaxheads.data.support import Portrait, Support
 from flaxheads.errors import UserError
 from flaxheads.fewshot.bilayer_model import BilayerModel
-from flaxheads.fewshot.composition import Target, compose
+from flaxheads.fewshot.composition import compose
+from flaxheads.fewshot.mesh_target import Target
 from flaxheads.fewshot.person import animate
 from flaxheads.fewshot.person_folder import load_person, save_person
 from flaxheads.fewshot.photo_network import NativeCorrection
