@@ -198,3 +198,34 @@ def test_clips_are_the_same_each_time_and_their_points_inside(real_assets):
   assert (points[:, 19, 1] < points[:, 33, 1]).all()
   assert (points[:, 33, 1] < points[:, 8, 1]).all()
   assert frames.std() > 10
+
+
+def test_arrays_of_vectors_reach_a_shader_as_they_are(real_assets):
+  from flaxheads.data.scanned_heads import opengl
+
+  del real_assets  # where they are missing, so may OpenGL be
+  program = opengl.material_program('skin')
+  lamps = np.arange(9, dtype=np.float32).reshape(3, 3)
+  opengl.write(program, 'lamps', lamps)
+  np.testing.assert_array_equal(program['lamps'].value, lamps)
+
+
+def test_a_grin_shows_the_upper_incisors(real_assets):
+  """Between the lips: as MakeHuman places them, the lip hides them."""
+  from flaxheads.data.scanned_heads import figure
+
+  template = makehuman.load(real_assets)
+  names = [name for name, *_ in makehuman.sliders(template.morph_names)]
+  grin = motion.EXPRESSIONS['grin']
+  for index in range(3):
+    person = identity.sample_person(0, index, names)
+    made = figure.build(real_assets, person)
+    units = motion._shape(grin, list(template.unit_names))
+    moved = made.rest + np.tensordot(units.astype(np.float32), made.units, 1)
+    lip = moved[np.searchsorted(made.skin_ids, 474)]
+    jaw = made.units[template.unit_names.index('jawOpen')]
+    upper = made.inside & (np.linalg.norm(jaw, axis=1) < 0.5)
+    near = upper & (np.abs(made.rest[:, 0] - lip[0]) < 1)
+    near &= made.rest[:, 2] > made.rest[near, 2].max() - 0.6
+    shown = lip[1] - moved[near, 1].min()  # cm
+    assert 0.3 < shown < 1.2

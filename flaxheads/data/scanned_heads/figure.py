@@ -11,6 +11,8 @@ from flaxheads.data.scanned_heads.identity import Person
 
 _JOINTS = {'neck': slice(14534, 14542), 'head': slice(14070, 14078)}
 _MAKEHUMAN = 'makehuman'
+_UPPER_LIP = 474  # the middle of its lower edge, a vertex of the base mesh
+_TONGUE_LOW, _TONGUE_BACK = 0.25, 0.3  # cm, as a tongue lies in speech
 
 
 class Layer(NamedTuple):
@@ -143,6 +145,17 @@ def _worn(assets, folder, name, bodies, shape, moving):
   return rest, mesh.corners, welded, units, place
 
 
+def _teeth_drop(parts, person, lip, unit_names):
+  """Cm by which MakeHuman's teeth, which sit high, have to come down."""
+  rest = parts.rest[-1]
+  with_jaw = np.linalg.norm(
+    parts.units[-1][unit_names.index('jawOpen')], axis=1
+  )
+  upper = rest[(with_jaw < 0.5) & (np.abs(rest[:, 0] - lip[0]) < 1)]
+  incisors = upper[upper[:, 2] > upper[:, 2].max() - 0.6]
+  return incisors[:, 1].min() - (lip[1] - person.teeth_shown)
+
+
 def _assemble(parts, eyes, pivot, ids) -> Figure:
   rest = np.concatenate(parts.rest).astype(np.float32)
   place = np.concatenate(parts.place).astype(np.float32)
@@ -213,7 +226,10 @@ def build(assets: Assets, person: Person) -> Figure:
 
   teeth = f'teeth_shape{person.teeth:02d}' if person.teeth else 'teeth_base'
   worn('teeth', 'teeth', teeth, 'teeth/materials/teeth')
+  down = _teeth_drop(parts, person, base[_UPPER_LIP], template.unit_names)
+  parts.rest[-1][:, 1] -= down
   worn('tongue', 'tongue', 'tongue01', 'tongue/tongue01/tongue01_diffuse')
+  parts.rest[-1] -= np.float32([0, down + _TONGUE_LOW, _TONGUE_BACK])
   brows = f'eyebrow{person.brows:03d}'
   worn('brow', 'eyebrows', brows, f'eyebrows/{brows}/{brows}')
   lashes = f'eyelashes{person.lashes:02d}'

@@ -39,7 +39,7 @@ def sample_film(seed) -> Film:
     distance=float(np.exp(rng.uniform(np.log(45), np.log(200)))),
     exposure=float(np.exp(0.22 * rng.normal())),
     balance=np.exp(
-      0.04 * rng.normal(size=3) + rng.normal(0, 0.04) * np.array([1, 0, -1])
+      0.02 * rng.normal(size=3) + rng.normal(0, 0.03) * np.array([1, 0, -1])
     ),
     contrast=float(rng.uniform(0.9, 1.25)),
     saturation=float(rng.uniform(0.75, 1.2)),

@@ -70,6 +70,7 @@ class Person:
     iris_colour: [3] factors.
     teeth: number of the teeth mesh, 0: base.
     tooth_colour: [3] factors.
+    teeth_shown: cm of the upper incisors below the upper lip at rest.
     beard: (stubble, beard length in cm, moustache, cheeks) or zeros.
     lip_colour: [3] factors; make-up.
     glasses: (0 or 1, roundness, width, height, darkness of the rim).
@@ -99,6 +100,7 @@ class Person:
   iris_colour: np.ndarray
   teeth: int
   tooth_colour: np.ndarray
+  teeth_shown: float
   beard: tuple
   lip_colour: np.ndarray
   glasses: tuple
@@ -280,4 +282,5 @@ def sample_person(seed: int, index: int, slider_names) -> Person:
       float(rng.uniform(0.5, 2.5)),
     ),
     cloth_colours=np.stack([_colour(rng) for _ in range(3)]),
+    teeth_shown=float(rng.uniform(0.0, 0.3)),
   )

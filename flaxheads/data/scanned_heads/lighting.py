@@ -174,10 +174,11 @@ def sample_light(seed) -> Light:
     panorama, softness = _indoors(
       rng, way, kind, lamps, strength, tints, softness
     )
-  # A camera's white balance takes away half of the light's own colour.
-  mean = panorama.mean((0, 1))
-  panorama = panorama / (mean / mean.mean()) ** 0.75
   colours = strength[:, None] * np.stack(tints)
+  # A camera's white balance removes most of the colour of all light together.
+  total = panorama.mean((0, 1)) + colours.sum(0) / np.pi
+  balance = (total / total.mean()) ** 0.8
+  panorama, colours = panorama / balance, colours / balance
   # Lamps that shine come first; the first casts shadows.
   order = np.argsort(strength <= 0, kind='stable')
   lamps, colours = [lamps[i] for i in order], colours[order]

@@ -7,21 +7,21 @@ import numpy as np
 # Mouth shapes of speech, as weights of face units. A unit without a side
 # stands for both halves of the face.
 VISEMES = {
-  'aa': {'jawOpen': 0.5, 'mouthLowerDown': 0.2, 'mouthUpperUp': 0.1},
-  'ah': {'jawOpen': 0.32, 'mouthLowerDown': 0.2, 'mouthUpperUp': 0.12},
+  'aa': {'jawOpen': 0.45, 'mouthLowerDown': 0.3, 'mouthUpperUp': 0.3},
+  'ah': {'jawOpen': 0.3, 'mouthLowerDown': 0.3, 'mouthUpperUp': 0.25},
   'eh': {
     'jawOpen': 0.22,
     'mouthStretch': 0.25,
     'mouthSmile': 0.15,
-    'mouthUpperUp': 0.2,
-    'mouthLowerDown': 0.3,
+    'mouthUpperUp': 0.35,
+    'mouthLowerDown': 0.45,
   },
   'ee': {
     'jawOpen': 0.1,
     'mouthStretch': 0.3,
     'mouthSmile': 0.3,
-    'mouthUpperUp': 0.25,
-    'mouthLowerDown': 0.4,
+    'mouthUpperUp': 0.4,
+    'mouthLowerDown': 0.6,
   },
   'oh': {'jawOpen': 0.32, 'mouthFunnel': 0.5, 'mouthPucker': 0.15},
   'oo': {'jawOpen': 0.12, 'mouthPucker': 0.65, 'mouthFunnel': 0.3},
@@ -32,8 +32,8 @@ VISEMES = {
   's': {
     'jawOpen': 0.06,
     'mouthStretch': 0.2,
-    'mouthLowerDown': 0.35,
-    'mouthUpperUp': 0.15,
+    'mouthLowerDown': 0.5,
+    'mouthUpperUp': 0.3,
   },
 }
 # Expressions that a face holds for a second or more.
@@ -42,15 +42,16 @@ EXPRESSIONS = {
   'grin': {
     'mouthSmile': 0.8,
     'cheekSquint': 0.6,
-    'mouthUpperUp': 0.4,
-    'mouthLowerDown': 0.3,
+    'jawOpen': 0.06,
+    'mouthUpperUp': 0.8,
+    'mouthLowerDown': 0.8,
     'eyeSquint': 0.3,
   },
   'laugh': {
     'mouthSmile': 0.85,
-    'jawOpen': 0.35,
-    'mouthUpperUp': 0.45,
-    'mouthLowerDown': 0.25,
+    'jawOpen': 0.25,
+    'mouthUpperUp': 0.8,
+    'mouthLowerDown': 0.5,
     'cheekSquint': 0.8,
     'eyeSquint': 0.5,
     'noseSneer': 0.15,
@@ -148,7 +149,7 @@ def _expressions(rng, seconds, names):
   """Units of held expressions [F, U]."""
   made = np.zeros((len(seconds), len(names)))
   for name, weights in EXPRESSIONS.items():
-    often = {'smile': 0.35, 'grin': 0.5, 'laugh': 0.6, 'brows': 0.3}
+    often = {'smile': 0.45, 'grin': 0.35, 'laugh': 0.45, 'brows': 0.3}
     level = _wave(rng, seconds, 0.08, 0.4) - often.get(name, 0.75)
     level = level + rng.choice([0.0, 0.5], p=[0.75, 0.25])
     row = _shape(weights, names)

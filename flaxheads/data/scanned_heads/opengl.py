@@ -35,9 +35,11 @@ def write(program, name, value):
   """Sets a uniform, unless the compiler dropped it."""
   if name in program:
     array = np.asarray(value, np.float32)
-    if array.ndim == 2 and array.shape[0] == array.shape[1] > 2:
-      array = array.T  # GLSL keeps columns together
-    program[name].write(np.ascontiguousarray(array).tobytes())
+    uniform = program[name]
+    # GLSL keeps a matrix's columns together; an array of vectors is no matrix.
+    if array.ndim == 2 and uniform.array_length == 1:
+      array = array.T
+    uniform.write(np.ascontiguousarray(array).tobytes())
 
 
 class Targets(NamedTuple):

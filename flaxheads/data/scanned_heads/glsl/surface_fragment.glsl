@@ -33,6 +33,7 @@ in float v_shell;
 out vec4 colour;
 
 const float PI = 3.14159265;
+const float INCISORS = 14.0;  // their z in the average head, cm
 
 vec3 linear(vec3 c) { return pow(c, vec3(2.2)); }
 
@@ -122,7 +123,7 @@ vec3 eye(vec3 n, vec3 v, float shadow) {
   // The white reddens and darkens towards the corners.
   float side = smoothstep(0.45, 1.1, abs(d.x));
   albedo *= mix(vec3(1.0), vec3(0.8, 0.6, 0.55), side);
-  vec3 light = diffuse(n, vec3(0.25, 0.2, 0.18), shadow);
+  vec3 light = diffuse(n, vec3(0.22, 0.2, 0.19), shadow);
   light *= mix(1.0, 0.45, smoothstep(0.05, 0.42, d.y));
   // The cornea stands out: its highlight is small and moves with the gaze.
   vec3 axis = head * gaze * vec3(0.0, 0.0, 1.0);
@@ -198,11 +199,15 @@ void main() {
   else if (material == 2 || material == 3) {
     vec3 albedo = linear(texel.rgb);
     float enamel = smoothstep(1.9, 1.3, albedo.r / max(albedo.g, 0.001));
-    if (material == 2) albedo *= mix(vec3(0.8), tooth * 1.5, enamel);
-    else albedo *= 0.7;
-    vec3 light = diffuse(n, vec3(0.35, 0.3, 0.25), shadow);
+    if (material == 2) albedo *= mix(vec3(0.8), tooth * 2.2, enamel);
+    else albedo *= 0.5;
+    // Enamel is translucent: the lip's shadow on it is light.
+    float soft = material == 2 ? mix(1.0, shadow, 0.4) : shadow;
+    // Light falls off towards the throat.
+    float deep = 0.1 + 0.9 * exp(min(v_place.z - INCISORS, 0.0) / 1.5);
+    vec3 light = deep * diffuse(n, vec3(0.3), soft);
     float open = clamp(dot(v_irradiance, vec3(0.8)), 0.0, 1.0);
-    made = albedo * light + gloss(n, v, 0.25, 0.035, shadow) * open * 0.6;
+    made = albedo * light + gloss(n, v, 0.25, 0.035, shadow) * open * deep * 0.6;
   } else if (material == 4 || material == 5) {
     alpha *= material == 4 ? brow_strength : 0.9;
     vec3 albedo = vec3(0.01);
