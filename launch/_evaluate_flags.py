@@ -8,7 +8,7 @@ from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_choice, check_range
 from flaxheads.evaluation import evaluators, methods, splits
 
-from . import _baselines, _mark_flags, app
+from . import _baselines, _config_flags, _mark_flags, app
 
 FLAGS = flags.FLAGS
 
@@ -64,7 +64,7 @@ flags.DEFINE_multi_string(
 )
 flags.DEFINE_string('output', None, 'Folder for the report.')
 flags.DEFINE_integer('seed', 0, 'Of splits, fine-tuning and intervals.')
-app.define_config(
+_config_flags.define_config(
   'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
 )
 flags.adopt_module_key_flags(_baselines)  # for --help

@@ -6,7 +6,7 @@ from absl import flags
 
 from flaxheads.evaluation import evaluators, methods, people, trials
 
-from . import app
+from . import _config_flags, _logs
 
 FLAGS = flags.FLAGS
 
@@ -74,14 +74,14 @@ def _find_people(image_size, dropped):
 
 def finetune_config(model):
   """The model's own settings, but for those that flags name."""
-  return model and app.config_with_flags('finetune', model.experiment.finetune)
+  return model and _config_flags.override('finetune', model.experiment.finetune)
 
 
 def load_people(num_shots, image_size):
   """Everybody's trial, and who was left out."""
   dropped = []
   found = _find_people(image_size, dropped)
-  with app.progress_bar(found, 'loading', unit=' people') as bar:
+  with _logs.progress_bar(found, 'loading', unit=' people') as bar:
     made = trials.make_trials(
       bar, num_shots, FLAGS.split_clip, FLAGS.num_test_frames, FLAGS.seed
     )

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command once and for all, in one line, whenever it comes."""
+"""Ctrl-C ends a command at any moment, with one line and exit code 130."""
 
 import _thread
 import signal
@@ -6,21 +6,16 @@ import sys
 import threading
 import time
 
-INTERRUPTED = 130
-_PAUSE = 0.1  # seconds between looks
+from ._messages import say
 
-
-def say(message: str) -> None:
-  """Prints one line to stderr, beginning with the command's name."""
-  program = sys.argv[0].rsplit('/', 1)[-1].removesuffix('.py')
-  one_line = ' '.join(message.split())
-  print(f'{program}: {one_line}', file=sys.stderr, flush=True)
+EXIT_CODE = 130
+_INTERVAL = 0.1  # seconds between checks
 
 
 def _is_unwinding(main: int) -> bool:
-  """Whether the main thread is on its way out: in `except`, or `finally`."""
+  """Whether the main thread handles the interrupt, in `except` or `finally`."""
   found = sys._current_exceptions().get(main)
-  error = found[1] if isinstance(found, tuple) else found  # from 3.12 on alone
+  error = found[1] if isinstance(found, tuple) else found  # a tuple until 3.11
   while error is not None:
     if isinstance(error, KeyboardInterrupt):
       return True
@@ -28,63 +23,63 @@ def _is_unwinding(main: int) -> bool:
   return False
 
 
-def _see_to_it(handler) -> None:
-  """Interrupts the main thread again where the interrupt was dropped.
+def _repeat_if_lost(handler) -> None:
+  """Interrupts the main thread again if the interrupt was lost.
 
-  Python drops an exception that is raised in a callback of the garbage
+  Python discards an exception that is raised in a callback of the garbage
   collector or in `__del__`, and JAX has places with a bare `except`.
   """
   main = threading.main_thread().ident
-  dropped = 0
+  misses = 0
   while signal.getsignal(signal.SIGINT) is handler:
-    time.sleep(_PAUSE)
-    dropped = 0 if _is_unwinding(main) else dropped + 1
-    # One look may fall between two `finally`.
-    if dropped == 2 and signal.getsignal(signal.SIGINT) is handler:
-      dropped = 0
+    time.sleep(_INTERVAL)
+    misses = 0 if _is_unwinding(main) else misses + 1
+    # A single check may fall between two `finally`.
+    if misses == 2 and signal.getsignal(signal.SIGINT) is handler:
+      misses = 0
       signal.pthread_kill(main, signal.SIGINT)
 
 
-def ended() -> None:
-  """To be called where KeyboardInterrupt arrives: it need not come again."""
+def stop_repeating() -> None:
+  """To be called where KeyboardInterrupt was caught."""
   if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def install() -> None:
-  """Sees to it that a KeyboardInterrupt arrives, and ends in one line.
+  """Handles SIGINT from now on, also while modules are imported.
 
-  An interrupt while modules are imported would end in a traceback. Where a
-  shell has SIGINT ignored, as for its background jobs, it stays ignored.
+  SIGINT stays ignored where the shell ignores it, as for background jobs.
   """
-  drop, show = sys.unraisablehook, sys.excepthook
-  watched = False
+  default_unraisablehook = sys.unraisablehook
+  default_excepthook = sys.excepthook
+  is_watched = False
 
   def watch():
-    nonlocal watched
-    _see_to_it(interrupt)
-    watched = False
+    nonlocal is_watched
+    _repeat_if_lost(interrupt)
+    is_watched = False
 
   def interrupt(signum, frame):
-    nonlocal watched
+    nonlocal is_watched
     del signum, frame
-    if not watched:
-      watched = True
-      # threading.Thread takes locks, which what was interrupted may hold.
+    if not is_watched:
+      is_watched = True
+      # threading.Thread takes locks that the interrupted code may hold.
       _thread.start_new_thread(watch, ())
     raise KeyboardInterrupt
 
-  def drop_quietly(unraisable):
+  def unraisablehook(unraisable):
     if unraisable.exc_type is not KeyboardInterrupt:
-      drop(unraisable)
+      default_unraisablehook(unraisable)
 
-  def show_in_one_line(kind, error, trace):
-    if kind is KeyboardInterrupt:  # Python itself exits as interrupted
-      ended()
+  def excepthook(kind, error, trace):
+    if kind is KeyboardInterrupt:  # Python then exits with 130 by itself
+      stop_repeating()
       say('interrupted')
     else:
-      show(kind, error, trace)
+      default_excepthook(kind, error, trace)
 
-  sys.unraisablehook, sys.excepthook = drop_quietly, show_in_one_line
+  sys.unraisablehook, sys.excepthook = unraisablehook, excepthook
   if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, interrupt)

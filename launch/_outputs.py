@@ -12,7 +12,7 @@ from absl import logging
 
 from flaxheads.errors import UserError
 
-from ._interrupts import say
+from ._messages import say
 
 
 def warn_replaced(path: str | Path) -> None:

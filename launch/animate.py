@@ -46,7 +46,7 @@ from flaxheads.fewshot.model import NO_MODEL, choose_model
 from flaxheads.fewshot.person_folder import load_person
 from flaxheads.speech.driver import load_driver
 
-from . import _animate_flags, _consent, _mark_flags, _outputs, app
+from . import _animate_flags, _consent, _logs, _mark_flags, _outputs, app
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_animate_flags)  # for --help
@@ -55,7 +55,7 @@ flags.adopt_module_key_flags(_animate_flags)  # for --help
 @functools.cache
 def _load_drivers(image_size, frames):
   paths = FLAGS.driver or [None]  # None: the speech alone
-  drivers = app.progress_bar(paths, 'reading drivers', unit=' drivers')
+  drivers = _logs.progress_bar(paths, 'reading drivers', unit=' drivers')
   with drivers:
     return [
       load_driver(
@@ -73,7 +73,7 @@ def _load_drivers(image_size, frames):
 
 
 def _progress(frames, name, total):
-  return app.progress_bar(frames, desc=name, total=total, unit=' frames')
+  return _logs.progress_bar(frames, desc=name, total=total, unit=' frames')
 
 
 def _animate(output, person):

@@ -22,7 +22,7 @@ from absl import flags
 
 from flaxheads.errors import UserError, check_choice
 
-from . import _malloc, app
+from . import _logs, _malloc, app
 
 _malloc.make_holes()  # here, for processes of a program that import this
 
@@ -100,7 +100,7 @@ def main():
   dtype = size.experiment.model.dtype
   report['ceilings'] = ceilings.measure(dtype, size.matrix_side)
   for name in _SUITES.value or suites.SUITES:
-    bar = functools.partial(app.progress_bar, desc=name, unit=' turns')
+    bar = functools.partial(_logs.progress_bar, desc=name, unit=' turns')
     rows, tried = suites.SUITES[name](size, options, bar)
     rows = table.to_json(rows, report['ceilings'])
     done[name] = {'date': report['date'], 'rows': rows, 'tried': tried}

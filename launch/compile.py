@@ -15,9 +15,9 @@ import os
 
 from absl import flags
 
-from . import app
+from . import _config_flags, _logs, app
 
-_experiment = app.define_experiment()
+_experiment = _config_flags.define_experiment()
 flags.declare_key_flag('config')  # for --help
 _TOPOLOGY = flags.DEFINE_string(
   'topology',
@@ -31,7 +31,7 @@ def main():
   """Compiles and reports."""
   config = _experiment()
   app.check_given(_TOPOLOGY)
-  app.log_info()
+  _logs.log_info()
   from flaxheads.data.output_files import atomic_path
   from flaxheads.training import parallel
   from flaxheads.training.cost import describe_on

@@ -19,7 +19,7 @@ from absl import flags
 from flaxheads.errors import UserError, check_range
 from flaxheads.web.limits import Limits
 
-from . import _mark_flags, app
+from . import _config_flags, _mark_flags, app
 
 _MODEL = flags.DEFINE_string(
   'model',
@@ -35,7 +35,7 @@ _PORT = flags.DEFINE_integer('port', 7860, 'Port to listen at.')
 _NAME = flags.DEFINE_string(
   'public_name', '', 'Host name under which a proxy serves the page, if any.'
 )
-app.define_config('limits', Limits(), 'What one visitor may use.')
+_config_flags.define_config('limits', Limits(), 'What one visitor may use.')
 flags.adopt_module_key_flags(_mark_flags)  # for --help
 
 
@@ -43,7 +43,7 @@ def main():
   """Serves until SIGTERM (exit code 0) or Ctrl-C (exit code 130)."""
   check_range('--port', _PORT.value, 1, 65535)
   signer = _mark_flags.signer()
-  limits = app.config_with_flags('limits', Limits())
+  limits = _config_flags.override('limits', Limits())
   stopped = threading.Event()
   signal.signal(signal.SIGTERM, lambda signum, frame: stopped.set())
   code = app.DONE

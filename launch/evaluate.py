@@ -1,14 +1,14 @@
-r"""Measures methods and models on people that they never saw.
+r"""Evaluates methods and models on people that they were not trained on.
 
 python -m launch.evaluate --source=CLIPS --output=out/evaluation
 python -m launch.evaluate --model=MODEL --source=CLIPS --output=out/evaluation
 python -m launch.evaluate --model=MODEL --dataset=video_folder --data_dir=data \
   --split=test --max_people=50 --output=out/evaluation
 
-Leaves report.html, report.json, table.md, pictures and the user study in the
-output folder; docs/evaluation.md says what the numbers mean. The same command
-again goes on where an interrupted one stopped. Pictures are signed as made of
-real and synthetic ones; they carry no watermark.
+Writes report.html, report.json, table.md, images and the user study to the
+output folder; docs/evaluation.md explains the numbers. The same command
+again resumes an interrupted evaluation. Images are signed as composites of real
+and synthetic ones, and carry no watermark.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ from flaxheads.evaluation import (
 )
 from flaxheads.provenance.credentials import COMPOSITE
 
-from . import _baselines, _evaluate_flags, _mark_flags, app
+from . import _baselines, _evaluate_flags, _logs, _mark_flags, app
 from . import _evaluate_parts as parts
 
 FLAGS = flags.FLAGS
@@ -58,7 +58,7 @@ def _remarks(
         ' has for the content loss'
       )
   if FLAGS.cross and num_people < 2:
-    absent.append('No cross-reenactment: there is but one person.')
+    absent.append('No cross-reenactment: there is only one person.')
   if scores.num_answers:
     absent.append(
       f'USER: {scores.num_answers} answers; participants:'
@@ -66,8 +66,8 @@ def _remarks(
     )
   else:
     absent.append(
-      'No USER: nobody was asked yet; study.html asks, and --study_answers'
-      ' brings its answers here.'
+      'No USER: there are no answers yet; study.html collects them, and'
+      ' --study_answers reads them.'
     )
   return report.Remarks(warnings, absent)
 
@@ -84,20 +84,13 @@ def _write_study(output, rounds, people_trials, store, seal) -> str:
   return f'{path}: {sum(map(len, chosen))} questions for users'
 
 
-def main():
-  num_shots = _evaluate_flags.parse_num_shots()
-  _evaluate_flags.check()
-  paths = [Path(p).expanduser() for p in FLAGS.study_answers]
-  answers = {path: study.read_answers(path) for path in paths}
-  output = Path(FLAGS.output).expanduser()
-  model, digest = parts.load_model()
-  bilayer = parts.load_bilayer()
-  compared = _baselines.load(FLAGS.methods)
-  finetune = parts.finetune_config(model)
-  image_size = _baselines.choose_image_size(model, compared, FLAGS.image_size)
-  measured_with = parts.make_evaluators(model, digest)
-  everybody, dropped = parts.load_people(num_shots, image_size)
-  made = methods.make_methods(
+def _read_answers() -> dict[Path, list]:
+  paths = [Path(path).expanduser() for path in FLAGS.study_answers]
+  return {path: study.read_answers(path) for path in paths}
+
+
+def _make_methods(model, finetune, digest, measured_with, compared, bilayer):
+  return methods.make_methods(
     FLAGS.methods,
     model,
     finetune,
@@ -106,6 +99,24 @@ def main():
     validator=model and evaluators.make_validator(model, measured_with),
     trained=compared,
     bilayer=bilayer,
+  )
+
+
+def main():
+  """Evaluates."""
+  num_shots = _evaluate_flags.parse_num_shots()
+  _evaluate_flags.check()
+  answers = _read_answers()
+  output = Path(FLAGS.output).expanduser()
+  model, digest = parts.load_model()
+  bilayer = parts.load_bilayer()
+  compared = _baselines.load(FLAGS.methods)
+  finetune = parts.finetune_config(model)
+  image_size = _baselines.choose_image_size(model, compared, FLAGS.image_size)
+  measured_with = parts.make_evaluators(model, digest)
+  everybody, dropped = parts.load_people(num_shots, image_size)
+  made = _make_methods(
+    model, finetune, digest, measured_with, compared, bilayer
   )
   cross = FLAGS.cross and len(everybody) > 1
   facts = {'kind': 'evaluation', 'model_sha256': digest or ''}
@@ -121,8 +132,8 @@ def main():
     baselines_sha256={name: sha for name, (_, sha) in compared.items()},
   )
 
-  store = results.Store(output)
   with locked(output):
+    store = results.Store(output)
     rows = protocol.evaluate(
       everybody,
       made,
@@ -130,28 +141,26 @@ def main():
       store,
       measured_with,
       cross,
-      functools.partial(app.progress_bar, desc='evaluating', unit=' results'),
+      functools.partial(_logs.progress_bar, desc='evaluating', unit=' results'),
     )
     rounds = study.make_triplets(rows, everybody)
     scores = study.score(answers, rounds)
-    counted = len(everybody), scores
-    remarks = _remarks(model, compared, measured_with, *counted)
     report.write_report(
       output,
       everybody,
       rows,
       store,
       settings,
-      remarks,
+      _remarks(model, compared, measured_with, len(everybody), scores),
       dropped,
       scores.shares,
       seal,
     )
-    said = _write_study(output, rounds, everybody, store, seal)
+    summary = _write_study(output, rounds, everybody, store, seal)
   print((output / 'table.md').read_text(encoding='utf-8'))
   print(f'{output}: report.html, report.json, table.md, comparison.png')
-  if said:
-    print(said)
+  if summary:
+    print(summary)
 
 
 if __name__ == '__main__':

@@ -23,7 +23,7 @@ from absl import flags
 from flaxheads.config import FinetuneConfig
 from flaxheads.errors import UserError, check_range
 
-from . import _consent, _malloc, _outputs, app
+from . import _config_flags, _consent, _logs, _malloc, _outputs, app
 
 _MODEL = flags.DEFINE_string(
   'model', None, "Model folder of the paper's generator."
@@ -41,7 +41,7 @@ _LANDMARKS = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string('output', None, 'The person folder to write.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the order of frames.')
 _NUM_STEPS = flags.DEFINE_integer('num_steps', None, 'At most so many steps.')
-app.define_config(
+_config_flags.define_config(
   'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
 )
 flags.adopt_module_key_flags(_consent)  # for --help
@@ -58,7 +58,7 @@ def _check_flags():
 
 
 def _config(model):
-  config = app.config_with_flags('finetune', model.experiment.finetune)
+  config = _config_flags.override('finetune', model.experiment.finetune)
   if _NUM_STEPS.value is None:
     return config
   return dataclasses.replace(
@@ -76,7 +76,7 @@ def _finetune(model, config, source, output, consent):
 
   folders.check_output(output, 'person')
   _outputs.warn_replaced(output)
-  with app.progress_bar(desc='fine-tuning', unit=' steps') as bar:
+  with _logs.progress_bar(desc='fine-tuning', unit=' steps') as bar:
 
     def show(progress):
       bar.total = progress.num_steps

@@ -21,7 +21,7 @@ from flaxheads.data import pipeline
 from flaxheads.data.preparation import report
 from flaxheads.errors import UserError
 
-from . import _prepare_flags, app
+from . import _logs, _prepare_flags, app
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_prepare_flags)  # for --help
@@ -121,7 +121,7 @@ def _inspect():
   sources = pipeline.open_splits(FLAGS.dataset, FLAGS.data_dir)
   output = inspection_page.check_output(FLAGS.output, sources)
   total = sum(map(len, sources))
-  with app.progress_bar(total=total, unit=' videos', desc='reading') as bar:
+  with _logs.progress_bar(total=total, unit=' videos', desc='reading') as bar:
     facts = inspection_page.write(
       output, FLAGS.dataset, sources, on_video=bar.update
     )

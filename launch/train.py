@@ -27,9 +27,9 @@ from etils import epath
 
 from flaxheads.errors import UserError, check_range
 
-from . import _malloc, app
+from . import _config_flags, _logs, _malloc, app
 
-_experiment = app.define_experiment()
+_experiment = _config_flags.define_experiment()
 flags.declare_key_flag('config')  # for --help
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _DEVICES = flags.DEFINE_integer('num_devices', None, 'To use; default: all.')
@@ -96,7 +96,7 @@ def main():
   """Trains, or describes."""
   _malloc.make_holes()
   config = _experiment()
-  app.log_info()
+  _logs.log_info()
   if _DESCRIBE.value:
     from flaxheads.training.cost import describe
 

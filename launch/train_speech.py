@@ -13,7 +13,7 @@ from absl import flags
 from flaxheads.data.output_files import check_writable
 from flaxheads.errors import check_range
 
-from . import app
+from . import _logs, app
 
 _OUTPUT = flags.DEFINE_string('output', None, 'The .safetensors to write.')
 _UTTERANCES = flags.DEFINE_integer('utterances', 1000, 'Texts spoken.')
@@ -38,14 +38,14 @@ def main():
     training.read_sentences(),
     _UTTERANCES.value,
     _SEED.value,
-    lambda count: app.progress_bar(range(count), 'speaking', unit=' texts'),
+    lambda count: _logs.progress_bar(range(count), 'speaking', unit=' texts'),
   )
   losses = []
   params = training.train(
     examples,
     _STEPS.value,
     _SEED.value,
-    lambda count: app.progress_bar(range(count), 'training', unit=' steps'),
+    lambda count: _logs.progress_bar(range(count), 'training', unit=' steps'),
     losses.append,
   )
   save_tree(str(output), training.to_float16(params))

@@ -16,8 +16,8 @@ from absl import flags
 from flaxheads.errors import UserError
 from flaxheads.provenance import examine, identity
 
-from . import app
-from ._interrupts import say
+from . import _logs, app
+from ._messages import say
 
 _JSON = flags.DEFINE_bool('json', False, 'JSON on stdout instead of words.')
 _TRUST = flags.DEFINE_string(
@@ -33,7 +33,7 @@ def main():
   if len(paths) > examine.MAX_FILES:
     raise UserError(f'more than {examine.MAX_FILES} files; give fewer')
   findings, failed = [], 0
-  with app.progress_bar(paths, 'verifying', unit=' files') as bar:
+  with _logs.progress_bar(paths, 'verifying', unit=' files') as bar:
     for path in bar:
       try:
         findings.append(examine.examine(path, roots))

@@ -20,7 +20,7 @@ from flaxheads.data.output_files import atomic_paths
 from flaxheads.errors import UserError
 from flaxheads.weights import convert, fetch, sources, store
 
-from . import app
+from . import _logs, app
 
 _NAMES = ', '.join(sources.SOURCES)
 _FETCH = flags.DEFINE_list(
@@ -89,7 +89,7 @@ def main():
       source = sources.SOURCES[name]
       output = Path(_OUTPUT.value or store.default_path(name)).expanduser()
       files = _CONVERT.value or fetch.fetch(
-        source, Path(folder), _MIRROR.value, app.progress_bar
+        source, Path(folder), _MIRROR.value, _logs.progress_bar
       )
       _write(name, files, output, pretrained.shapes_of(source.network))
       print(f'{output}: {name}; licence: {source.licence}')

@@ -22,8 +22,6 @@ OVER_A_LIMIT = {
   'flaxheads/landmarks/face_networks.py',
   'flaxheads/landmarks/face_shape.py',
   'flaxheads/landmarks/head_mesh.py',
-  'launch/app.py',
-  'launch/evaluate.py:main',
 }
 
 # Imports point downwards only. Packages of one line may import one another,

@@ -15,7 +15,7 @@ import dataclasses
 from absl import flags, logging
 from ml_collections import config_flags
 from flaxheads.errors import UserError, check_range
-from launch import app
+from launch import _config_flags, _logs, app
 
 @dataclasses.dataclass
 class Options:
@@ -26,7 +26,7 @@ class Options:
 COUNT = flags.DEFINE_integer('count', 1, 'a number')
 DEEDS = ('nothing', 'mistake', 'defect', 'warn_in_a_loop', 'compute')
 DO = flags.DEFINE_enum('do', 'nothing', DEEDS, '')
-OPTIONS = app.define_config('options', Options())
+OPTIONS = _config_flags.define_config('options', Options())
 CONFIG = config_flags.DEFINE_config_file('config')
 
 def main():
@@ -40,7 +40,7 @@ def main():
     jnp.zeros(1)
     print(os.environ['TF_CPP_MIN_LOG_LEVEL'])
   if DO.value == 'warn_in_a_loop':
-    for _ in app.progress_bar('abc', 'loop'):
+    for _ in _logs.progress_bar('abc', 'loop'):
       logging.warning('a letter is odd')
     raise UserError('--source=x.mp4: no such file')
   OPTIONS.value.__post_init__()

@@ -65,7 +65,7 @@ def call(name, *arguments) -> Done:
         delattr(sys.modules['launch'], module.removeprefix('launch.'))
     sys.argv = argv
     flags.FLAGS.unparse_flags()
-    app._files = None
+    app._positional = None
     flags.FLAGS.mark_as_parsed()
     logging.set_verbosity(logging.WARNING)
     flags.FLAGS['verbosity'].present = 0

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from launch import app
+from launch import _messages, app
 from tests.launch import gcloud_proxy
 from tests.launch.commands import ROOT, call
 
@@ -92,7 +92,7 @@ def trained(cloud):
 
 def test_a_missing_tpu_is_requested_installed_and_started(cloud):
   done = cloud.run('--create_flag=--internal-ips', '--project_is_unknown')
-  assert done.code == app.ASKED_WRONGLY
+  assert done.code == _messages.USAGE_ERROR
   done = cloud.run('--create_flag=--internal-ips')
   assert (done.code, done.err) == (0, '')
   calls = cloud.calls()
@@ -301,8 +301,8 @@ def test_the_worker_installs_once_and_writes_the_service(tmp_path, monkeypatch):
   unit = (tmp_path / 'unit').read_text()
   user = subprocess.check_output(['id', '-un'], text=True).strip()
   assert f'[Service]\nUser={user}\nWorkingDirectory={clone}\n' in unit
-  assert f'RestartPreventExitStatus={app.ASKED_WRONGLY}\n' in unit
-  assert f'RestartForceExitStatus={app.GO_ON_LATER}\n' in unit
+  assert f'RestartPreventExitStatus={_messages.USAGE_ERROR}\n' in unit
+  assert f'RestartForceExitStatus={app.PREEMPTED}\n' in unit
 
 
 def test_the_commands_of_the_docs_can_be_typed(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from absl import flags
 from tqdm import tqdm
 
 from flaxheads.errors import RunFailedError, UserError
-from launch import app
+from launch import _messages, app
 from tests.reproduce import _commands as commands
 from tests.reproduce import _digests
 from tests.reproduce._inputs import TINY, make_inputs
@@ -43,7 +43,7 @@ flags.DEFINE_list('commands', _COMMANDS, 'Which to disturb.')
 _WITHIN = 'FLAXHEADS_PROOF_WITHIN'  # a namespace of our own
 _PARTS_WRITTEN = (0, 0.5, 0.95)  # of what a command writes, then it is full
 _INTERRUPTS = (0.3, 0.6, 0.9)  # of what a command takes
-_CODES = (app.FAILED, app.ASKED_WRONGLY)
+_CODES = (app.FAILED, _messages.USAGE_ERROR)
 _MAX_SECONDS, _MAX_BYTES = 1200, 64 << 30
 
 
