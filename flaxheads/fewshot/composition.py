@@ -18,6 +18,7 @@ from flaxheads.fewshot.mesh_target import SUBPIXEL_BITS, Map, Target
 if TYPE_CHECKING:  # a person without a network loads none
   from flaxheads.fewshot.mouth_interior import Mouth
   from flaxheads.fewshot.photo_network import NativeCorrection
+  from flaxheads.fewshot.still_layer import StillLayer
 
 _SEAM_BLUR = 1.0  # pixels
 
@@ -40,6 +41,7 @@ def compose(
   box=None,
   correction: 'NativeCorrection | None' = None,
   mouth: 'Mouth | None' = None,
+  still: 'StillLayer | None' = None,
 ) -> np.ndarray:
   """A frame, or a part of it, from one photograph.
 
@@ -52,6 +54,7 @@ def compose(
     correction: of a network, for the same photograph and target.
     mouth: renders the inside of a mouth that the photograph shows shut; None:
       its few pixels are stretched.
+    still: of the photograph; None: its background moves with the head.
 
   Returns:
     uint8 [h, w, 3].
@@ -81,6 +84,8 @@ def compose(
     chart, rendered, share = inside
     place = _within(frame, skin, chart)
     place[:] = np.round(place + share * (rendered - place))
+  if still is not None:
+    still.behind(frame, skin)
   return frame
 
 

@@ -17,6 +17,7 @@ from flaxheads.fewshot.composition import compose
 from flaxheads.fewshot.mesh_target import Target
 from flaxheads.fewshot.mouth_interior import MouthInterior
 from flaxheads.fewshot.photo_parts import PARTS, PartChooser, part_costs
+from flaxheads.fewshot.still_layer import StillLayer
 from flaxheads.landmarks import head_mesh, layout
 
 if TYPE_CHECKING:  # a person without a network loads none
@@ -57,6 +58,7 @@ class PhotoComposer:
     self._rest = track.rest
     self._source = head_mesh.mesh_vertices(track)
     self._mouth = MouthInterior(photographs[0], track)
+    self._stills = {}
     self._other_scene = ~_same_scenes(photographs, self._source)
 
   def start(self) -> dict[str, PartChooser]:
@@ -87,6 +89,10 @@ class PhotoComposer:
       weights.append({part: chosen[part](costs[part][f]) for part in PARTS})
     vertices = head_mesh.mesh_vertices(target)
     corrections = self._correct(vertices, weights)
+    for t in np.flatnonzero(sum(parts['rest'] for parts in weights)):
+      if t not in self._stills:  # most photographs are never the background
+        still = StillLayer(self._photographs[t], self._source[t])
+        self._stills[t] = still
     mouths = self._mouth.place(points, target.motion)
     return np.stack(
       list(_pool().map(self._compose, vertices, weights, corrections, mouths))
@@ -118,7 +124,13 @@ class PhotoComposer:
       source, placed = head_mesh.place_vertices(self._source[t], vertices, size)
       target = Target(placed, (0, 0, size, size))
       whole = compose(
-        self._photographs[t], source, target, None, corrections.get(t), mouth
+        self._photographs[t],
+        source,
+        target,
+        None,
+        corrections.get(t),
+        mouth,
+        self._stills[t],
       )
       layers.append((rest[t], whole, target))
     frame = _mix([layer[:2] for layer in layers])
