@@ -3,6 +3,8 @@
 Training and inference share this module; it imports neither of them.
 """
 
+import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -76,34 +78,54 @@ def _init(module, key, *shapes, **others):
   return module.init(key, *arrays, **others)['params']
 
 
+def _init_embedder(networks, key):
+  embedder = networks.embedder
+  small = (embedder.image_size, embedder.image_size, 3)
+  return _init(embedder, key, small, small)
+
+
+def _init_generator(networks, key):
+  generator = networks.generator
+  window = (generator.window_size, generator.window_size)
+  return _init(
+    generator,
+    key,
+    (*window, bilayer.NUM_FEATURES),
+    (*window, 3),
+    identity_embedding=jnp.zeros((1, networks.embedder.embedding_size)),
+  )
+
+
+def _init_discriminator(networks, key):
+  discriminator = networks.discriminator
+  judged = (discriminator.image_size, discriminator.image_size, 3)
+  row = (networks.embedder.embedding_size,)
+  return _init(discriminator, key, judged, judged, row)
+
+
+_INIT = {
+  'embedder': _init_embedder,
+  'generator': _init_generator,
+  'discriminator': _init_discriminator,
+}
+
+
 def init_params(networks: BilayerNetworks, key: jax.Array) -> dict:
   """Fresh parameters: {'embedder', 'generator', 'discriminator'}."""
-  embedder, generator, discriminator = networks
-  keys = jax.random.split(key, 3)
-  vector = jnp.zeros((1, embedder.embedding_size))
-  small = (embedder.image_size, embedder.image_size, 3)
-  window = (generator.window_size, generator.window_size)
-  judged = (discriminator.image_size, discriminator.image_size, 3)
+  keys = jax.random.split(key, len(_INIT))
   return {
-    'embedder': _init(embedder, keys[0], small, small),
-    'generator': _init(
-      generator,
-      keys[1],
-      (*window, bilayer.NUM_FEATURES),
-      (*window, 3),
-      identity_embedding=vector,
-    ),
-    'discriminator': _init(
-      discriminator, keys[2], judged, judged, vector.shape[1:]
-    ),
+    name: init(networks, each)
+    for (name, init), each in zip(_INIT.items(), keys, strict=True)
   }
 
 
-def describe_params(networks: BilayerNetworks) -> dict:
-  """Shapes and dtypes of `init_params`, of which nothing is made."""
-  return jax.eval_shape(
-    lambda key: init_params(networks, key), jax.random.key(0)
-  )
+def describe_params(networks: BilayerNetworks, names: Sequence[str]) -> dict:
+  """Shapes and dtypes of some of `init_params`, of which nothing is made."""
+  key = jax.random.key(0)
+  return {
+    name: jax.eval_shape(functools.partial(_INIT[name], networks), key)
+    for name in names
+  }
 
 
 def resize(images, size: int):
@@ -126,12 +148,19 @@ def embed_people(networks: BilayerNetworks, params, frames, points):
   Returns:
     float32 [B, N].
   """
-  b, k, image_size = frames.shape[:3]
   size = networks.embedder.image_size
-  frames = resize(frames.reshape(b * k, *frames.shape[2:]), size)
-  points = points.reshape(b * k, *points.shape[2:]) * (size / image_size)
+  landmark_images = rasterise_landmarks(points * (size / frames.shape[2]), size)
+  return embed_frames(networks, params, frames, landmark_images)
+
+
+def embed_frames(networks: BilayerNetworks, params, frames, landmark_images):
+  """As `embed_people`, with landmark images of E's size, [B, K, s, s, 3]."""
+  b, k = frames.shape[:2]
+  size = networks.embedder.image_size
   embeddings = networks.embedder.apply(
-    {'params': params}, frames, rasterise_landmarks(points, size)
+    {'params': params},
+    resize(frames.reshape(b * k, *frames.shape[2:]), size),
+    landmark_images.reshape(b * k, *landmark_images.shape[2:]),
   )
   return bilayer.EMBEDDING_SCALE * embeddings.reshape(b, k, -1).mean(1)
 

@@ -14,7 +14,10 @@ from flaxheads.bilayer_config import BilayerConfig, BilayerModelConfig
 from flaxheads.config import from_dict
 from flaxheads.data.pixels import to_float
 from flaxheads.fewshot import folders
+from flaxheads.landmarks import host_raster, layout
+from flaxheads.models import bilayer
 from flaxheads.models.generator import Projection
+from flaxheads.models.windows import window_origin
 from flaxheads.quick_jit import quick_jit
 
 if TYPE_CHECKING:  # training is not loaded where a model is only used
@@ -102,8 +105,7 @@ def restore_model(folder: str, description: dict, tree: dict) -> BilayerModel:
     description.get('config', {}).get('model', {}), BilayerModelConfig
   )
   networks = nets.build_networks(config)
-  like = nets.describe_params(networks)
-  folders.check_tree(folder, tree, {name: like[name] for name in _NETWORKS})
+  folders.check_tree(folder, tree, nets.describe_params(networks, _NETWORKS))
   info = {
     **description.get('info', {}),
     'name': os.path.basename(os.path.realpath(os.path.expanduser(folder))),
@@ -114,9 +116,12 @@ def restore_model(folder: str, description: dict, tree: dict) -> BilayerModel:
 
 @functools.lru_cache(maxsize=4)
 def _embedder(networks: nets.BilayerNetworks):
-  def embed(params, frames, points):
-    embedding = nets.embed_people(
-      networks, params['embedder'], to_float(frames)[None], points[None]
+  def embed(params, frames, landmark_images):
+    embedding = nets.embed_frames(
+      networks,
+      params['embedder'],
+      to_float(frames)[None],
+      landmark_images[None],
     )
     projection = params['generator']['projection']
     size = projection['bias'].shape[0]
@@ -136,9 +141,11 @@ def embed_photographs(model: BilayerModel, frames, points) -> np.ndarray:
   Returns:
     float32 [M].
   """
-  points = np.asarray(points, np.float32)
+  size = model.networks.embedder.image_size
+  scaled = np.asarray(points) * (size / frames.shape[1])
+  images = host_raster.landmark_images(scaled, size)
   return np.asarray(
-    _embedder(model.networks)(model.params, np.asarray(frames), points)
+    _embedder(model.networks)(model.params, np.asarray(frames), images)
   )
 
 
@@ -148,21 +155,18 @@ def without_projection(generator: dict) -> dict:
 
 
 @functools.lru_cache(maxsize=4)
-def _renderer(networks: nets.BilayerNetworks):
-  def render(generator, psi, photographs, source, target):
-    rendering = nets.render_window(
-      networks,
-      generator,
-      to_float(photographs),
-      source,
-      target,
-      jnp.broadcast_to(psi, (len(source), len(psi))),
+def _generator(networks: nets.BilayerNetworks):
+  def generate(params, psi, landmark_images, warped, field, origin):
+    output = networks.generator.apply(
+      {'params': params},
+      bilayer.window_features(landmark_images, warped, field, origin),
+      warped,
+      jnp.broadcast_to(psi, (len(warped), len(psi))),
     )
-    _, mask, flow = rendering.composite
-    rgb = (rendering.rgb + 1) * 127.5
-    return Correction(rendering.origin, mask, flow, rgb)
+    mask, flow = bilayer.mask_and_flow(field, output)
+    return mask, flow, (output.rgb + 1) * 127.5
 
-  return quick_jit(render, 'often')
+  return quick_jit(generate, 'once')
 
 
 def corrections(
@@ -183,5 +187,16 @@ def corrections(
     source: float32 [B, V, 3], of `head_mesh.mesh_vertices`, pixels of S.
     target: float32 [B, V, 3], alike.
   """
-  arrays = _renderer(networks)(generator, psi, photographs, source, target)
-  return Correction(*map(np.asarray, arrays))
+  points = target[:, : layout.NUM_POINTS, :2]
+  image_size, window = photographs.shape[1], networks.generator.window_size
+  origin = window_origin(points, window, image_size, np)
+  field = host_raster.warp_field(source, target, image_size, origin, window)
+  arrays = _generator(networks)(
+    generator,
+    psi,
+    host_raster.landmark_images(points - origin[:, None], window),
+    host_raster.sample_bilinear(photographs / np.float32(127.5) - 1, field.xy),
+    field,
+    origin,
+  )
+  return Correction(origin, *map(np.asarray, arrays))

@@ -99,7 +99,7 @@ class PhotoNetwork:
   def expected(cls, config: BilayerModelConfig) -> dict[str, Any]:
     """A tree like `tensors` of jax.ShapeDtypeStruct."""
     networks = nets.build_networks(config)
-    params = nets.describe_params(networks)
+    params = nets.describe_params(networks, ['generator'])
     psi = (networks.generator.num_adain_params,)
     return {
       'generator': bilayer_model.without_projection(params['generator']),

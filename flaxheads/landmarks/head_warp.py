@@ -18,12 +18,12 @@ from flaxheads.landmarks import head_mesh
 _UNROLL = 6
 _FAR_BEHIND = -1e3  # cm, behind every depth
 _TURNED_AWAY = 20.0  # cm by which triangles that face backwards lie behind
-_EDGE = 1e-4  # share of a triangle by which it overlaps its neighbours
+EDGE = 1e-4  # share of a triangle by which it overlaps its neighbours
 # The source's area for a pixel of the target, from which on the source shows
 # the pixel in part, and fully.
 _UNSEEN_AREA, _SEEN_AREA = 0.02, 0.08
 _MAX_LOG_STRETCH = 3.0
-_SUBCOLUMNS = (-0.25, 0.25)  # of a pixel, for labels
+SUBCOLUMNS = (-0.25, 0.25)  # of a pixel, for labels
 
 
 class WarpField(NamedTuple):
@@ -82,13 +82,22 @@ def warp_field(
     x, y = centres + origin[0], centres + origin[1]
     xy, area = _rasterise(source, target, x, y)
     labels = _rasterise_labels(target[:, :2], x, y, step)
-    stretch = 0.5 * jnp.log2(jnp.maximum(area, 1e-3))
-    stretch = jnp.clip(stretch, -_MAX_LOG_STRETCH, _MAX_LOG_STRETCH)
-    seen = (area - _UNSEEN_AREA) / (_SEEN_AREA - _UNSEEN_AREA)
-    seen = jnp.clip(seen, 0.0, 1.0)
-    return WarpField(xy, labels, stretch[..., None], seen[..., None])
+    return WarpField(xy, labels, *stretch_and_seen(area))
 
   return jax.vmap(one)(source, target, jax.lax.stop_gradient(origin))
+
+
+def stretch_and_seen(area, xp=jnp):
+  """`log_stretch` and `seen` of a WarpField, [..., 1] each.
+
+  Args:
+    area: [...], the source's area for a unit of the target's.
+    xp: numpy or jax.numpy.
+  """
+  stretch = 0.5 * xp.log2(xp.maximum(area, 1e-3))
+  stretch = xp.clip(stretch, -_MAX_LOG_STRETCH, _MAX_LOG_STRETCH)
+  seen = (area - _UNSEEN_AREA) / (_SEEN_AREA - _UNSEEN_AREA)
+  return stretch[..., None], xp.clip(seen, 0.0, 1.0)[..., None]
 
 
 def _unroll():
@@ -99,8 +108,8 @@ def _cross(a, b):
   return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
-def _triangle_table(source, target):
-  """Rows for the rasteriser, float32 [M, 17].
+def triangle_table(source, target, xp=jnp):
+  """Rows for the rasterisers, float32 [M, 17], in numpy or jax.numpy.
 
   Three barycentric coordinates as coefficients of (x, y, 1), how far the
   corners are from the source's, the source's signed area for a unit of the
@@ -109,21 +118,21 @@ def _triangle_table(source, target):
   triangles = head_mesh.topology().triangles
   source = source[triangles]  # [M, 3, 2]
   places, depth = target[triangles, :2], target[triangles, 2].mean(-1)
-  edges = jnp.roll(places, -1, 1) - jnp.roll(places, 1, 1)  # opposite a corner
-  following = jnp.roll(places, -1, 1)
+  edges = xp.roll(places, -1, 1) - xp.roll(places, 1, 1)  # opposite a corner
+  following = xp.roll(places, -1, 1)
   area = _cross(places[:, 1] - places[:, 0], places[:, 2] - places[:, 0])
   source_area = _cross(source[:, 1] - source[:, 0], source[:, 2] - source[:, 0])
-  flat = jnp.abs(area) < 1e-3  # square pixels, twice
-  scale = jnp.where(flat, 0.0, 1 / jnp.where(flat, 1.0, area))
+  flat = xp.abs(area) < 1e-3  # square pixels, twice
+  scale = xp.where(flat, 0.0, 1 / xp.where(flat, 1.0, area))
   # The coordinate of corner i: twice the area of (next, previous, point).
   a, b = edges[..., 1], -edges[..., 0]
   c = -(following[..., 0] * a + following[..., 1] * b)
-  bary = jnp.stack([a, b, c], -1) * scale[:, None, None]
-  bary = bary.at[..., 2].add(jnp.where(flat, -1.0, 0.0)[:, None])  # nowhere
-  depth = depth - jnp.where(area < 0, _TURNED_AWAY, 0.0)
+  c = c * scale[:, None] - flat[:, None]  # a flat triangle is nowhere
+  bary = xp.stack([a * scale[:, None], b * scale[:, None], c], -1)
+  depth = depth - xp.where(area < 0, _TURNED_AWAY, 0.0)
   # A triangle that is turned away in one image only shows nothing.
   stretch = source_area * scale
-  return jnp.concatenate(
+  return xp.concatenate(
     [
       bary.reshape(-1, 9),
       (source - places).reshape(-1, 6),
@@ -154,7 +163,7 @@ def _rasterise(source, target, x, y):
     first, second, third = (
       row[3 * i] * x + row[3 * i + 1] * y + row[3 * i + 2] for i in range(3)
     )
-    inside = jnp.minimum(jnp.minimum(first, second), third) > -_EDGE
+    inside = jnp.minimum(jnp.minimum(first, second), third) > -EDGE
     wins = inside & (row[16] > nearest)
     # Offsets are interpolated: where nothing moves, nothing is rounded.
     here_x = x + first * row[9] + second * row[11] + third * row[13]
@@ -168,7 +177,7 @@ def _rasterise(source, target, x, y):
     return buffer, None
 
   empty = (jnp.full_like(x, _FAR_BEHIND), x, y, jnp.ones_like(x))
-  table = _triangle_table(source, target)
+  table = triangle_table(source, target)
   (_, at_x, at_y, area), _ = jax.lax.scan(add, empty, table, unroll=_unroll())
   return jnp.stack([at_x, at_y], -1), area
 
@@ -185,7 +194,7 @@ def _cover(outline, x, y, step):
     x0, y0, x1, y1 = edge
     run = x1 - x0
     slope = (y1 - y0) / jnp.where(jnp.abs(run) < 1e-6, 1.0, run)
-    for shift in _SUBCOLUMNS:
+    for shift in SUBCOLUMNS:
       column = x + shift * step
       crosses = (column >= jnp.minimum(x0, x1)) & (column < jnp.maximum(x0, x1))
       sign = jnp.where(crosses, jnp.sign(run), 0.0)  # [w]
@@ -195,7 +204,7 @@ def _cover(outline, x, y, step):
 
   nothing = jnp.zeros((len(y), len(x)), x.dtype)
   total, _ = jax.lax.scan(add, nothing, edges, unroll=_unroll())
-  return jnp.clip(total / len(_SUBCOLUMNS), 0.0, 1.0)
+  return jnp.clip(total / len(SUBCOLUMNS), 0.0, 1.0)
 
 
 def _rasterise_labels(target, x, y, step):

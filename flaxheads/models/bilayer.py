@@ -235,6 +235,18 @@ def prior_logit(field: WarpField):
   )
 
 
+def mask_and_flow(field: WarpField, output: BilayerOutput):
+  """Mask and flow of a `Composite`; the window's edge is the warp alone.
+
+  Args:
+    field: WarpField of the window, with B in front.
+    output: of the generator.
+  """
+  rim = _rim(output.rgb.shape[1])
+  drawn = 1 - jax.nn.sigmoid(output.mask_logit + prior_logit(field))
+  return 1 - drawn * rim, output.flow * rim
+
+
 def composite(photograph, field: WarpField, output: BilayerOutput) -> Composite:
   """Puts a window together.
 
@@ -246,9 +258,6 @@ def composite(photograph, field: WarpField, output: BilayerOutput) -> Composite:
   Returns:
     Composite.
   """
-  rim = _rim(output.rgb.shape[1])
-  drawn = 1 - jax.nn.sigmoid(output.mask_logit + prior_logit(field))
-  mask = 1 - drawn * rim
-  flow = output.flow * rim
+  mask, flow = mask_and_flow(field, output)
   moved = sample_bilinear(photograph, field.xy + flow)
   return Composite(mask * moved + (1 - mask) * output.rgb, mask, flow)

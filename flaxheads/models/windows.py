@@ -6,21 +6,22 @@ import jax.numpy as jnp
 _UPWARDS = 0.06  # of the window: brows and lids need more room than chins
 
 
-def window_origin(points, window_size: int, image_size: int):
+def window_origin(points, window_size: int, image_size: int, xp=jnp):
   """The upper left corner of a window with the face in its middle.
 
   Args:
     points: float [B, 68, 2], pixels.
     window_size: n.
     image_size: S, of the frames; the window lies in them.
+    xp: numpy or jax.numpy.
 
   Returns:
     float32 [B, 2], whole pixels.
   """
   middle = (points.min(1) + points.max(1)) / 2
-  middle -= jnp.array([0.0, _UPWARDS * window_size])
-  corner = jnp.round(middle - window_size / 2)
-  return jnp.clip(corner, 0, image_size - window_size)
+  middle -= xp.array([0.0, _UPWARDS * window_size], xp.float32)
+  corner = xp.round(middle - window_size / 2)
+  return xp.clip(corner, 0, image_size - window_size)
 
 
 def cut(images, origin, window_size: int):

@@ -8,8 +8,8 @@ import ml_dtypes
 import numpy as np
 from flax import traverse_util
 from safetensors import SafetensorError, safe_open
-from safetensors.flax import load_file as _load_file
 from safetensors.flax import save_file as _save_file
+from safetensors.numpy import load_file as _load_file
 
 from flaxheads.errors import UserError
 
@@ -82,9 +82,8 @@ def load_tree(path: str, like=None, dtype=np.float32):
     UserError: no such file, not safetensors, too large, other names or shapes
       than `like`, or numbers that are not finite.
   """
-  flat = _open(
-    path, lambda: {name: np.asarray(x) for name, x in _load_file(path).items()}
-  )
+  # Through NumPy: JAX would compile a program for every shape.
+  flat = _open(path, lambda: _load_file(path))
   for name, value in flat.items():
     if value.dtype == ml_dtypes.bfloat16 or value.dtype.kind == 'f':
       flat[name] = value = value.astype(dtype)
