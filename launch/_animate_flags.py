@@ -41,6 +41,9 @@ flags.DEFINE_bool(
   'Videos are the whole portrait with the head in it; the default of people '
   'made of photographs without --size.',
 )
+flags.DEFINE_bool(
+  'gaze', True, "Eyes of photographs look where the driver's look."
+)
 flags.DEFINE_bool('sound', True, "Keep the driver's sound.")
 flags.DEFINE_integer(
   'face', None, 'Which face of source and driver, from the left, from 0.'

@@ -79,7 +79,7 @@ def _progress(frames, name, total):
 def _animate(output, person):
   """One person, with all drivers."""
   options = RenderOptions(
-    FLAGS.motion, FLAGS.paste_back, FLAGS.sound, FLAGS.size
+    FLAGS.motion, FLAGS.paste_back, FLAGS.sound, FLAGS.size, FLAGS.gaze
   )
   common = {
     'make_marks': _mark_flags.maker(FLAGS.visible_label),

@@ -32,6 +32,8 @@ class FaceClip:
     turns: quarter turns of np.rot90, one for each of F, that made the face
       upright before it was cropped; boxes and points are of turned frames.
     source: the path.
+    gaze: float32 [F, 2, 2], see landmarks/gaze.py; NaN where it is unknown.
+      None: no iris was looked for.
   """
 
   frames: np.ndarray | None
@@ -45,6 +47,7 @@ class FaceClip:
   source: str
   shots: tuple[tuple[int, int], ...] = ()
   turns: tuple[int, ...] = ()
+  gaze: np.ndarray | None = None
 
   @property
   def box(self) -> CropBox:

@@ -13,9 +13,10 @@ from flaxheads.data.face_clips import load_face_clip
 from flaxheads.data.kinds import IMAGE, is_animation, kind_of
 from flaxheads.data.timestamps import frame_rate
 from flaxheads.errors import UserError, check_range
-from flaxheads.landmarks import face_shape
+from flaxheads.landmarks import face_shape, layout
 from flaxheads.landmarks.crop import crop_box, points_to_crop
 from flaxheads.landmarks.detect import Detector
+from flaxheads.landmarks.gaze import fill
 from flaxheads.landmarks.landmark_files import EXTENSIONS as LANDMARK_EXTENSIONS
 from flaxheads.landmarks.landmark_files import load_landmarks
 from flaxheads.landmarks.relative_motion import rest_frames
@@ -38,6 +39,7 @@ class Driver(NamedTuple):
     path: the file or folder whose landmarks were read; None: none were.
     speech: the file whose speech moved the mouth; None: the mouth is that of
       `path`.
+    gaze: float32 [F, 2, 2], see landmarks/gaze.py; None: unknown.
   """
 
   name: str
@@ -49,6 +51,7 @@ class Driver(NamedTuple):
   start: float = 0.0
   path: Path | None = None
   speech: Path | None = None
+  gaze: np.ndarray | None = None
 
 
 def check_limits(fps: float | None, max_frames: int | None) -> None:
@@ -147,18 +150,23 @@ def _from_landmarks(path, image_size, max_frames) -> FaceClip:
 
 
 def _at_rest(points: np.ndarray) -> np.ndarray:
-  """float32 [68, 2], the face of points [F, 68, 2] at rest."""
-  motion = face_shape.fit_motion(points, face_shape.fit_shape(points))
+  """The mean of [F, 68 or more, 2] over the frames in which the 68 rest."""
+  face = points[:, : layout.NUM_POINTS]
+  motion = face_shape.fit_motion(face, face_shape.fit_shape(face))
   return points[rest_frames(motion)].mean(0)
 
 
-def _with_ends(clip: FaceClip):
+def _with_ends(clip: FaceClip, points):
   """Points, times and indices of frames, with rest at the ends of the source.
 
+  Args:
+    clip: FaceClip.
+    points: float32 [F, 68 or more, 2], of its frames.
+
   Returns:
-    float32 [N, 68, 2], float64 [N], and int [N], indices into `clip.frames`.
+    Points of N frames, float64 [N], and int [N], indices into `clip.frames`.
   """
-  points, times, all_times = clip.points, clip.times, clip.all_times
+  times, all_times = clip.times, clip.all_times
   before = all_times[all_times < times[0]]
   after = all_times[all_times > times[-1]]
   indices = np.arange(len(times))
@@ -187,10 +195,19 @@ def _with_ends(clip: FaceClip):
 def _regular(path, clip, fps, remarks) -> Driver:
   """Resamples points to a constant rate by linear interpolation."""
   name = path.name if path.is_dir() else path.stem
-  points, times, indices = _with_ends(clip)
+  # Gaze is interpolated like points.
+  gaze = None if clip.gaze is None else fill(clip.gaze)
+  points = [clip.points] if gaze is None else [clip.points, gaze]
+  points, times, indices = _with_ends(clip, np.concatenate(points, 1))
   frames = clip.frames
+
+  def driver(points, fps, frames):
+    points, gaze = np.split(points, [layout.NUM_POINTS], 1)
+    gaze = gaze if gaze.size else None
+    return Driver(name, points, frames, fps, remarks, gaze=gaze)
+
   if len(times) == 1:
-    return Driver(name, points, frames, fps or STILL_FPS, remarks)
+    return driver(points, fps or STILL_FPS, frames)
   fps = fps or clip.fps or STILL_FPS
   if not 1 <= fps <= videos.MAX_FPS:
     raise UserError(
@@ -211,4 +228,4 @@ def _regular(path, clip, fps, remarks) -> Driver:
   mixed = points[left] * (1 - weight) + points[right] * weight
   if frames is not None:
     frames = frames[indices[np.where(weight.ravel() < 0.5, left, right)]]
-  return Driver(name, mixed.astype(np.float32), frames, fps, remarks)
+  return driver(mixed.astype(np.float32), fps, frames)

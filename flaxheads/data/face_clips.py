@@ -26,6 +26,7 @@ from flaxheads.landmarks.crop import (
 from flaxheads.landmarks.detect import Detector, make_detector, usual_turns
 from flaxheads.landmarks.face_finder import BATCH_SIZE
 from flaxheads.landmarks.follow import Follower, pick_face
+from flaxheads.landmarks.gaze import UNKNOWN, smooth_gaze
 from flaxheads.landmarks.landmark_files import load_landmarks
 from flaxheads.landmarks.smooth import smooth_points
 
@@ -110,12 +111,14 @@ class _Scan(NamedTuple):
 
   Attributes:
     points: [68, 2] or None, for each frame.
+    gaze: [2, 2], for each frame.
     times: seconds.
     shape: of the frames.
     cuts: indices of frames that begin another shot.
   """
 
   points: list[np.ndarray | None]
+  gaze: list[np.ndarray]
   times: list[float]
   shape: tuple[int, ...] | None
   cuts: list[int]
@@ -129,7 +132,7 @@ def _scan(reader, detector, face) -> _Scan:
     detector: None finds no faces.
     face: see load_face_clip.
   """
-  points, times, shape, cuts = [], [], None, Cuts()
+  points, gaze, times, shape, cuts = [], [], [], None, Cuts()
   follow = Follower(detector, face, str(reader.path)) if detector else None
   with contextlib.closing(ahead(reader, _AHEAD)) as frames:
     for group in grouped(frames, BATCH_SIZE):
@@ -143,7 +146,8 @@ def _scan(reader, detector, face) -> _Scan:
         reader.turns = turns
         return _scan(reader, detector, face)
       points += [None if face is None else face.points for face in found]
-  return _Scan(points, times, shape, cuts.found())
+      gaze += [UNKNOWN if face is None else face.gaze for face in found]
+  return _Scan(points, gaze, times, shape, cuts.found())
 
 
 def _load_video(
@@ -171,9 +175,11 @@ def _load_video(
     )
   times = np.asarray(times, np.float64)
   located = np.stack([points[i] for i in kept])  # [F, 68, 2]
+  gaze = None if given else np.stack([scan.gaze[i] for i in kept])
   if given is None and len(times) > 1:
     rate = (len(times) - 1) / (times[-1] - times[0])
     located = smooth_points(located, rate, kept)
+    gaze = smooth_gaze(gaze, rate, kept)
   box = crop_box(located)
   check_box(source, box, scan.shape, given is not None)
   fps = None
@@ -192,6 +198,7 @@ def _load_video(
     source=source,
     shots=shots,
     turns=(reader.turns,) * len(kept),
+    gaze=gaze,
   )
 
 
@@ -225,7 +232,7 @@ def _load_pictures(
   _check_memory(str(path), len(paths), image_size)
   if given is not None:
     _check_count(given, len(paths), str(path), max_frames is None)
-  frames, points, boxes, kept, turns = [], [], [], [], []
+  frames, points, gaze, boxes, kept, turns = [], [], [], [], [], []
   for index, name in enumerate(paths):
     image, turned = images.read_image(name), 0
     if given is not None:
@@ -240,6 +247,7 @@ def _load_pictures(
       turned = chosen.quarter_turns
       located = turn_points(chosen.points, turned, image.shape)
       image = turn_image(image, turned)
+      gaze.append(chosen.gaze)
     box = crop_box(located)
     check_box(str(name), box, image.shape, given is not None)
     frames.append(crop_image(image, box, image_size))
@@ -265,6 +273,7 @@ def _load_pictures(
     missing=sorted(set(range(len(paths))) - set(kept.tolist())),
     source=str(path),
     turns=tuple(turns),
+    gaze=np.stack(gaze) if gaze else None,
   )
 
 

@@ -70,6 +70,7 @@ class Support(NamedTuple):
     remarks: messages for the user about omitted frames.
     sides: float64 [T], sides of the crops in pixels of the source.
     portrait: the uncropped image of the first frame.
+    gaze: float32 [T, 2, 2], see landmarks/gaze.py; None: unknown.
   """
 
   frames: np.ndarray
@@ -77,6 +78,7 @@ class Support(NamedTuple):
   remarks: list[str]
   sides: np.ndarray
   portrait: Portrait
+  gaze: np.ndarray | None = None
 
 
 def _spread(count: int, wanted: int) -> np.ndarray:
@@ -160,6 +162,13 @@ def load_support(
   sides = np.array([box.side for clip in clips for box in clip.boxes])
   # The first chosen frame is the first frame of all.
   portrait = read_portrait(clips[0])
+  gaze = [clip.gaze for clip in clips]
+  known = all(each is not None for each in gaze)
   return Support(
-    frames[chosen], points[chosen], remarks, sides[chosen], portrait
+    frames[chosen],
+    points[chosen],
+    remarks,
+    sides[chosen],
+    portrait,
+    np.concatenate(gaze)[chosen] if known else None,
   )

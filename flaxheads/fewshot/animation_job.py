@@ -32,12 +32,14 @@ class RenderOptions:
     sound: whether the driver's sound is kept.
     size: side of the video in pixels; None: the person's image size, at least
       256. A pasted video has the portrait's size, up to paste.MAX_SIDE.
+    gaze: whether the eyes of photographs follow the driver's.
   """
 
   motion: str = 'auto'
   paste_back: bool | None = None
   sound: bool = True
   size: int | None = None
+  gaze: bool = True
 
   def __post_init__(self):
     check_choice('--motion', self.motion, fitting.MOTIONS)
@@ -71,6 +73,8 @@ def fit_driver(
   own = fitting.is_own(person, _digest(driver))
   motion = fitting.choose_motion(options.motion, driver, own)
   pasted = options.pastes_back(person)
+  if not options.gaze:
+    driver = driver._replace(gaze=None)
   return fitting.fit_driver(person, driver, motion, own, pasted), motion
 
 

@@ -40,9 +40,10 @@ class DirectPerson(Person):
   adain_params: np.ndarray
 
   def generate_batches(
-    self, points, batch_size: int | None = None
+    self, points, batch_size: int | None = None, gaze=None
   ) -> Iterator[Batch]:
-    """See Person."""
+    """See Person; landmarks hold no gaze."""
+    del gaze
     generate = build_generate(nets.build_networks(self.config))
     batch_size = batch_size or best_batch_size(self.image_size)
     for part, count in padded_batches(points, batch_size):

@@ -2,6 +2,7 @@
 
 from flaxheads.data.driver import Driver
 from flaxheads.fewshot.person import Person
+from flaxheads.landmarks.gaze import transfer
 from flaxheads.landmarks.relative_motion import RelativeMotion
 from flaxheads.landmarks.retarget import keep_inside, place_on, retarget
 
@@ -47,8 +48,13 @@ def fit_driver(
     pasted: whether the head has to lie where the person's portrait has it.
   """
   points, size = driver.points, person.image_size
+  if driver.gaze is not None and person.gaze is None:
+    driver = driver._replace(gaze=None)
   if motion == 'relative':
     move = RelativeMotion(person.support_points, person.points, points)
+    if driver.gaze is not None:
+      gaze = transfer(person.gaze[0], driver.gaze, move.rest_frames)
+      driver = driver._replace(gaze=gaze)
     return driver._replace(points=keep_inside(move(points), size))
   if not own:
     points = retarget(person.support_points, points, size)

@@ -48,6 +48,8 @@ class Person(abc.ABC):
     info: how the person was made, JSON values: method, num_shots, model,
       model_sha256; of `flaxheads.make_person` also source, rights, remarks.
     portrait: the whole picture of `frame`, to paste the moving head into.
+    gaze: float32 [T, 2, 2], of all images, see landmarks/gaze.py; None:
+      unknown.
     folder: that the person was read from, if any; for reports.
   """
 
@@ -57,6 +59,7 @@ class Person(abc.ABC):
   support_points: np.ndarray
   info: dict
   portrait: Portrait | None = None
+  gaze: np.ndarray | None = None
   folder: str | None = dataclasses.field(default=None, compare=False)
 
   @property
@@ -71,7 +74,7 @@ class Person(abc.ABC):
 
   @abc.abstractmethod
   def generate_batches(
-    self, points, batch_size: int | None = None
+    self, points, batch_size: int | None = None, gaze: np.ndarray | None = None
   ) -> Iterator[Batch]:
     """Generates the frames that show the person with given landmarks.
 
@@ -79,6 +82,8 @@ class Person(abc.ABC):
       points: float32 [F, 68, 2] in pixels.
       batch_size: B; 1 for a camera, whose frames cannot wait for one another;
         None for what is fastest.
+      gaze: float32 [F, 2, 2], the person's; None leaves it as it comes. People
+        whose `gaze` is None do not follow it.
     """
 
   @abc.abstractmethod
@@ -133,7 +138,7 @@ def padded_batches(points, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
 
 
 def animate_batches(
-  person: Person, points, batch_size: int | None = None
+  person: Person, points, batch_size: int | None = None, gaze=None
 ) -> Iterator[np.ndarray]:
   """Generates the person's frames, a batch at a time.
 
@@ -141,23 +146,25 @@ def animate_batches(
     person: Person.
     points: float32 [F, 68, 2] in pixels of the person's frames.
     batch_size: B; see Person.generate_batches.
+    gaze: as there.
 
   Yields:
     uint8 [b, S, S, 3], b frames in order, at most B at a time. They carry no
     watermark: see `flaxheads.Marks`.
   """
-  for batch in person.generate_batches(points, batch_size):
+  for batch in person.generate_batches(points, batch_size, gaze):
     yield np.asarray(batch.frames)[: batch.count]
 
 
-def animate(person: Person, points) -> np.ndarray:
+def animate(person: Person, points, gaze=None) -> np.ndarray:
   """Generates the person with the landmarks of every frame.
 
   Args:
     person: Person.
     points: float32 [F, 68, 2] in pixels of the person's frames.
+    gaze: as of Person.generate_batches.
 
   Returns:
     uint8 [F, S, S, 3], without a watermark: see `flaxheads.Marks`.
   """
-  return np.concatenate(list(animate_batches(person, points)))
+  return np.concatenate(list(animate_batches(person, points, gaze=gaze)))

@@ -32,6 +32,7 @@ def save_person(folder: str, person: Person) -> None:
   if person.portrait is not None:
     box = np.array(person.portrait.box, np.float32)
     portrait['portrait'] = {'image': person.portrait.image, 'box': box}
+  gaze = {} if person.gaze is None else {'gaze': person.gaze}
   folders.save(
     folder,
     KIND,
@@ -41,6 +42,7 @@ def save_person(folder: str, person: Person) -> None:
       'frame': person.frame,
       'support_points': person.support_points,
       **portrait,
+      **gaze,
     },
     person.info,
   )
@@ -71,6 +73,7 @@ def load_person(folder: str) -> Person:
     'support_points': tree['support_points'],
     'info': description.get('info', {}),
     'portrait': portrait,
+    'gaze': tree.get('gaze'),
     'folder': str(folder),
   }
   return kind.restore(description, {name: tree[name] for name in own}, common)
@@ -99,6 +102,8 @@ def _common(image_size: int, tree: dict) -> dict:
       'image': jax.ShapeDtypeStruct((*sides, 3), np.uint8),
       'box': jax.ShapeDtypeStruct((3,), np.float32),
     }
+  if 'gaze' in tree:
+    portrait['gaze'] = jax.ShapeDtypeStruct((num_shots, 2, 2), np.float32)
   return {
     **portrait,
     'frame': jax.ShapeDtypeStruct((image_size, image_size, 3), np.uint8),

@@ -19,9 +19,10 @@ from flaxheads.fewshot.mouth_interior import MouthInterior
 from flaxheads.fewshot.photo_parts import PARTS, PartChooser, part_costs
 from flaxheads.fewshot.still_layer import StillLayer
 from flaxheads.landmarks import head_mesh, layout
+from flaxheads.landmarks.gaze import show as show_gaze
 
 if TYPE_CHECKING:  # a person without a network loads none
-  from flaxheads.fewshot.photo_network import NativeCorrection, PhotoNetwork
+  from flaxheads.fewshot.photo_network import PhotoNetwork
 
 # Regions that are blended in, and how far about their points, in distances of
 # the outer eye corners.
@@ -43,6 +44,7 @@ class PhotoComposer:
     photographs: np.ndarray,
     support_points: np.ndarray,
     network: 'PhotoNetwork | None' = None,
+    gaze: np.ndarray | None = None,
   ):
     """Fits the head in all photographs.
 
@@ -50,9 +52,11 @@ class PhotoComposer:
       photographs: uint8 [T, S, S, 3].
       support_points: float [T, 68, 2], pixels.
       network: corrects the mesh's warp; None: the mesh alone.
+      gaze: float32 [T, 2, 2], of the photographs; None: it is left as it is.
     """
     self._network = network
     self._photographs = photographs
+    self._gaze = gaze
     self._points = np.asarray(support_points, np.float64)
     track = head_mesh.fit_head(self._points)
     self._rest = track.rest
@@ -66,7 +70,10 @@ class PhotoComposer:
     return {part: PartChooser() for part in PARTS}
 
   def __call__(
-    self, points, choosers: dict[str, PartChooser] | None = None
+    self,
+    points,
+    choosers: dict[str, PartChooser] | None = None,
+    gaze: np.ndarray | None = None,
   ) -> np.ndarray:
     """Composes the next frames of a clip.
 
@@ -74,6 +81,7 @@ class PhotoComposer:
       points: float [F, 68, 2], pixels.
       choosers: of `start`; advanced by F frames. None: every frame by itself,
         as if a clip began there.
+      gaze: float32 [F, 2, 2], the person's; None: as the photographs show it.
 
     Returns:
       uint8 [F, S, S, 3].
@@ -88,35 +96,48 @@ class PhotoComposer:
       chosen = choosers or self.start()
       weights.append({part: chosen[part](costs[part][f]) for part in PARTS})
     vertices = head_mesh.mesh_vertices(target)
-    corrections = self._correct(vertices, weights)
     for t in np.flatnonzero(sum(parts['rest'] for parts in weights)):
       if t not in self._stills:  # most photographs are never the background
         still = StillLayer(self._photographs[t], self._source[t])
         self._stills[t] = still
+    photographs = self._look(weights, gaze)
+    corrections = self._correct(vertices, photographs)
     mouths = self._mouth.place(points, target.motion)
-    return np.stack(
-      list(_pool().map(self._compose, vertices, weights, corrections, mouths))
-    )
+    parts = vertices, weights, photographs, corrections, mouths
+    return np.stack(list(_pool().map(self._compose, *parts)))
 
-  def _correct(self, vertices, weights) -> 'list[dict[int, NativeCorrection]]':
-    """For each frame the corrections of the photographs that it is made of."""
-    found = [{} for _ in weights]
+  def _look(self, weights, gaze) -> list[dict[int, np.ndarray]]:
+    """For each frame the photographs that it is made of, looking that way."""
+    used = [np.flatnonzero(sum(parts.values())) for parts in weights]
+    if gaze is None or self._gaze is None:
+      return [{t: self._photographs[t] for t in shots} for shots in used]
+    return [
+      {
+        t: show_gaze(
+          self._photographs[t], self._points[t], self._gaze[t], wanted
+        )
+        for t in shots
+      }
+      for shots, wanted in zip(used, gaze, strict=True)
+    ]
+
+  def _correct(self, vertices, photographs):
+    """For each frame the NativeCorrection of each of its photographs."""
+    found = [{} for _ in photographs]
     if self._network is None:
       return found
-    used = [
-      (f, t)
-      for f, parts in enumerate(weights)
-      for t in np.flatnonzero(sum(parts.values()))
-    ]
+    used = [(f, t) for f, shown in enumerate(photographs) for t in shown]
     frames, shots = np.array(used).T
     corrections = self._network.correct(
-      self._photographs[shots], self._source[shots], vertices[frames]
+      np.stack([photographs[f][t] for f, t in used]),
+      self._source[shots],
+      vertices[frames],
     )
     for (f, t), correction in zip(used, corrections, strict=True):
       found[f][t] = correction
     return found
 
-  def _compose(self, vertices, weights, corrections, mouth):
+  def _compose(self, vertices, weights, photographs, corrections, mouth):
     """One frame: float32 [V, 3], weights for each part, and what is added."""
     size, rest = self._photographs.shape[1], weights['rest']
     layers = []
@@ -124,7 +145,7 @@ class PhotoComposer:
       source, placed = head_mesh.place_vertices(self._source[t], vertices, size)
       target = Target(placed, (0, 0, size, size))
       whole = compose(
-        self._photographs[t],
+        photographs[t],
         source,
         target,
         None,
@@ -143,6 +164,7 @@ class PhotoComposer:
             target,
             weights[part],
             vertices,
+            photographs,
             corrections,
             mouth,
             _feathered(vertices[:68, :2], members, reach, size),
@@ -150,7 +172,15 @@ class PhotoComposer:
     return frame
 
   def _blend_in(
-    self, frame, target, weights, vertices, corrections, mouth, region
+    self,
+    frame,
+    target,
+    weights,
+    vertices,
+    photographs,
+    corrections,
+    mouth,
+    region,
   ):
     """Replaces a region, mask and box, of the frame."""
     size, (mask, box) = len(frame), region
@@ -162,7 +192,7 @@ class PhotoComposer:
         (
           weights[t],
           compose(
-            self._photographs[t],
+            photographs[t],
             head_mesh.place_vertices(self._source[t], vertices, size)[0],
             target,
             box,

@@ -18,6 +18,7 @@ from flaxheads.errors import UserError
 from flaxheads.fewshot.person import Batch, Person, padded_batches
 from flaxheads.fewshot.photo_composer import PhotoComposer
 from flaxheads.landmarks.crop import crop_image
+from flaxheads.landmarks.gaze import fill
 
 if TYPE_CHECKING:  # a person without a network loads none
   from flaxheads.fewshot.bilayer_model import BilayerModel
@@ -47,7 +48,9 @@ class PhotoPerson(Person):
 
   @functools.cached_property
   def _composer(self) -> PhotoComposer:
-    return PhotoComposer(self.photographs, self.support_points, self.network)
+    return PhotoComposer(
+      self.photographs, self.support_points, self.network, self.gaze
+    )
 
   def compose(self, points) -> np.ndarray:
     """Frames that do not depend on each other, unlike those of a clip.
@@ -61,12 +64,15 @@ class PhotoPerson(Person):
     return self._composer(points)
 
   def generate_batches(
-    self, points, batch_size: int | None = None
+    self, points, batch_size: int | None = None, gaze=None
   ) -> Iterator[Batch]:
     """See Person."""
     choosers = self._composer.start()
+    start = 0
     for part, count in padded_batches(points, batch_size or _BATCH):
-      frames = self._composer(part[:count], choosers)
+      wanted = None if gaze is None else gaze[start : start + count]
+      frames = self._composer(part[:count], choosers, wanted)
+      start += count
       padding = frames[-1:].repeat(len(part) - count, 0)
       yield Batch(np.concatenate([frames, padding]), count)
 
@@ -157,7 +163,8 @@ def photo_person(
   scale = np.float32(size / support.frames.shape[1])
   points = np.asarray(support.points, np.float32) * scale
   person = person_of_crops(frames, points, model)
-  return dataclasses.replace(person, portrait=support.portrait)
+  gaze = None if support.gaze is None else fill(support.gaze)
+  return dataclasses.replace(person, portrait=support.portrait, gaze=gaze)
 
 
 def person_of_crops(

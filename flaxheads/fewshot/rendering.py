@@ -127,7 +127,9 @@ def write_video(
     marks = marks.composite()
 
   def marked_frames():
-    for frames, count in person.generate_batches(driver.points):
+    for frames, count in person.generate_batches(
+      driver.points, gaze=driver.gaze
+    ):
       if keep or paste is not None:
         plain = np.asarray(frames)[:count]
       if keep:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from flaxheads.landmarks import face_finder, layout
+from flaxheads.landmarks import face_finder, gaze, layout
 from flaxheads.landmarks.face_finder import Detection, Square, overlap
 
 DETECTOR = 'attention mesh'  # its name in reports
@@ -74,6 +74,11 @@ class Face(NamedTuple):
     return np.array(
       [(self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2]
     )
+
+  @property
+  def gaze(self) -> np.ndarray:
+    """Float32 [2, 2], see landmarks/gaze.py; NaN without a mesh."""
+    return gaze.UNKNOWN if self.mesh is None else gaze.measure(self.mesh)
 
   @property
   def quarter_turns(self) -> int:

@@ -132,7 +132,11 @@ def turn_limits(pose: np.ndarray) -> np.ndarray:
 
 
 class RelativeMotion:
-  """Moves the face of a photograph as a driver's face changes."""
+  """Moves the face of a photograph as a driver's face changes.
+
+  Attributes:
+    rest_frames: int [N], the frames in which the driver rests.
+  """
 
   def __init__(
     self,
@@ -156,7 +160,7 @@ class RelativeMotion:
     self._photo = _measure(np.asarray(photo_points)[None], rest)
     self._driver_face = face_shape.fit_shape(driver_points)
     driver = _measure(driver_points, self._driver_face)
-    chosen = rest_frames(driver.motion)
+    self.rest_frames = chosen = rest_frames(driver.motion)
     self._driver_rest = self._change_of(driver).shape[chosen].mean(0)
     self._driver_known = driver.known[chosen][:, _JAW].mean(0)
     self._driver_angles = _angles(driver.motion.rotation[chosen]).mean(0)

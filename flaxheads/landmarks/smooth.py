@@ -6,6 +6,8 @@ would also flatten blinks. So the filter works where a group of points (upper
 lids, a brow, outer lips, ...) moves no more than the shivering explains.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import signal
 
@@ -41,7 +43,10 @@ def runs(kept: np.ndarray) -> list[slice]:
 
 
 def smooth_points(
-  points: np.ndarray, fps: float = 25.0, kept: np.ndarray | None = None
+  points: np.ndarray,
+  fps: float = 25.0,
+  kept: np.ndarray | None = None,
+  groups: Sequence[np.ndarray] = _GROUPS,
 ) -> np.ndarray:
   """Removes detection noise from a face's points; keeps quick movements.
 
@@ -51,13 +56,14 @@ def smooth_points(
   returns the signal.
 
   Args:
-    points: float [F, 68, 2] in pixels.
+    points: float [F, P, 2].
     fps: frames per second.
     kept: int [F], rising numbers of the frames; runs of consecutive ones are
       smoothed apart from each other. None: one run.
+    groups: indices of points that move together; by default of the 68 points.
 
   Returns:
-    float32 [F, 68, 2].
+    float32 [F, P, 2].
   """
   points = np.asarray(points, np.float64)
   kept = np.arange(len(points)) if kept is None else np.asarray(kept)
@@ -65,12 +71,12 @@ def smooth_points(
   smoothed = points.copy()
   for run in runs(kept):
     if run.stop - run.start >= length:
-      smoothed[run] = _smooth_run(points[run], length)
+      smoothed[run] = _smooth_run(points[run], length, groups)
   return smoothed.astype(np.float32)
 
 
-def _smooth_run(points: np.ndarray, length: int) -> np.ndarray:
-  """Smooths float64 [F, 68, 2] of consecutive frames, F >= length."""
+def _smooth_run(points, length, groups) -> np.ndarray:
+  """Smooths float64 [F, P, 2] of consecutive frames, F >= length."""
   calm = signal.savgol_filter(points, length, 2, axis=0, mode='interp')
   residual = points - calm
   second = np.diff(points, 2, axis=0)
@@ -78,7 +84,7 @@ def _smooth_run(points: np.ndarray, length: int) -> np.ndarray:
   # (1 - centre coefficient) v.
   left = 1 - signal.savgol_coeffs(length, 2)[length // 2]
   result = calm
-  for group in _GROUPS:
+  for group in groups:
     # Second differences of white noise have 6 times its variance; most frames
     # have little movement, so the median (0.6745 sigma) sees the noise. Each
     # axis for itself: lids and lips move up and down.

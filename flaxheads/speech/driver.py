@@ -79,7 +79,10 @@ def load_driver(
   clip = None if path is None else read(frames=False)
   fps = fps or (clip.fps if clip else FPS)
   times = _frame_times(heard.seconds, fps, max_frames, speech)
-  points = _of_clip(clip, heard, times) if clip else _idle(heard, times, seed)
+  if clip:
+    points, gaze = _of_clip(clip, heard, times)
+  else:
+    points, gaze = _idle(heard, times, seed), None
   return Driver(
     name=clip.name if clip else speech.stem,
     points=points_to_crop(points, crop_box(points), image_size),
@@ -89,6 +92,7 @@ def load_driver(
     sound=speech,
     path=clip.path if clip else None,
     speech=speech,
+    gaze=gaze,
   )
 
 
@@ -115,10 +119,10 @@ def _idle(heard, times, seed) -> np.ndarray:
   return points_of(gestures, idle_motion(times, stress, rng))
 
 
-def _of_clip(clip, heard, times) -> np.ndarray:
+def _of_clip(clip, heard, times):
   """To and fro: the frames of a clip, at its own rate, as long as speech."""
   last = len(clip.points) - 1
   turn = np.arange(len(times)) % max(2 * last, 1)
-  return speak_with(
-    clip.points, np.minimum(turn, 2 * last - turn), _mouth_at(heard, times)
-  )
+  frames = np.minimum(turn, 2 * last - turn)
+  points = speak_with(clip.points, frames, _mouth_at(heard, times))
+  return points, None if clip.gaze is None else clip.gaze[frames]

@@ -57,11 +57,14 @@ def thin(support: Support, max_shots: int) -> Support:
     frames=support.frames[chosen],
     points=support.points[chosen],
     sides=support.sides[chosen],
+    gaze=None if support.gaze is None else support.gaze[chosen],
   )
 
 
 def join(supports: Sequence[Support], max_shots: int) -> Support:
   """The frames of several files of one person; the first is the portrait."""
+  gaze = [support.gaze for support in supports]
+  known = all(each is not None for each in gaze)
   return thin(
     Support(
       np.concatenate([support.frames for support in supports]),
@@ -69,6 +72,7 @@ def join(supports: Sequence[Support], max_shots: int) -> Support:
       [remark for support in supports for remark in support.remarks],
       np.concatenate([support.sides for support in supports]),
       supports[0].portrait,
+      np.concatenate(gaze) if known else None,
     ),
     max_shots,
   )

@@ -74,6 +74,14 @@ def test_drivers_are_fitted_as_asked():
     moved = fit(motion, own=False, pasted=False)
     assert moved.points.shape == points.shape
     assert moved._replace(points=points) == driver
+  # Eyes look where the photograph's do while the driver rests, in frame 1.
+  gaze = np.float32([[[g, 0], [g, 0.01]] for g in (0.02, 0.05, 0.1)])
+  me.gaze = np.float32([[[0.1, -0.02], [-0.1, 0.0]]])
+  driver = driver._replace(gaze=gaze)
+  found = fit('relative', own=False, pasted=False).gaze
+  np.testing.assert_allclose(found, me.gaze + gaze - gaze[1], atol=1e-6)
+  me.gaze = None
+  assert fit('relative', own=False, pasted=False).gaze is None
   # The head starts from the photograph, not from where the driver's is.
   nearest = np.abs(moved.points - me.points).mean((1, 2)).min()
   assert nearest < 0.05 * SIZE

@@ -172,3 +172,16 @@ def test_people_have_the_resolution_of_their_photograph():
   made = photo_person(support)
   np.testing.assert_array_equal(made.frame, crop_image(image, box, 304))
   np.testing.assert_allclose(made.points, points[0] * 304 / 1024, rtol=1e-5)
+
+
+def test_eyes_follow_a_gaze():
+  points = face_points(SIZE, mouth=0.1)
+  gaze = np.zeros((1, 2, 2), np.float32)
+  composer = PhotoComposer(photograph()[None], points[None], None, gaze)
+  plain = composer(points[None])
+  np.testing.assert_array_equal(composer(points[None], gaze=gaze), plain)
+  (moved,) = composer(points[None], gaze=gaze + (0.1, 0.0))
+  _, columns = np.nonzero((moved != plain[0]).any(-1))
+  eyes = points[36:48]
+  assert eyes[:, 0].min() - 3 < columns.min()
+  assert columns.max() < eyes[:, 0].max() + 3
