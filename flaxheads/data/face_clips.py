@@ -175,7 +175,7 @@ def _load_video(
     )
   times = np.asarray(times, np.float64)
   located = np.stack([points[i] for i in kept])  # [F, 68, 2]
-  gaze = None if given else np.stack([scan.gaze[i] for i in kept])
+  gaze = None if given is not None else np.stack([scan.gaze[i] for i in kept])
   if given is None and len(times) > 1:
     rate = (len(times) - 1) / (times[-1] - times[0])
     located = smooth_points(located, rate, kept)
