@@ -1,4 +1,4 @@
-"""One record per video: JPEG frames, points, times and ids.
+"""One record per video: JPEG frames, points, gaze, times and ids.
 
 A record holds up to `MAX_FRAMES` frames, spread over the whole video. Training
 samples K+1 of them in every epoch and decodes only these.
@@ -35,6 +35,8 @@ def features() -> tfds.features.FeaturesDict:
       'points': tfds.features.Tensor(
         shape=(None, layout.NUM_POINTS, 2), dtype=np.float32
       ),
+      # See landmarks/gaze.py; NaN: unknown. Records made before lack it.
+      'gaze': tfds.features.Tensor(shape=(None, 2, 2), dtype=np.float32),
       'times': tfds.features.Tensor(shape=(None,), dtype=np.float32),
       'num_frames': tfds.features.Scalar(np.int64),
       'image_size': tfds.features.Scalar(np.int64),
@@ -179,6 +181,7 @@ def make_record(
   video_id: str,
   identity_id: str,
   max_frames: int = MAX_FRAMES,
+  gaze: np.ndarray | None = None,
 ) -> dict:
   """Makes a record of frames spread over the whole video.
 
@@ -189,6 +192,7 @@ def make_record(
     video_id: unique in the dataset.
     identity_id: the person.
     max_frames: number of frames to keep.
+    gaze: float [F, 2, 2], NaN where it is unknown; None: unknown throughout.
 
   Returns:
     A record as described by `features()`.
@@ -198,10 +202,13 @@ def make_record(
   """
   frames, points, times = map(np.asarray, (frames, points, times))
   _check(frames, points, times, video_id)
+  if gaze is None:
+    gaze = np.full((len(frames), 2, 2), np.nan)
   kept = spread(len(frames), max_frames)
   return {
     'frames': [encode_jpeg(frames[index]) for index in kept],
     'points': points[kept].astype(np.float32),
+    'gaze': np.asarray(gaze, np.float32)[kept],
     'times': times[kept].astype(np.float32),
     'num_frames': len(kept),
     'image_size': frames.shape[1],
@@ -225,6 +232,8 @@ def check_record(record: dict) -> None:
     problem = f'points of shape {points.shape}'
   elif times.shape != (num_frames,):
     problem = f'times of shape {times.shape}'
+  elif 'gaze' in record and record['gaze'].shape != (num_frames, 2, 2):
+    problem = f'gaze of shape {record["gaze"].shape}'
   elif not (np.isfinite(points).all() and np.isfinite(times).all()):
     problem = 'points or times that are not finite'
   elif not 1 <= size <= MAX_SIZE:

@@ -173,3 +173,19 @@ def test_what_is_no_record_is_refused(change, message):
   }
   with pytest.raises(ValueError, match=message):
     records.make_record(**{**parts, **change}, video_id='v', identity_id='p')
+
+
+def test_gaze_is_kept_and_old_records_lack_it():
+  gaze = np.arange(20, dtype=np.float32).reshape(5, 2, 2)
+  gaze[2] = np.nan  # shut eyes
+  record = _record(gaze=gaze, max_frames=3)
+  np.testing.assert_array_equal(record['gaze'], gaze[[0, 2, 4]])
+  features = records.features()
+  read = features.deserialize_example_np(features.serialize_example(record))
+  np.testing.assert_array_equal(read['gaze'], record['gaze'])
+  records.check_record(read)
+  assert np.isnan(_record()['gaze']).all()
+  with pytest.raises(UserError, match='gaze of shape'):
+    records.check_record({**read, 'gaze': gaze[:2]})
+  del read['gaze']
+  records.check_record(read)

@@ -32,6 +32,7 @@ class _Part(NamedTuple):
   frames: np.ndarray  # uint8 [F, S, S, 3]
   points: np.ndarray  # float32 [F, 68, 2]
   times: np.ndarray  # float64 [F], seconds from the file's first frame
+  gaze: np.ndarray  # float32 [F, 2, 2], see landmarks/gaze.py
   length: float  # seconds
 
 
@@ -137,6 +138,7 @@ def _crop(scanned: Scan, options: Options, account: _Account) -> _Part | None:
     np.stack(frames),
     points_to_crop(points, box, options.image_size),
     np.array([look.time for look, _ in good]),
+    np.stack([look.faces[index].gaze for look, index in good]),
     scanned.looks[-1].time,
   )
 
@@ -244,8 +246,10 @@ def process(
   count = sum(len(part.frames) for part in parts)
   if count < options.min_frames:
     return None, account.outcome(reason=_why_dropped(account, count, options))
+  *arrays, gaze = map(np.concatenate, list(zip(*parts, strict=True))[:4])
   record = records.make_record(
-    *map(np.concatenate, (list(zip(*parts, strict=True))[:3])),
+    *arrays,
+    gaze=gaze,
     video_id=job.video_id,
     identity_id=job.identity_id,
     max_frames=options.max_frames,
