@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from flaxheads.fewshot.mesh_target import SUBPIXEL_BITS, Map, Target
+from flaxheads.fewshot.mesh_target import SUBPIXEL_BITS, Map, Target, blend
 
 if TYPE_CHECKING:  # a person without a network loads none
   from flaxheads.fewshot.mouth_interior import Mouth
@@ -79,7 +79,7 @@ def compose(
   part = correction and correction.within(skin.left, skin.top, *skin.x.shape)
   if part:
     place, (_, _, mask, _, rgb) = frame[part[0]], part[1]
-    place[:] = np.clip(np.round(rgb + mask * (place - rgb)), 0, 255)
+    place[:] = blend(place, cv2.convertScaleAbs(rgb), mask[..., 0])
   if part and inside:  # the network has few pixels for teeth
     chart, rendered, share = inside
     place = _within(frame, skin, chart)

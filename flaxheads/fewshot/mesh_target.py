@@ -51,6 +51,18 @@ class Hole(NamedTuple):
   is_mouth: bool
 
 
+def blend(image: np.ndarray, other: np.ndarray, share: np.ndarray):
+  """Mixes two images: share * image + (1 - share) * other, rounded.
+
+  Args:
+    image: uint8 [h, w, 3]; where its share is 1, it stays to the bit.
+    other: uint8 [h, w, 3].
+    share: float32 [h, w].
+  """
+  share = np.ascontiguousarray(share)
+  return cv2.blendLinear(image, np.asarray(other), share, 1 - share)
+
+
 def _groups():
   """Triangles of the skin, and those of the mouth and of each eye."""
   triangles, labels, _ = head_mesh.topology()

@@ -9,7 +9,7 @@ its own place, and what the head hid in the photograph is inpainted.
 import cv2
 import numpy as np
 
-from flaxheads.fewshot.mesh_target import Map
+from flaxheads.fewshot.mesh_target import Map, blend
 from flaxheads.landmarks import head_mesh
 
 _SIDE = 160  # pixels at which the photograph is segmented
@@ -56,7 +56,7 @@ class StillLayer:
     self.matte = _enlarged(np.round(255 * matte).astype(np.uint8), size)
     hidden = cv2.dilate(head, kernel)
     filled = cv2.inpaint(small, hidden, _INPAINT_REACH, cv2.INPAINT_TELEA)
-    weight = _enlarged(hidden.astype(np.float32), size)[..., None]
+    weight = _enlarged(255 * hidden, size)[..., None] / np.float32(255)
     mixed = photograph + weight * (_enlarged(filled, size) - 1.0 * photograph)
     self.background = np.round(mixed).astype(np.uint8)
 
@@ -79,13 +79,7 @@ class StillLayer:
     background = self.background[
       skin.top : skin.top + height, skin.left : skin.left + width
     ]
-    still = matte == 0
-    frame[still] = background[still]
-    edge = np.flatnonzero((matte > 0) & (matte < 255))
-    share = (matte.ravel()[edge] / np.float32(255))[:, None]
-    pixels, others = frame.reshape(-1, 3), background.reshape(-1, 3)
-    apart = pixels[edge] - others[edge].astype(np.float32)
-    pixels[edge] = np.round(others[edge] + share * apart)
+    frame[:] = blend(frame, background, matte * np.float32(1 / 255))
 
 
 def _enlarged(image, size):
