@@ -76,7 +76,7 @@ def _costs(tree):
       with contextlib.suppress(UserError):
         scanned = scan(str(path), stride, 10**6, detector)
         decoded[stride] += scanned.num_frames
-        looked[stride] += scanned.num_looked
+        looked[stride] += scanned.num_scanned
     seconds[stride] = time.process_time() - started
   look = (seconds[1] - seconds[10**6]) / (looked[1] - looked[10**6])
   frame = (seconds[10**6] - look * looked[10**6]) / decoded[10**6]

@@ -1,12 +1,12 @@
-"""Videos to records: found, judged, cropped, compressed, and reported.
+"""Makes records of videos.
 
 job       one video to prepare, and how
-scan      decodes a file once and looks at a part of its frames
-shots     cuts, and one face followed through a shot
-quality   which frames are good enough, and why not
-process   a job to a record and an outcome
+scan      decodes a file once and detects faces in some of its frames
+shots     finds cuts, and follows one face through a shot
+quality   decides which frames are good enough, and says why not
+process   turns a job into a record and an outcome
 guard     runs that in a process of its own, with limits
-shards    finished work on disk, so that nothing is done twice
+shards    keeps finished work on disk, so that an interrupted call resumes
 builder   the Apache Beam pipeline inside a tfds builder
-report    counts, reasons and a page of pictures
+report    counts, reasons and contact sheets
 """

@@ -1,8 +1,8 @@
 """The Apache Beam pipeline that prepares videos, inside a tfds builder.
 
-A data set of videos lists its videos (`VideoBuilder.list_jobs`); everything
-else is here. Beam maps `process` over shards of jobs, on one machine or on
-many; tensorflow-datasets then writes what the shards hold.
+A subclass lists the videos of its dataset (`VideoBuilder.list_jobs`);
+everything else is here. Beam maps `process` over shards of jobs, on one machine
+or on many. tensorflow-datasets then writes what the shards hold.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ _WORK = 'unfinished'
 
 
 class _Process(beam.DoFn):
-  """Shard -> its name, when its result is on disk."""
+  """Maps a shard to its name once its result is on disk."""
 
   def __init__(self, folder, options):
     self._folder = folder
@@ -45,17 +45,17 @@ class _Process(beam.DoFn):
 
 
 class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-  """Base of the data sets made of videos.
+  """Base of the datasets made of videos.
 
-  Work in progress lies in a folder beside the data set, from which the same
-  call goes on after an interruption; the data set appears when all is done.
-  `report.json`, `kept.png` and `dropped.png` in it say what was kept or
+  Finished shards are kept in a folder beside the dataset, so that the same call
+  resumes after an interruption. The dataset appears when it is complete.
+  `report.json`, `kept.png` and `dropped.png` in it show what was kept and
   dropped, and why.
   """
 
   VERSION = tfds.core.Version('1.0.0')
-  # Nothing is downloaded, so there are no checksums beside the code; looking
-  # for them takes a package that tensorflow-datasets does not require.
+  # Nothing is downloaded, so there are no checksums beside the code. Searching
+  # for them needs a package that tensorflow-datasets does not require.
   code_path = None
   options_class = Options
 
@@ -77,12 +77,12 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   @functools.cached_property
   def jobs(self) -> list[Job]:
-    """All videos, listed once: of VoxCeleb2 that takes minutes."""
+    """All videos; cached, because listing VoxCeleb2 takes minutes."""
     return self.list_jobs()
 
   @property
   def work_folder(self) -> epath.Path:
-    """Where unfinished work lies."""
+    """The folder of finished shards."""
     return epath.Path(self.data_dir).parent / _WORK
 
   def _info(self):
@@ -123,7 +123,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       )
 
   def download_and_prepare(self, **kwargs):
-    """Makes the data set; see tfds.core.DatasetBuilder."""
+    """Makes the dataset; see tfds.core.DatasetBuilder."""
     self.work_folder.mkdir(parents=True, exist_ok=True)
     with locked(self.work_folder):
       super().download_and_prepare(**kwargs)
@@ -153,9 +153,9 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def _runner(options):
-  """Beam's runner; its direct one in this process.
+  """Beam's runner; by default the direct one, in this process.
 
-  By its name 'DirectRunner', Beam would first try to download another program
+  For the name 'DirectRunner' Beam would first try to download another program
   (Prism).
   """
   name = options.get_all_options().get('runner')
@@ -163,7 +163,7 @@ def _runner(options):
 
 
 def local_options(num_workers: int) -> PipelineOptions:
-  """Beam's options for so many processes of this machine.
+  """Beam's options for `num_workers` processes of this machine.
 
   A thread of Beam's direct runner feeds each process (see guard.Worker).
   """

@@ -1,8 +1,8 @@
-"""Work on a stranger's file in a process of its own, with limits.
+"""Runs jobs in a subprocess with limits on time and memory.
 
-Decoders are large C libraries; a file made to break one must cost that file
-and nothing else. What comes back is JSON and the bytes of a record: nothing
-that a hijacked process sends is unpickled.
+Decoders are large C libraries, and files may be malicious: a file that breaks a
+decoder must cost that file alone. The subprocess returns JSON and the bytes of
+a record; nothing that it sends is unpickled.
 """
 
 import base64
@@ -22,11 +22,13 @@ from flaxheads.data.preparation.job import (
 )
 
 MAX_MEMORY = 2 << 30  # bytes beyond what the process starts with
-_START_SECONDS = 120.0
+_START_SECONDS = (
+  600.0  # it compiles the face finder, on a machine that may be busy
+)
 
 
 def encode_outcome(outcome: Outcome) -> dict:
-  """Outcome as JSON takes it."""
+  """An Outcome as a JSON object."""
   pictures = [
     {**p._asdict(), 'jpeg': base64.b64encode(p.jpeg).decode()}
     for p in outcome.pictures
@@ -43,8 +45,8 @@ def decode_outcome(value: dict) -> Outcome:
   return Outcome(**{**value, 'pictures': pictures})
 
 
-def _die_with(parent):
-  """Ends this process when its parent is gone, however that died."""
+def _exit_with(parent):
+  """Ends this process when its parent has ended, for any reason."""
   connection.wait([parent.sentinel])
   os._exit(1)
 
@@ -57,8 +59,8 @@ def _limit_memory():
 
 
 def _serve(channel, options):
-  """Processes jobs for ever; runs in the child."""
-  import cv2  # late: the parent has no need of them
+  """Processes jobs until killed; runs in the subprocess."""
+  import cv2  # late: the parent does not need them
 
   from flaxheads.data import records
   from flaxheads.data.preparation.process import process
@@ -66,10 +68,10 @@ def _serve(channel, options):
   from flaxheads.landmarks.detect import make_detector
 
   parent = multiprocessing.parent_process()
-  threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+  threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
   cv2.setNumThreads(1)
   detector = make_detector()
-  face_finder.warm_up()  # compilation takes memory of its own
+  face_finder.warm_up()  # compilation needs memory beyond the limit
   features = records.features()
   if os.path.exists('/proc/self/statm'):
     _limit_memory()
@@ -83,7 +85,7 @@ def _serve(channel, options):
 
 
 class Worker:
-  """One process that turns jobs into records, and is replaced if it dies."""
+  """A subprocess that makes records of jobs; restarted if it dies."""
 
   def __init__(self, options: Options):
     """Args: options: how; the process starts with the first job."""
@@ -100,11 +102,11 @@ class Worker:
     theirs.close()
     if not self._channel.poll(_START_SECONDS):
       self.close()
-      raise RuntimeError('a preparation process does not start')
+      raise RuntimeError('a preparation process did not start')
     self._channel.recv_bytes()
 
   def __call__(self, job: Job) -> tuple[bytes, Outcome]:
-    """(serialised record or b'', Outcome); never raises because of a file."""
+    """(serialised record or b'', Outcome); does not raise for a bad file."""
     if self._process is None:
       self._start()
     try:

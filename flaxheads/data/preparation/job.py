@@ -1,4 +1,4 @@
-"""One video to prepare, and how."""
+"""A video to prepare, the options, and the outcome."""
 
 import dataclasses
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from flaxheads.errors import check_range
 
 
 class Job(NamedTuple):
-  """One video; all of it JSON.
+  """One video; every field is a JSON value.
 
   Attributes:
     paths: its files in order of time (VoxCeleb's utterances), or the one.
-    video_id: unique in the data set.
+    video_id: unique in the dataset.
     identity_id: names the person.
     split: 'train' or 'test'.
     starts: seconds at which each file begins; empty: one after the other.
@@ -26,14 +26,14 @@ class Job(NamedTuple):
 
 
 def job_from_json(fields: list) -> Job:
-  """The job whose fields JSON has turned into lists."""
+  """The job of the fields that JSON returns as lists."""
   paths, *names, starts = fields
   return Job(tuple(paths), *names, tuple(starts))
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """Which videos, and how one becomes a record."""
+  """The source folder, and limits and sizes of records."""
 
   source: str = ''  # the folder that holds them
   image_size: int = records.RECORD_SIZE
@@ -53,7 +53,7 @@ class Options:
 
 
 class Picture(NamedTuple):
-  """A thumbnail for the page of kept and dropped pictures.
+  """A thumbnail for kept.png and dropped.png.
 
   Attributes:
     group: 'kept', or the reason of dropping.
@@ -67,17 +67,17 @@ class Picture(NamedTuple):
 
 
 class Outcome(NamedTuple):
-  """What became of one video.
+  """The result of one video.
 
   Attributes:
     video_id, identity_id, split: of the job.
     num_frames: kept; 0: the video was dropped.
     reason: why it was dropped.
     num_read: frames decoded.
-    num_looked: frames in which faces were looked for.
+    num_scanned: frames in which faces were detected.
     frames: {reason: frames left out for it}.
-    files: {path below the source: why it gave nothing}, of files dropped
-      though the video may have been kept.
+    files: {path below the source: why it was dropped}; other files of the
+      video may have been kept.
     pictures: a few, for the page.
   """
 
@@ -87,7 +87,7 @@ class Outcome(NamedTuple):
   num_frames: int = 0
   reason: str = ''
   num_read: int = 0
-  num_looked: int = 0
+  num_scanned: int = 0
   frames: dict = {}
   files: dict = {}
   pictures: tuple[Picture, ...] = ()

@@ -1,4 +1,4 @@
-"""A job to its record."""
+"""Makes the record of a job: scan, select, crop and compress its frames."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ from flaxheads.landmarks.crop import crop_box, crop_image, points_to_crop
 from flaxheads.landmarks.detect import Detector
 from flaxheads.landmarks.smooth import smooth_points
 
-# Faces are looked for in so many times the frames that are kept, so that the
-# good ones can be chosen.
-_LOOKS_PER_FRAME = 2
-_MIN_SMOOTH_RATE = 12.0  # looks a second; between fewer, faces move too far
+# Twice as many frames are scanned for faces as are kept, so that the best can
+# be chosen.
+_SCANNED_PER_KEPT = 2
+_MIN_SMOOTH_RATE = 12.0  # scanned frames per second; below, faces move too far
 _THUMBNAIL = 96  # pixels
 
 
@@ -36,12 +36,12 @@ class _Part(NamedTuple):
   length: float  # seconds
 
 
-class _Account:
-  """Collects what an Outcome tells."""
+class _OutcomeBuilder:
+  """Collects the fields of an Outcome."""
 
   def __init__(self, job):
     self.job = job
-    self.num_read = self.num_looked = 0
+    self.num_read = self.num_scanned = 0
     self.frames = {}
     self.files = {}
     self.pictures = []
@@ -60,112 +60,118 @@ class _Account:
     jpeg = records.encode_jpeg(small, 85)
     self.pictures.append(Picture(group, self.job.video_id, jpeg))
 
-  def outcome(self, num_frames=0, reason=''):
+  def build(self, num_frames=0, reason=''):
     return Outcome(
       *self.job[1:4],
       num_frames,
       reason,
       self.num_read,
-      self.num_looked,
+      self.num_scanned,
       self.frames,
       self.files,
       tuple(self.pictures),
     )
 
 
-def _shown_of(look, index, image):
-  """What the page shows of a frame left out: the face, or all there is."""
+def _thumbnail_source(frame, index, image):
+  """The thumbnail of a frame left out: its face, or the whole frame."""
   if index is None:
     return image
-  return crop_image(image, crop_box(look.faces[index].points), _THUMBNAIL)
+  return crop_image(image, crop_box(frame.faces[index].points), _THUMBNAIL)
 
 
 def _longest_shot(scanned: Scan):
-  """(looks, followed face of each, looks of all other shots)."""
+  """(frames, followed face of each, frames of all other shots)."""
   best, others = ([], []), []
-  for looks in shots.split(scanned.looks, scanned.cuts):
-    followed = shots.follow(looks)
+  for frames in shots.split(scanned.frames, scanned.cuts):
+    followed = shots.follow(frames)
     seen = sum(index is not None for index in followed)
     if not best[0] or seen > sum(index is not None for index in best[1]):
       others += best[0]
-      best = (looks, followed)
+      best = (frames, followed)
     else:
-      others += looks
+      others += frames
   return *best, others
 
 
-def _smoothed(points, looks):
-  if len(looks) < 2:
+def _smoothed(points, frames):
+  if len(frames) < 2:
     return points
-  steps = np.diff([look.index for look in looks])
+  steps = np.diff([frame.index for frame in frames])
   stride = int(steps.min())
-  rate = 1 / np.median(np.diff([look.time for look in looks]) / steps) / stride
+  rate = (
+    1 / np.median(np.diff([frame.time for frame in frames]) / steps) / stride
+  )
   if rate < _MIN_SMOOTH_RATE:
     return points
-  return smooth_points(points, rate, [look.index // stride for look in looks])
+  return smooth_points(
+    points, rate, [frame.index // stride for frame in frames]
+  )
 
 
-def _crop(scanned: Scan, options: Options, account: _Account) -> _Part | None:
-  """Judges the frames of a file's longest shot and crops the good ones."""
-  looks, followed, others = _longest_shot(scanned)
-  reasons = {look.index: quality.OTHER_SHOT for look in others}
+def _crop(
+  scanned: Scan, options: Options, outcome: _OutcomeBuilder
+) -> _Part | None:
+  """Selects the usable frames of a file's longest shot, and crops them."""
+  frames, followed, others = _longest_shot(scanned)
+  reasons = {frame.index: quality.OTHER_SHOT for frame in others}
   good = []
-  for look, index in zip(looks, followed, strict=True):
-    reason = quality.judge(look, index, options)
+  for frame, index in zip(frames, followed, strict=True):
+    reason = quality.reject_reason(frame, index, options)
     if reason:
-      reasons[look.index] = reason
+      reasons[frame.index] = reason
     else:
-      good.append((look, index))
+      good.append((frame, index))
   box = None
   if good:
-    box = crop_box(np.stack([look.faces[i].points for look, i in good]))
-    for look, index in good:
-      if quality.has_company(look, index, box):
-        reasons[look.index] = quality.SEVERAL
+    box = crop_box(np.stack([frame.faces[i].points for frame, i in good]))
+    for frame, index in good:
+      if quality.shows_other_face(frame, index, box):
+        reasons[frame.index] = quality.SEVERAL
     good = [each for each in good if each[0].index not in reasons]
-  faces = dict(zip((look.index for look in looks), followed, strict=True))
-  _show_left_out(scanned, reasons, faces, account)
+  faces = dict(zip((frame.index for frame in frames), followed, strict=True))
+  _show_left_out(scanned, reasons, faces, outcome)
   if not good:
     return None
-  points = np.stack([look.faces[index].points for look, index in good])
-  points = _smoothed(points, [look for look, _ in good])
-  wanted = [look.index for look, _ in good]
-  frames = [
+  points = np.stack([frame.faces[index].points for frame, index in good])
+  points = _smoothed(points, [frame for frame, _ in good])
+  wanted = [frame.index for frame, _ in good]
+  crops = [
     crop_image(image, box, options.image_size)
     for _, image in read_frames(scanned, wanted)
   ]
   return _Part(
-    np.stack(frames),
+    np.stack(crops),
     points_to_crop(points, box, options.image_size),
-    np.array([look.time for look, _ in good]),
-    np.stack([look.faces[index].gaze for look, index in good]),
-    scanned.looks[-1].time,
+    np.array([frame.time for frame, _ in good]),
+    np.stack([frame.faces[index].gaze for frame, index in good]),
+    scanned.frames[-1].time,
   )
 
 
-def _show_left_out(scanned, reasons, faces, account):
+def _show_left_out(scanned, reasons, faces, outcome):
   """Counts every frame left out, and shows the first of each reason."""
   by_reason = {}
   for index, reason in sorted(reasons.items()):
     by_reason.setdefault(reason, []).append(index)
   first = sorted(indices[0] for indices in by_reason.values())
   images = dict(read_frames(scanned, first))
-  looks = {look.index: look for look in scanned.looks}
+  frames = {frame.index: frame for frame in scanned.frames}
   for reason, indices in by_reason.items():
     index = indices[0]
-    shown = _shown_of(looks[index], faces.get(index), images[index])
-    account.leave_out(reason, len(indices), shown)
+    shown = _thumbnail_source(frames[index], faces.get(index), images[index])
+    outcome.leave_out(reason, len(indices), shown)
 
 
-def _scan_all(job: Job, options: Options, detector, account) -> Iterator[Scan]:
-  """Scans every file; those that can't be read are noted."""
-  wanted = _LOOKS_PER_FRAME * options.max_frames
+def _scan_all(job: Job, options: Options, detector, outcome) -> Iterator[Scan]:
+  """Scans every file; notes those that cannot be read."""
+  wanted = _SCANNED_PER_KEPT * options.max_frames
   lengths = {}
   for path in job.paths:
     try:
       lengths[path] = VideoReader(path).estimated_frames
     except UserError as error:
-      account.files[path] = _without(path, error)
+      outcome.files[path] = _without_path(path, error)
   total = sum(lengths.values())
   stride = max(1, -(-total // wanted))
   for path, length in lengths.items():
@@ -173,14 +179,14 @@ def _scan_all(job: Job, options: Options, detector, account) -> Iterator[Scan]:
     try:
       scanned = scan(path, stride, most, detector)
     except UserError as error:
-      account.files[path] = _without(path, error)
+      outcome.files[path] = _without_path(path, error)
       continue
-    account.num_read += scanned.num_frames
-    account.num_looked += scanned.num_looked
+    outcome.num_read += scanned.num_frames
+    outcome.num_scanned += scanned.num_scanned
     yield scanned
 
 
-def _without(path, error):
+def _without_path(path, error):
   # A message has one line, whatever line breaks and tabs a name holds.
   return str(error).replace(' '.join(path.split()), '').lstrip(': ')
 
@@ -202,13 +208,13 @@ def _named(files, local, job):
   return {given[path]: reason for path, reason in files.items()}
 
 
-def _crop_all(job, options, detector, account) -> list[_Part]:
-  """The parts that the files give, in the time of the video."""
+def _crop_all(job, options, detector, outcome) -> list[_Part]:
+  """The parts of all files, with times of the whole video."""
   parts, offset = [], 0.0
-  for scanned in _scan_all(job, options, detector, account):
-    part = _crop(scanned, options, account)
+  for scanned in _scan_all(job, options, detector, outcome):
+    part = _crop(scanned, options, outcome)
     if part is None:
-      account.files[scanned.path] = _main_reason(account)
+      outcome.files[scanned.path] = _main_reason(outcome)
       continue
     if job.starts:
       offset = job.starts[job.paths.index(scanned.path)]
@@ -220,32 +226,32 @@ def _crop_all(job, options, detector, account) -> list[_Part]:
 def process(
   job: Job, options: Options, detector: Detector
 ) -> tuple[dict | None, Outcome]:
-  """Reads, judges, crops and compresses one video.
+  """Makes the record of one video.
 
-  In each file the longest shot counts, and in it the face that covers the
-  most area; its crop is computed once, so that the head moves inside it.
+  Of each file the longest shot is used, and in it the face that covers the
+  most area. There is one crop per shot, so that the head moves inside it.
 
   Args:
-    job: which.
-    options: how.
+    job: the video.
+    options: limits and sizes.
     detector: of faces.
 
   Returns:
-    (record or None, Outcome). A file that can't be used never raises.
+    (record or None, Outcome). A file that cannot be used does not raise.
   """
-  account = _Account(job)
+  outcome = _OutcomeBuilder(job)
   with tempfile.TemporaryDirectory() as folder:
     try:
       local = _fetch(job, folder)
-      parts = _crop_all(local, options, detector, account)
-    except Exception as error:  # a defect, or a library that broke on a file
+      parts = _crop_all(local, options, detector, outcome)
+    except Exception as error:  # a defect, or a library that failed on a file
       logging.exception('%s: unexpected failure', job.video_id)
       name = type(error).__name__
-      return None, account.outcome(reason=f'unexpected {name}, see the log')
-  account.files = _named(account.files, local, job)
+      return None, outcome.build(reason=f'unexpected {name}, see the log')
+  outcome.files = _named(outcome.files, local, job)
   count = sum(len(part.frames) for part in parts)
   if count < options.min_frames:
-    return None, account.outcome(reason=_why_dropped(account, count, options))
+    return None, outcome.build(reason=_why_dropped(outcome, count, options))
   *arrays, gaze = map(np.concatenate, list(zip(*parts, strict=True))[:4])
   record = records.make_record(
     *arrays,
@@ -255,18 +261,18 @@ def process(
     max_frames=options.max_frames,
   )
   middle = parts[len(parts) // 2].frames
-  account.show('kept', middle[len(middle) // 2])
-  return record, account.outcome(record['num_frames'])
+  outcome.show('kept', middle[len(middle) // 2])
+  return record, outcome.build(record['num_frames'])
 
 
-def _main_reason(account):
-  return max(account.frames, key=account.frames.get, default=quality.NO_FACE)
+def _main_reason(outcome):
+  return max(outcome.frames, key=outcome.frames.get, default=quality.NO_FACE)
 
 
-def _why_dropped(account, count, options):
-  if not count and len(set(account.files.values())) == 1 and not account.frames:
-    return next(iter(account.files.values()))
-  mostly = _main_reason(account)
+def _why_dropped(outcome, count, options):
+  if not count and len(set(outcome.files.values())) == 1 and not outcome.frames:
+    return next(iter(outcome.files.values()))
+  mostly = _main_reason(outcome)
   if not count:
     return f'no good frame, mostly: {mostly}'
   return (

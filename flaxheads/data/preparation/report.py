@@ -1,4 +1,4 @@
-"""What became of the videos: counts, reasons, and a page of pictures."""
+"""Reports of a preparation: counts, reasons, and contact sheets."""
 
 import contextlib
 import hashlib
@@ -33,7 +33,7 @@ def new_tally() -> dict:
     'files': [],
     'frames': {},
     'read': 0,
-    'looked': 0,
+    'scanned': 0,
   }
 
 
@@ -52,7 +52,7 @@ def add(tally: dict, outcome: Outcome, source: str = '') -> dict:
   fresh = {'videos': 0, 'frames': 0, 'identities': set(), 'fewest_frames': None}
   split = tally['splits'].setdefault(outcome.split, fresh)
   tally['read'] += outcome.num_read
-  tally['looked'] += outcome.num_looked
+  tally['scanned'] += outcome.num_scanned
   for reason, count in outcome.frames.items():
     _count(tally['frames'], reason, count)
   for path, reason in outcome.files.items():
@@ -78,12 +78,12 @@ def add(tally: dict, outcome: Outcome, source: str = '') -> dict:
 
 
 def summary(tally: dict, dataset: str, options: dict) -> dict:
-  """The report of a data set.
+  """The report of a dataset.
 
   Args:
     tally: of all outcomes.
     dataset: its name.
-    options: what it was made from, as JSON takes it.
+    options: of the preparation, as JSON values.
 
   Returns:
     What goes into report.json: for each split videos, identities, frames and
@@ -106,7 +106,7 @@ def summary(tally: dict, dataset: str, options: dict) -> dict:
     'splits': splits,
     'dropped_by_reason': by_number(tally['reasons']),
     'frames_read': tally['read'],
-    'frames_looked_at': tally['looked'],
+    'frames_scanned': tally['scanned'],
     'frames_left_out_by_reason': by_number(tally['frames']),
     'dropped_files': sorted(tally['files'], key=lambda each: each['file']),
   }
@@ -119,9 +119,9 @@ def write_report(folder, report: dict) -> None:
 
 
 def write_pages(folder, outcomes: Iterable[Outcome]) -> None:
-  """Writes pages with pictures of what was kept and what was dropped.
+  """Writes contact sheets of kept and dropped frames.
 
-  A few of each reason, the same ones whenever it is called.
+  They show a few frames per reason, the same ones in every call.
 
   Args:
     folder: for PAGES.
@@ -184,7 +184,7 @@ _listeners: list[Callable[[Outcome], None]] = []
 
 
 def announce(outcome: Outcome) -> None:
-  """Tells the callback of `build`, if it runs in this process."""
+  """Calls the callback of `build`, if it runs in this process."""
   for listener in _listeners:
     listener(outcome)
 
@@ -194,15 +194,15 @@ def build(
   *,
   on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> epath.Path:
-  """Makes the data set, unless it is there already.
+  """Makes the dataset, unless it exists already.
 
   Args:
-    builder: of the data set.
-    on_outcome: called after every video; what the workers of a distributed
-      runner do is not heard.
+    builder: of the dataset.
+    on_outcome: called after every video, except by workers of a distributed
+      runner.
 
   Returns:
-    The folder of the data set; `report.json` is in it.
+    The folder of the dataset; `report.json` is in it.
 
   Raises:
     UserError: nothing usable for a split.
@@ -210,7 +210,7 @@ def build(
   _listeners.append(on_outcome)
   try:
     with contextlib.ExitStack() as stack:
-      # tensorflow-datasets speaks of downloads, and makes a folder for them,
+      # tensorflow-datasets prints about downloads and makes a folder for them,
       # although there are none.
       stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
       downloads = stack.enter_context(tempfile.TemporaryDirectory())

@@ -1,4 +1,4 @@
-"""Decodes a video once, and looks for faces in some of its frames."""
+"""Decodes a video once, and detects faces in some of its frames."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flaxheads.data.preparation.quality import sharpness
-from flaxheads.data.preparation.shots import Cuts, Look
+from flaxheads.data.preparation.shots import Cuts, ScannedFrame
 from flaxheads.data.video import VideoReader
 from flaxheads.data.video_frames import grouped
 from flaxheads.landmarks.detect import Detector, find_faces
@@ -20,19 +20,19 @@ class Scan(NamedTuple):
 
   Attributes:
     path: of the file.
-    looks: frames in which faces were looked for, evenly spread.
+    frames: those in which faces were detected, evenly spaced.
     cuts: numbers of the frames that begin another shot.
     num_frames: decoded.
-    num_looked: frames in which faces were looked for, also those given up.
-    images: {frame number: uint8 RGB [H, W, 3]} of the looks; None where they
+    num_scanned: frames in which faces were detected, also those given up.
+    images: {frame number: uint8 RGB [H, W, 3]} of `frames`; None if they
       take too much memory and must be read again.
   """
 
   path: str
-  looks: list[Look]
+  frames: list[ScannedFrame]
   cuts: list[int]
   num_frames: int
-  num_looked: int
+  num_scanned: int
   images: dict[int, np.ndarray] | None
 
 
@@ -42,14 +42,14 @@ class _Numbered(NamedTuple):
   index: int
 
 
-def scan(path: str, stride: int, max_looks: int, detector: Detector) -> Scan:
+def scan(path: str, stride: int, max_frames: int, detector: Detector) -> Scan:
   """Reads a file from beginning to end.
 
   Args:
     path: a video.
-    stride: look for faces in every so many-th frame.
-    max_looks: where there are more, every other one is given up and the
-      stride doubles: a file may be longer than it says.
+    stride: distance of the frames in which faces are detected.
+    max_frames: beyond it every other frame is given up and the stride doubles,
+      because a file may be longer than its header says.
     detector: of faces.
 
   Returns:
@@ -58,11 +58,11 @@ def scan(path: str, stride: int, max_looks: int, detector: Detector) -> Scan:
   Raises:
     UserError: not a video, or without a frame that can be decoded.
   """
-  cuts, looks, images = Cuts(), [], {}
-  counts = {'decoded': 0, 'looked': 0}
+  cuts, frames, images = Cuts(), [], {}
+  counts = {'decoded': 0, 'scanned': 0}
 
   def chosen():
-    """Frames whose number is a multiple of the stride as it is by then."""
+    """Frames whose number is a multiple of the current stride."""
     for index, frame in enumerate(VideoReader(path)):
       cuts.add(frame.image)
       counts['decoded'] += 1
@@ -70,30 +70,30 @@ def scan(path: str, stride: int, max_looks: int, detector: Detector) -> Scan:
         yield _Numbered(frame.image, frame.time, index)
 
   for group in grouped(chosen(), BATCH_SIZE):
-    counts['looked'] += len(group)
+    counts['scanned'] += len(group)
     found = find_faces(detector, [frame.image for frame in group])
     for (image, time, index), faces in zip(group, found, strict=True):
       sharp = [sharpness(image, face) for face in faces]
-      looks.append(Look(index, time, faces, sharp, image.shape[:2]))
+      frames.append(ScannedFrame(index, time, faces, sharp, image.shape[:2]))
       if images is not None:
         images[index] = image
-    while len(looks) > max_looks:
-      looks, stride = looks[::2], 2 * stride
+    while len(frames) > max_frames:
+      frames, stride = frames[::2], 2 * stride
       if images is not None:
-        images = {look.index: images[look.index] for look in looks}
+        images = {frame.index: images[frame.index] for frame in frames}
     if images and sum(each.nbytes for each in images.values()) > _MAX_HELD:
       images = None
-  return Scan(path, looks, cuts.found(), *counts.values(), images)
+  return Scan(path, frames, cuts.found(), *counts.values(), images)
 
 
 def read_frames(
   scanned: Scan, indices: list[int]
 ) -> Iterator[tuple[int, np.ndarray]]:
-  """Frames of some looks, in order.
+  """Images of some scanned frames, in order.
 
   Args:
     scanned: Scan.
-    indices: frame numbers, rising; each that of a look.
+    indices: frame numbers, rising; each of a scanned frame.
 
   Yields:
     (frame number, uint8 RGB [H, W, 3]).

@@ -1,7 +1,7 @@
-"""Finished work on disk, so that an interrupted preparation goes on.
+"""Finished work on disk, so that an interrupted preparation resumes.
 
-A shard is a few jobs. Its name is a hash of all that its result depends on;
-its outcomes are written last, so a shard with outcomes is complete.
+A shard is a few jobs. Its name is a hash of everything that its result depends
+on. Its outcomes are written last, so a shard with outcomes is complete.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ from flaxheads.data.preparation.job import (
   job_from_json,
 )
 
-# Raise it when a change makes records of the same videos differ.
+# To be raised when a change alters the records of the same videos.
 VERSION = 1
 _MAX_SHARDS = 1024  # of VoxCeleb2: 142 videos and 70 MB in each
 
 
 class Shard(NamedTuple):
-  """Jobs that are done together."""
+  """Jobs that are processed together."""
 
   name: str
   jobs: tuple[Job, ...]
@@ -64,7 +64,7 @@ def plan(jobs: list[Job], options: Options) -> list[Shard]:
 
 
 def to_json(shard: Shard) -> str:
-  """A shard as text, which every Beam runner can carry."""
+  """A shard as text, which every Beam runner can transfer."""
   return json.dumps(shard)
 
 
@@ -85,7 +85,7 @@ def is_done(folder, shard: Shard) -> bool:
 
 
 def write(folder, shard: Shard, worker, on_outcome) -> None:
-  """Does the jobs of a shard.
+  """Processes the jobs of a shard.
 
   Args:
     folder: of unfinished work.
@@ -115,7 +115,7 @@ def write(folder, shard: Shard, worker, on_outcome) -> None:
 
 
 def _publish(local, path):
-  """Copies a file to where it belongs: there it is whole, or absent."""
+  """Copies a file so that its destination is complete or absent."""
   part = path.with_name(f'{path.name}.part')
   local.copy(part, overwrite=True)
   part.replace(path)

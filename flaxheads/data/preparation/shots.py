@@ -8,12 +8,12 @@ import numpy as np
 from flaxheads.landmarks.detect import Face
 
 _THUMBNAIL = 64  # pixels
-# A cut changes the picture by so much more than the frames around it; the
-# measure and both numbers are those of PySceneDetect's adaptive detector.
+# At a cut the change is at least _MIN_CHANGE, and _RATIO times that of the
+# frames around it: measure and numbers of PySceneDetect's adaptive detector.
 _MIN_CHANGE = 15.0
 _RATIO = 3.0
 _WINDOW = 2  # frames on either side
-_MAX_GAP = 3  # looks that a face may be missing from
+_MAX_GAP = 3  # scanned frames that a face may be missing from
 
 
 class Cuts:
@@ -47,14 +47,14 @@ class Cuts:
     for index in np.flatnonzero(changes >= _MIN_CHANGE):
       low = max(0, index - _WINDOW)
       around = np.delete(changes[low : index + _WINDOW + 1], index - low)
-      calm = around.mean() if len(around) else 0.0
-      if changes[index] >= _RATIO * calm:
+      background = around.mean() if len(around) else 0.0
+      if changes[index] >= _RATIO * background:
         cuts.append(int(index) + 1)
     return cuts
 
 
-class Look(NamedTuple):
-  """A frame in which faces were looked for.
+class ScannedFrame(NamedTuple):
+  """A frame in which faces were detected.
 
   Attributes:
     index: number of the frame in its file.
@@ -71,38 +71,40 @@ class Look(NamedTuple):
   shape: tuple[int, int]
 
 
-def split(looks: list[Look], cuts: list[int]) -> list[list[Look]]:
-  """Looks of each shot, shots without any left out."""
+def split(
+  frames: list[ScannedFrame], cuts: list[int]
+) -> list[list[ScannedFrame]]:
+  """The scanned frames of each shot; shots without any are left out."""
   shots = {}
-  for look in looks:
-    shots.setdefault(int(np.searchsorted(cuts, look.index, 'right')), [])
-    shots[int(np.searchsorted(cuts, look.index, 'right'))].append(look)
+  for frame in frames:
+    shots.setdefault(int(np.searchsorted(cuts, frame.index, 'right')), [])
+    shots[int(np.searchsorted(cuts, frame.index, 'right'))].append(frame)
   return [shots[number] for number in sorted(shots)]
 
 
 def _reaches(before: Face, after: Face) -> bool:
-  """Whether a face can have moved so far between two looks."""
+  """Whether a face can have moved this far between two scanned frames."""
   distance = float(np.linalg.norm(after.centre - before.centre))
   ratio = after.size / before.size
   return distance < 0.75 * before.size and 0.5 < ratio < 2.0
 
 
-def follow(looks: list[Look]) -> list[int | None]:
-  """Which face of each look is the one that the shot is about.
+def follow(frames: list[ScannedFrame]) -> list[int | None]:
+  """Which face of each scanned frame is the subject of the shot.
 
-  Faces are linked from look to look; the track that covers the most face
-  area, summed over its looks, is the one.
+  Faces are linked from frame to frame into tracks. The subject is the track
+  with the largest face area, summed over its frames.
 
   Args:
-    looks: of one shot, in order.
+    frames: of one shot, in order.
 
   Returns:
-    For each look an index into its faces, or None where the face is missing.
+    For each frame an index into its faces, or None where the face is missing.
   """
-  tracks = []  # [{look: index of face}, last look, last face, area]
-  for number, look in enumerate(looks):
+  tracks = []  # {found: {frame: index of face}, last frame, face, area}
+  for number, frame in enumerate(frames):
     taken = set()
-    for index, face in enumerate(look.faces):
+    for index, face in enumerate(frame.faces):
       near = [
         track
         for track in tracks
@@ -122,6 +124,6 @@ def follow(looks: list[Look]) -> list[int | None]:
       track['last'], track['face'] = number, face
       track['area'] += face.size**2
   if not tracks:
-    return [None] * len(looks)
+    return [None] * len(frames)
   chosen = max(tracks, key=lambda track: track['area'])['found']
-  return [chosen.get(number) for number in range(len(looks))]
+  return [chosen.get(number) for number in range(len(frames))]

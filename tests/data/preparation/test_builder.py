@@ -52,7 +52,7 @@ class FakeWorker:
       *named,
       count,
       num_read=10,
-      num_looked=5,
+      num_scanned=5,
       frames={'blurred': 2},
       pictures=(Picture('kept', name, _JPEG), Picture('blurred', name, _JPEG)),
     )
@@ -112,7 +112,7 @@ def test_the_good_is_kept_and_the_bad_is_counted(videos, tmp_path, fake):
     {'file': 'broken2.mp4', 'reason': '2 frames: no MP4'},
   ]
   assert made['frames_left_out_by_reason'] == {'blurred': 8}
-  assert (made['frames_read'], made['frames_looked_at']) == (40, 20)
+  assert (made['frames_read'], made['frames_scanned']) == (40, 20)
   train = made['splits']['train']
   assert (train['videos'], train['identities'], train['frames']) == (3, 2, 18)
   assert train['fewest_frames'] == {

@@ -22,7 +22,7 @@ def test_a_good_video_becomes_a_record(write_video):
   record, outcome = process(_job(path), OPTIONS, detect)
   assert outcome.num_frames == record['num_frames'] == 8
   assert (outcome.num_read, outcome.reason, outcome.files) == (20, '', {})
-  assert outcome.num_looked == 10  # every other frame: twice those kept
+  assert outcome.num_scanned == 10  # every other frame: twice those kept
   assert [picture.group for picture in outcome.pictures] == ['kept']
   frames, points = records.decode_frames(record, range(8), 32)
   assert frames.shape == (8, 32, 32, 3)
@@ -56,8 +56,10 @@ def test_bad_frames_are_left_out_and_counted(write_video, bad, reason):
 
 
 def test_a_face_that_leaves_the_picture_is_cut():
-  look = module.shots.Look(0, 0.0, [make_face(100, 30, 48)], [1.0], (128, 128))
-  assert quality.judge(look, 0, OPTIONS) == quality.CUT
+  frame = module.shots.ScannedFrame(
+    0, 0.0, [make_face(100, 30, 48)], [1.0], (128, 128)
+  )
+  assert quality.reject_reason(frame, 0, OPTIONS) == quality.CUT
 
 
 def test_frames_with_company_in_the_crop_are_left_out(write_video):
@@ -142,8 +144,8 @@ def test_large_frames_are_read_again_and_give_the_same(
 def test_a_file_longer_than_it_says_is_thinned_out(write_video):
   path = write_video('a.mp4', [draw((40 + i / 4, 64)) for i in range(100)])
   scanned = scan.scan(str(path), 1, 20, detect)
-  assert scanned.num_frames == 100 and 10 <= len(scanned.looks) <= 20
-  steps = np.diff([look.index for look in scanned.looks])
+  assert scanned.num_frames == 100 and 10 <= len(scanned.frames) <= 20
+  steps = np.diff([frame.index for frame in scanned.frames])
   assert (steps == steps[0]).all() and set(scanned.images) == {
-    look.index for look in scanned.looks
+    frame.index for frame in scanned.frames
   }

@@ -27,26 +27,28 @@ def test_a_fade_is_no_cut():
 
 
 def _look(index, faces):
-  return shots.Look(index, index / 25, faces, [1.0] * len(faces), (128, 128))
+  return shots.ScannedFrame(
+    index, index / 25, faces, [1.0] * len(faces), (128, 128)
+  )
 
 
 def test_looks_are_split_at_cuts():
-  looks = [_look(i, []) for i in (0, 3, 6, 9)]
-  parts = shots.split(looks, [4, 6])
-  assert [[look.index for look in part] for part in parts] == [[0, 3], [6, 9]]
-  assert shots.split(looks, []) == [looks]
+  frames = [_look(i, []) for i in (0, 3, 6, 9)]
+  parts = shots.split(frames, [4, 6])
+  assert [[frame.index for frame in part] for part in parts] == [[0, 3], [6, 9]]
+  assert shots.split(frames, []) == [frames]
 
 
 def test_the_face_that_covers_most_is_followed_past_gaps_and_order():
-  looks = []
+  frames = []
   for i in range(8):
     large, small = make_face(2 * i, 0, 40), make_face(90, 80, 24)
     faces = [small, large] if i % 2 else [large, small]
-    looks.append(_look(i, [small] if i == 4 else faces))
-  assert shots.follow(looks) == [0, 1, 0, 1, None, 1, 0, 1]
+    frames.append(_look(i, [small] if i == 4 else faces))
+  assert shots.follow(frames) == [0, 1, 0, 1, None, 1, 0, 1]
 
 
 def test_a_face_elsewhere_is_another_track():
-  looks = [_look(i, [make_face(0 if i < 3 else 85, 0, 40)]) for i in range(8)]
-  assert shots.follow(looks) == [None] * 3 + [0] * 5
+  frames = [_look(i, [make_face(0 if i < 3 else 85, 0, 40)]) for i in range(8)]
+  assert shots.follow(frames) == [None] * 3 + [0] * 5
   assert shots.follow([_look(0, [])]) == [None]
