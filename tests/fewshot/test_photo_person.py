@@ -145,8 +145,10 @@ def test_batches_are_of_one_size_and_do_not_matter():
 
 
 def test_a_saved_person_is_the_same(tmp_path):
-  save_person(tmp_path / 'me', person())
+  gaze = np.float32([[[0.1, 0], [0.05, -0.02]]] * len(person().photographs))
+  save_person(tmp_path / 'me', dataclasses.replace(person(), gaze=gaze))
   again = load_person(str(tmp_path / 'me'))
+  np.testing.assert_array_equal(again.gaze, gaze)
   np.testing.assert_array_equal(again.photographs, person().photographs)
   points = face_points(SIZE, (1, 2))[None]
   np.testing.assert_array_equal(
