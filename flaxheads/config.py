@@ -172,11 +172,11 @@ class FinetuneConfig:
   blend: float = 1.0  # share of these in the person; the rest: before (ours)
   move_share: float = 0.0  # of the steps, on pictures moved a little (ours)
   holdout_fraction: float = 0.125  # for validation, from T = 6 on (ours)
-  # What these lose on the held-out frames, beside the content loss (ours).
+  # Weights of further terms of the validation loss (ours).
   landmark_weight: float = 1.0
   identity_weight: float = 1.0
-  check_every: int = 10  # steps between looks at the held-out frames
-  patience: int = 12  # looks without improvement before stopping
+  check_every: int = 10  # steps between validations
+  patience: int = 12  # validations without improvement before early stopping
 
   def __post_init__(self):
     for name in (

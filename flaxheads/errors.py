@@ -1,4 +1,4 @@
-"""The one exception that means: the user asked for something impossible."""
+"""Errors that a command reports in one line, and checks that raise them."""
 
 import lzma
 import struct
@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 
 # What zipfile, its decompressors and NumPy raise of a file that is damaged,
-# encrypted, of a later version, or says that it is larger than memory.
+# encrypted, of a later version, or whose header asks for more than memory.
 ARCHIVE_ERRORS = (
   EOFError,
   KeyError,
@@ -26,18 +26,18 @@ ARCHIVE_ERRORS = (
 
 
 def behind(error: BaseException) -> Iterator[BaseException]:
-  """An error, what it was raised from or during, and so on."""
+  """The chain of an error and its causes and contexts."""
   while error is not None:
     yield error
     error = error.__cause__ or error.__context__
 
 
 class UserError(ValueError):
-  """A mistake at the edge: a wrong file, flag or field.
+  """A user error: a wrong file, flag or field.
 
   The message is one line that names the file or flag, says what is wrong and
-  what would be right. Entry points print it and exit with code 2; anything
-  else that escapes is a defect of ours.
+  what would be right. Entry points print it and exit with code 2. Any
+  other exception that reaches them is a defect.
   """
 
   def __init__(self, message: str):
@@ -46,17 +46,17 @@ class UserError(ValueError):
 
 
 class RunFailedError(RuntimeError):
-  """Work that went wrong for a reason known to us, in one line.
+  """A failure whose cause is known, described in one line.
 
   Entry points print it and exit with code 1.
   """
 
 
 class RunPausedError(Exception):
-  """A run was asked to stop, has saved, and can go on.
+  """A run has saved a checkpoint on request, and can be resumed.
 
-  Entry points print it and exit with code 130 where a person asked for it,
-  and with 75 ("try again later") where the machine was taken away.
+  Entry points print it and exit with code 130 if a user interrupted the run,
+  and with 75 ("try again later") if the machine was preempted.
   """
 
   def __init__(self, message: str, by_user: bool):

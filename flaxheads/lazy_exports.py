@@ -1,6 +1,6 @@
 """Names of a package that are imported when they are first used (PEP 562).
 
-So `import flaxheads` costs nothing, and whoever animates a person does not
+So `import flaxheads` costs nothing, and animating a person does not
 load what only fine-tuning needs.
 """
 

@@ -71,12 +71,13 @@ def choose_image_size(model, loaded: dict, given: int | None) -> int:
   for who, size in sizes.items():
     if given not in (None, size):
       raise UserError(
-        f'--image_size={given}: {who} draws {size}x{size}; leave the flag out'
+        f'--image_size={given}: {who} generates {size}x{size}; leave the flag'
+        ' out'
       )
     first, wanted = next(iter(sizes.items()))
     if size != wanted:
       raise UserError(
-        f'{who}: draws {size}x{size}, but {first} {wanted}x{wanted}'
+        f'{who}: generates {size}x{size}, but {first} {wanted}x{wanted}'
       )
   return next(iter(sizes.values()), 256)
 

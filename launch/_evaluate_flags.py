@@ -14,13 +14,13 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_string('model', None, "Model of the paper's generator: ff and ft.")
 flags.DEFINE_string('bilayer', None, 'Bi-layer model folder; the shipped one.')
-flags.DEFINE_string('dataset', None, 'Name of a prepared data set.')
-flags.DEFINE_string('data_dir', None, 'Folder that holds the data set.')
-flags.DEFINE_string('split', 'test', 'Split of the data set.')
+flags.DEFINE_string('dataset', None, 'Name of a prepared dataset.')
+flags.DEFINE_string('data_dir', None, 'Folder that holds the dataset.')
+flags.DEFINE_string('split', 'test', 'Split of the dataset.')
 flags.DEFINE_multi_string(
   'source',
   [],
-  'Instead of a data set: a video, a folder of videos (a person each) or of'
+  'Instead of a dataset: a video, a folder of videos (a person each) or of'
   ' pictures (one person); repeatable.',
 )
 flags.DEFINE_list('num_shots', ['1', '8', '32'], 'Support frames, T; several.')
@@ -36,7 +36,7 @@ flags.DEFINE_string(
   ' between support frames.',
 )
 flags.DEFINE_integer('max_people', 50, 'At most so many people.')
-flags.DEFINE_integer('num_test_frames', 32, 'Held-out frames, at most.')
+flags.DEFINE_integer('num_test_frames', 32, 'Test frames, at most.')
 flags.DEFINE_integer(
   'image_size', None, "Pixels; the models', or 256 where none is needed."
 )
@@ -108,7 +108,7 @@ def check() -> None:
   if bool(FLAGS.dataset) == bool(FLAGS.source):
     raise UserError('give either --dataset (with --data_dir) or --source')
   if FLAGS.dataset and not FLAGS.data_dir:
-    raise UserError('--data_dir is missing: the folder of the data set')
+    raise UserError('--data_dir is missing: the folder of the dataset')
   methods.check_names(FLAGS.methods)
   if FLAGS.bilayer and methods.BILAYER not in FLAGS.methods:
     raise UserError('--bilayer: is not among the --methods; add it there')

@@ -26,29 +26,29 @@ def _is_of_type(text: str, kind: str) -> bool:
 
 
 def of_flag(error: flags.Error) -> str:
-  """Which flag has which value, and what it takes.
+  """Names the flag, its value, and what it takes.
 
-  absl repeats the ValueError of a conversion: "invalid literal for int()".
-  What it says of numbers out of range and of unknown flags is left as it is.
+  absl repeats the ValueError of a conversion: "invalid literal for int()". Its
+  messages about ranges and unknown flags are kept.
 
   Args:
     error: of parsing.
   """
-  said = str(error)
-  given = _OF_FLAG.match(said)
+  message = str(error)
+  given = _OF_FLAG.match(message)
   if given and given['name'] in flags.FLAGS:
     kind = flags.FLAGS[given['name']].flag_type()
     converts = kind in _WANTED
     if converts and (kind == 'bool' or not _is_of_type(given['value'], kind)):
       return f'--{given["name"]}={given["value"]}: not {_WANTED[kind]}'
-  return f'{said.removeprefix("flag ")} (--help lists the flags)'
+  return f'{message.removeprefix("flag ")} (--help lists the flags)'
 
 
 def of_config(error: OSError) -> str:
   """Which file --config cannot be read from, and why.
 
   Args:
-    error: of reading it; ml_collections hands it on as the last line of a
+    error: of reading it; ml_collections passes it on as the last line of a
       text.
   """
   reason = str(error).strip().splitlines()[-1].strip()
@@ -60,7 +60,7 @@ def of_config(error: OSError) -> str:
 
 
 def of_config_source(error: SyntaxError | AttributeError) -> str:
-  """Why the file of --config is no config; '' where that is not the reason."""
+  """Why the file of --config is no config; '' if it is one."""
   if isinstance(error, SyntaxError):
     where = f'--config={error.filename}, line {error.lineno}'
     return f'{where}: not Python ({error.msg}); configs/ holds the presets'
@@ -70,7 +70,7 @@ def of_config_source(error: SyntaxError | AttributeError) -> str:
 
 
 def of_platforms() -> str:
-  """Why JAX has none of the devices in JAX_PLATFORMS; '' where it has one.
+  """Why JAX finds no device of JAX_PLATFORMS; '' if it finds one.
 
   JAX raises errors of several types, some without a message.
   """

@@ -1,7 +1,7 @@
-"""Outputs of a command: several people in one call, and what is replaced.
+"""Outputs of a command: several people in one call, and replacement.
 
-Only what an earlier call made is ever replaced. It stays until the new output
-is complete, and a warning says so before the work begins.
+Only the output of an earlier call is replaced. It stays until the new output is
+complete, and a warning says so before the work begins.
 """
 
 import os
@@ -46,7 +46,7 @@ def named(paths: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def for_each(paths: Sequence[str], make: Callable[[str, str], None]) -> None:
-  """Calls make(name, path) for each; a user error in one stops no other.
+  """Calls make(name, path) for each; a user error in one does not stop others.
 
   Raises:
     UserError: the only one failed; or some of several did, each of which has

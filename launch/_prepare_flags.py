@@ -22,12 +22,12 @@ _FOLDER = '(video_folder) '
 _HEADS = '(synthetic_heads, scanned_heads) '
 
 flags.DEFINE_enum('dataset', 'video_folder', DATASETS, 'What to make.')
-flags.DEFINE_string('data_dir', '', 'Folder that will hold the data set.')
+flags.DEFINE_string('data_dir', '', 'Folder that will hold the dataset.')
 flags.DEFINE_integer(
   'image_size', None, 'Side of stored frames, pixels; default 256 or 128.'
 )
 flags.DEFINE_bool(
-  'inspect', False, 'Make nothing: say what the prepared data set holds.'
+  'inspect', False, 'Describe the prepared dataset, and make nothing.'
 )
 flags.DEFINE_string(
   'output',
@@ -64,14 +64,14 @@ flags.DEFINE_float(
   'min_sharpness', 0.012, _VIDEOS + 'Faces with less detail are left out.'
 )
 flags.DEFINE_float(
-  'max_seconds', 900.0, _VIDEOS + 'Of work on one video; then it is dropped.'
+  'max_seconds', 900.0, _VIDEOS + 'Limit for one video; beyond, it is dropped.'
 )
 flags.DEFINE_integer('num_identities', 500, _HEADS + 'People to train on.')
 flags.DEFINE_integer('num_test_identities', 20, _HEADS + 'Further people.')
 flags.DEFINE_integer('clips_per_identity', 2, _HEADS + 'Clips of each.')
 flags.DEFINE_integer('num_frames', 64, _HEADS + 'Frames of a clip.')
 flags.DEFINE_integer('num_test_frames', 64, _HEADS + "Of a clip of 'test'.")
-flags.DEFINE_float('fps', 25.0, _HEADS + 'Frames a second.')
+flags.DEFINE_float('fps', 25.0, _HEADS + 'Frames per second.')
 flags.DEFINE_string(
   'mirror',
   '',
@@ -83,7 +83,7 @@ flags.DEFINE_integer('seed', 0, _HEADS + 'Other seeds are other people.')
 def check() -> None:
   """Refuses flags that do not belong together, and folders in use."""
   if not FLAGS.data_dir:
-    raise UserError('--data_dir: name the folder that will hold the data set')
+    raise UserError('--data_dir: name the folder that will hold the dataset')
   if FLAGS.inspect:
     return
   if FLAGS.output:

@@ -4,7 +4,7 @@ python -m launch.benchmark --size=cpu --output=out/benchmark
 
 The suites are in tests/benchmark, so this runs from a clone. The programs of a
 suite take turns; medians and quartiles are reported. Where torch is installed
-(`make benchmark` sees to it), every variant of the reference implementation is
+(`make benchmark` does), every variant of the reference implementation is
 tried and the fastest is timed. Each suite is saved as soon as it is done; a
 second call with the same --output measures only the suites it names.
 docs/benchmark.md explains the figures.
@@ -24,7 +24,7 @@ from flaxheads.errors import UserError, check_choice
 
 from . import _logs, _malloc, app
 
-_malloc.make_holes()  # here, for processes of a program that import this
+_malloc.make_gaps()  # here, for processes of a program that import this
 
 _SIZE = flags.DEFINE_string(
   'size', 'cpu', 'cpu, gpu or tiny (figures without meaning).'

@@ -1,4 +1,4 @@
-"""Makes what flaxheads/landmarks knows of faces anew, from synthetic heads.
+"""Regenerates the face statistics of flaxheads/landmarks from synthetic heads.
 
 python -m launch.face_shape --output=flaxheads/landmarks/face_shape.json
 

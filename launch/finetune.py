@@ -104,7 +104,7 @@ def _finetune(model, config, source, output, consent):
 
 def main():
   """Fine-tunes."""
-  _malloc.make_holes()
+  _malloc.make_gaps()
   _check_flags()
   from flaxheads.fewshot import folders
   from flaxheads.fewshot.model import load_direct_model

@@ -1,4 +1,4 @@
-r"""Makes a data set: ArrayRecord files with one record a video, and a report.
+r"""Makes a dataset: ArrayRecord files, one record per video, and a report.
 
 python -m launch.prepare --dataset=video_folder --source=VIDEOS \
   --test_identities=anna,ben --data_dir=data

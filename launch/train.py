@@ -67,11 +67,11 @@ def _begin_from(recipe, model, workdir):
   from flaxheads.training import parallel, warm_start
 
   def report(found):
-    said = {'model': _INIT_FROM.value, **found._asdict()}
-    del said['params']
+    facts = {'model': _INIT_FROM.value, **found._asdict()}
+    del facts['params']
     if parallel.is_first_process():
       path = epath.Path(workdir) / 'init_from.json'
-      path.write_text(json.dumps(said, indent=2))
+      path.write_text(json.dumps(facts, indent=2))
       taken, left = len(found.taken), len(found.left)
       print(
         f'{_INIT_FROM.value}: {taken} tensors taken, {left} not; see {path}'
@@ -94,7 +94,7 @@ def _load_initial(config):
 
 def main():
   """Trains, or describes."""
-  _malloc.make_holes()
+  _malloc.make_gaps()
   config = _experiment()
   _logs.log_info()
   if _DESCRIBE.value:
@@ -118,7 +118,7 @@ def main():
   _start_processes(parallel)
   initial = _load_initial(config)
   workdir = os.path.expanduser(_WORKDIR.value)
-  data = config.data  # its absence is reported before networks are loaded
+  data = config.data  # a missing dataset is reported before networks are loaded
   make_source(data.dataset, data.data_dir, data.split)
   recipe = experiments.make_recipe(config)
   if initial:
@@ -129,7 +129,7 @@ def main():
   if not parallel.is_first_process():
     return
   step, path = int(state.step), epath.Path(workdir) / 'report.json'
-  if not scalars:  # its report stands
+  if not scalars:  # report.json is unchanged
     print(f'{workdir}: trained already, {step} steps; raise num_steps for more')
     return
   part = path.with_suffix('.part')

@@ -1,4 +1,4 @@
-r"""Gets pretrained weights and brings them into this project's form.
+r"""Fetches or converts pretrained weights.
 
 python -m launch.weights --fetch=inception
 python -m launch.weights --fetch=lpips_vgg,sface
@@ -75,14 +75,14 @@ def _write(name: str, files, output: Path, shapes) -> None:
   report = output.with_suffix('.safetensors.report.json')
   with atomic_paths(output, report) as (new, new_report):
     metadata = convert.convert(name, files, new, shapes, _SHA256.value)
-    said = {'name': name, **metadata}
-    new_report.write_text(json.dumps(said, indent=2) + '\n')
+    facts = {'name': name, **metadata}
+    new_report.write_text(json.dumps(facts, indent=2) + '\n')
 
 
 def main():
   """Fetches or converts."""
   names = _check_flags()
-  from flaxheads.models import pretrained  # late: JAX takes its time
+  from flaxheads.models import pretrained  # late: importing JAX takes seconds
 
   with tempfile.TemporaryDirectory(prefix='flaxheads-') as folder:
     for name in names:

@@ -1,4 +1,4 @@
-"""What is in a prepared data set: counts, distributions and samples."""
+"""What is in a prepared dataset: counts, distributions and samples."""
 
 import collections
 from collections.abc import Callable
@@ -22,7 +22,7 @@ MEASURES = {
 
 
 class Sample(NamedTuple):
-  """One frame to look at."""
+  """One frame of a dataset."""
 
   video_id: str
   frame: np.ndarray  # uint8 RGB [S, S, 3]

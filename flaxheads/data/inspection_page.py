@@ -122,7 +122,7 @@ def check_output(output: str, sources) -> Path:
 
   Args:
     output: an HTML file; empty: inspection.html beside the records.
-    sources: the splits of one data set.
+    sources: the splits of one dataset.
 
   Raises:
     UserError: not the name of an HTML file in an existing folder.

@@ -253,7 +253,7 @@ def evaluate(
     (method 'real', T = 0).
 
   Raises:
-    UserError: twin or reserved names, or nobody else to be driven by.
+    UserError: duplicate or reserved names, or no other person as a driver.
   """
   _check(trials, methods, num_shots, cross)
   rows, truth = [], None

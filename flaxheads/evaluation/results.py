@@ -85,7 +85,7 @@ class Store:
     except ARCHIVE_ERRORS as error:
       raise UserError(
         f'{path}: damaged ({error}); delete it and start again: this result'
-        ' alone is made anew'
+        ' alone is made again'
       ) from None
 
 

@@ -197,12 +197,12 @@ def make_tables(summary: Sequence[dict], cross_summary=()) -> list[Table]:
     ('Self-reenactment, further metrics', summary, further, False),
     ('Cross-reenactment', cross_summary, crossed, True),
   ]
-  made, said = [], set()
+  made, seen = [], set()
   for title, given, columns, cross in tables:
     if not columns:
       continue
-    notes = [note for note in _notes(columns, cross) if note not in said]
-    said.update(notes)
+    notes = [note for note in _notes(columns, cross) if note not in seen]
+    seen.update(notes)
     header = ['Method (T)', *map(_header, columns)]
     made.append(Table(title, header, _body(given, columns), notes))
   return made

@@ -73,12 +73,12 @@ def make_trial(
 
 
 def make_trials(people: Iterable[Person], *args, **kwargs) -> list[Trial]:
-  """`make_trial` for everybody; refuses an empty set and twin names."""
+  """`make_trial` for everybody; refuses an empty set and duplicate names."""
   trials = [make_trial(person, *args, **kwargs) for person in people]
   if not trials:
     raise UserError('no people to evaluate; check the dataset or the source')
   names = [trial.name for trial in trials]
-  twins = sorted({name for name in names if names.count(name) > 1})
-  if twins:
-    raise UserError(f'{twins[0]!r} names two people; names must differ')
+  duplicates = sorted({name for name in names if names.count(name) > 1})
+  if duplicates:
+    raise UserError(f'{duplicates[0]!r} names two people; names must differ')
   return trials

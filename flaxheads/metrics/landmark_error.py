@@ -126,7 +126,7 @@ def keypoint_distance(found, found_in_truth, truth) -> np.ndarray:
 
   Siarohin et al. 2019, "First Order Motion Model for Image Animation",
   section 4.1, here divided by the distance of the outer eye corners. The same
-  detector looks at both pictures, so that its bias for a face, which is part
+  detector runs on both images, so that its bias for a face, which is part
   of `detected_landmark_error`, cancels.
 
   Args:

@@ -119,7 +119,7 @@ class Checkpoints:
           float(_error(json.loads(path.read_text())))
       except _DamagedError as error:
         raise UserError(
-          f'{path}: damaged ({error}); move {step} away to go on without it'
+          f'{path}: damaged ({error}); move {step} away to resume without it'
         ) from error
 
   def latest_step(self) -> int | None:
@@ -137,7 +137,7 @@ class Checkpoints:
       step: updates done; with the seed it is the state of the data, too.
       state: a tree of arrays.
       facts: what must be the same when the run goes on; JSON.
-      error: of a look at the fixed people, which decides what is best.
+      error: of the preview batch; decides which checkpoint is the best.
     """
     if self._manager.latest_step() == step:
       return
@@ -214,7 +214,7 @@ class Checkpoints:
       if target.exists():
         target.rmtree()
       (self._folder / str(step)).rename(target)
-    parallel.all_agree(True)  # nobody looks before it is gone
+    parallel.all_agree(True)  # no process reads before it is removed
     self._manager = self._open()
 
   def read(self, step: int, mesh: parallel.Mesh) -> Restored:

@@ -195,7 +195,7 @@ class _Run:
       if not last:
         began = time.perf_counter()
         batch = next(self.batches)
-        # While the step runs on, nobody has waited.
+        # There was no waiting if the step is still running.
         if parallel.is_done(metrics):
           self.monitor.waited(time.perf_counter() - began)
     return self.state, scalars

@@ -90,7 +90,7 @@ def make_preview(generate: Callable, batch: Batch) -> Callable:
 
 
 def make_model_preview(networks: nets.Networks, batch: Batch) -> Callable:
-  """What E and G make of one batch, and whether D knows who it looks at.
+  """What E and G make of one batch, and whether D recognises the person.
 
   Args:
     networks: Networks.

@@ -1,4 +1,4 @@
-"""The folder of a run belongs to one experiment: other ones are refused."""
+"""Checks that the folder of a run belongs to one experiment."""
 
 import dataclasses
 import json
@@ -10,8 +10,8 @@ from flaxheads.errors import UserError
 from flaxheads.training import parallel
 
 _CONFIG_FILE = 'config.json'
-# Fields that may change when a run goes on; all others are the experiment.
-_FREE = {
+# Fields that may change when a run resumes; the others define the experiment.
+_MAY_CHANGE = {
   'training.num_steps',
   'training.accumulation_steps',
   'training.remat',
@@ -22,8 +22,8 @@ _FREE = {
   'data.data_dir',
   'data.num_workers',
 }
-# Of the fields of `perceptual`, those that are no files.
-_OF_PERCEPTUAL = {'perceptual.pooling', 'perceptual.face_crop'}
+# The fields of `perceptual` that are no files.
+_PERCEPTUAL_SETTINGS = {'perceptual.pooling', 'perceptual.face_crop'}
 
 
 def _flatten(tree: dict, prefix='') -> dict:
@@ -45,21 +45,20 @@ def claim_workdir(workdir: str, config: Checked) -> None:
     config: the experiment.
 
   Raises:
-    UserError: the folder is a file, or holds a run of another experiment:
-      a stale checkpoint is never taken for one's own.
+    UserError: the folder is a file, or holds a run of another experiment.
   """
   path = epath.Path(workdir) / _CONFIG_FILE
   now = dataclasses.asdict(config)
   try:
     if path.exists():
-      # A field that came later has its default in the run.
+      # A field that is newer than the run has its default.
       defaults = _flatten(dataclasses.asdict(type(config)()))
       before = defaults | _flatten(json.loads(path.read_text()))
       _check_same(workdir, before, _flatten(now))
     if not parallel.is_first_process():
       return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written again: what may change (length, fine-tuning) counts as it is now.
+    # Written again, because some fields (length, fine-tuning) may change.
     part = path.with_suffix('.part')
     part.write_text(json.dumps(now, indent=2))
     part.replace(path)
@@ -76,28 +75,30 @@ def claim_workdir(workdir: str, config: Checked) -> None:
 def _check_same(workdir, before, now):
   for field in sorted(set(before) | set(now)):
     old, new = before.get(field), now.get(field)
-    is_file = field.startswith('perceptual.') and field not in _OF_PERCEPTUAL
+    is_file = (
+      field.startswith('perceptual.') and field not in _PERCEPTUAL_SETTINGS
+    )
     if is_file:  # files may move, but not come or go
       old, new = bool(old), bool(new)
-    if field not in _FREE and old != new:
+    if field not in _MAY_CHANGE and old != new:
       raise UserError(
         f'--workdir={workdir}: holds a run with {field}='
         f'{before.get(field)}, not {now.get(field)}; give another --workdir, '
-        'or the same setting to go on'
+        'or the same setting to resume'
       )
 
 
 def check_same_data(workdir: str, before: dict, now: dict) -> None:
-  """Raises UserError where a run would go on with other data.
+  """Raises UserError if a run would resume with other data.
 
-  Row i of W is video i: on another data set it would be somebody else's.
+  Row i of W is video i: on another dataset it would belong to another person.
   """
   for name in sorted(set(before) | set(now)):
     if before.get(name) != now.get(name):
       raise UserError(
         f'--workdir={workdir}: was trained on other data ({name} was '
         f'{before.get(name)}, is {now.get(name)}); give another --workdir, or '
-        'the data set it began with'
+        'the dataset that it began with'
       )
 
 

@@ -32,7 +32,7 @@ class View(NamedTuple):
 
 
 class LivePerson:
-  """A person with the pose and expression of whoever is before a camera.
+  """A person with the pose and expression of the person before a camera.
 
   The first frames show that face at rest. From then on every frame is generated
   by itself, from how the face has changed since. Frames carry the watermark and
@@ -67,8 +67,8 @@ class LivePerson:
     if self._move is None:
       self._seen.append(points[0])
       if waiting := FIRST_FRAMES - len(self._seen):
-        said = f'Look at the camera and keep still: {waiting} more frames.'
-        return View(first, said, True)
+        sentence = f'Look at the camera and keep still: {waiting} more frames.'
+        return View(first, sentence, True)
       person, seen = self._person, np.stack(self._seen)
       self._move = RelativeMotion(person.support_points, person.points, seen)
     moved = keep_inside(self._move(points), self._person.image_size)

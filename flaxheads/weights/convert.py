@@ -37,7 +37,7 @@ def check_hash(path: str, name: str, part: Part, sha256: str, vouched) -> str:
     store.PUBLISHER or store.USER.
 
   Raises:
-    UserError: nobody does.
+    UserError: neither does.
   """
   if part.sha256 and sha256.startswith(part.sha256):
     return store.PUBLISHER

@@ -12,7 +12,7 @@ class Part(NamedTuple):
   Attributes:
     url: at its publisher.
     sha256: hexadecimal, of the weight file: all 64 digits, the first ones
-      where the publisher gives no more, or '' where nobody does.
+      where the publisher gives no more, or '' if there is none.
     member: name of the file in the archive (zip or tar.gz) that the URL
       gives; '' where the URL gives the file itself.
     archive_sha256: hexadecimal, of the archive, which is not opened unless it

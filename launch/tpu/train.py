@@ -112,8 +112,8 @@ def _gcloud(kind: str, verb: str, *words: str) -> str:
       ' (https://cloud.google.com/sdk/docs/install), or use --dry_run'
     ) from None
   if done.returncode:
-    said = ' '.join(done.stderr.split())[-300:]
-    raise RunFailedError(f'gcloud {kind} {verb} failed: {said}')
+    reason = ' '.join(done.stderr.split())[-300:]
+    raise RunFailedError(f'gcloud {kind} {verb} failed: {reason}')
   return done.stdout
 
 

@@ -1,4 +1,4 @@
-"""Small data sets, prepared or not, written in a moment."""
+"""Small datasets, prepared or not, written in a moment."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""Data sets of strangers import nothing, and open nothing else."""
+"""Datasets of strangers import nothing, and open nothing else."""
 
 import json
 import re

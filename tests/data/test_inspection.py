@@ -1,4 +1,4 @@
-"""What is told of a prepared data set is what it holds."""
+"""What is told of a prepared dataset is what it holds."""
 
 import json
 
@@ -62,7 +62,7 @@ def test_counts_are_those_of_the_records(data_dir):
   page = (folder / 'inspection.html').read_text()
   assert page.count('<figure>') == 5 + 1
   assert '<span>3 people, 5 videos, 25 frames</span>' in page
-  # Both splits have samples, and no file of the data set was touched.
+  # Both splits have samples, and no file of the dataset was touched.
   assert pipeline.make_source('video_folder', data_dir, 'train')[4]
 
 

@@ -1,7 +1,7 @@
 """Mixtures: exact shares, own epochs, one row for each video of all parts.
 
 In these records the points of a frame are (number of the frame, number of the
-video in its data set), so that a sample tells what it was made from.
+video in its dataset), so that a sample tells what it was made from.
 """
 
 import collections

@@ -188,7 +188,7 @@ def test_mistakes_of_the_user_are_named(source):
 
 @pytest.fixture(scope='module')
 def data_dir(tmp_path_factory):
-  """Two prepared data sets of three and two videos; one has people to test."""
+  """Two prepared datasets of three and two videos; one has people to test."""
   folder = tmp_path_factory.mktemp('data')
   videos = [prepared.make_record(video) for video in range(3)]
   prepared.write(folder, 'clips', {'train': videos, 'test': videos[:1]})

@@ -34,7 +34,7 @@ MORE = {
 
 @pytest.fixture(scope='module')
 def house(tmp_path_factory):
-  """A data set, and what was trained on it, exported."""
+  """A dataset, and what was trained on it, exported."""
   root = tmp_path_factory.mktemp('house')
   people = [tiny_game.make_record(person, num_frames=6) for person in range(4)]
   splits = {'train': people[:2], 'test': people[2:]}
@@ -130,7 +130,7 @@ def test_all_methods_stand_in_one_table(house, things, tmp_path):
     ('--methods=x2face --x2face={model}', 'holds no baseline.json'),
     (
       '--methods=x2face --x2face={root}/x2face --image_size=128',
-      '--image_size=128: --x2face draws 64x64',
+      '--image_size=128: --x2face generates 64x64',
     ),
     ('--methods=ff --model={root}/x2face', 'holds no model.json'),
   ],

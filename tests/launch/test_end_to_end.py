@@ -57,7 +57,7 @@ def material(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def house(tmp_path_factory, material):
-  """Data set, run, model and three people."""
+  """Dataset, run, model and three people."""
   root = tmp_path_factory.mktemp('house')
   house = House(
     root / 'data', root / 'run', root / 'model', root / 'people', material, {}

@@ -56,11 +56,11 @@ def test_large_memory_is_not_asked_for_again():
 
 def test_what_a_step_leaves_lies_beside_its_memory():
   keep = "memory['keep_memory']()"
-  assert _measure(_BESIDE, f"{keep}; memory['make_holes']()") < 1.7 * _SIZE
+  assert _measure(_BESIDE, f"{keep}; memory['make_gaps']()") < 1.7 * _SIZE
   assert _measure(_BESIDE, keep) > 1.9 * _SIZE
 
 
 def test_a_limit_on_memory_is_no_error():
   limit = 'resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))'
-  change = f"{limit}; memory['keep_memory'](); memory['make_holes']()"
+  change = f"{limit}; memory['keep_memory'](); memory['make_gaps']()"
   assert _measure('print(1 + 0 * {size})', change) == 1

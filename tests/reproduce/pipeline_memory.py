@@ -18,7 +18,7 @@ from tests.reproduce import _commands as commands
 _NUM_SUPPORT, _IMAGE_SIZE = 8, 256
 
 _DATASET = flags.DEFINE_string(
-  'dataset', 'synthetic_heads', 'A prepared data set with frames of 256².'
+  'dataset', 'synthetic_heads', 'A prepared dataset with frames of 256².'
 )
 _DATA_DIR = flags.DEFINE_string(
   'data_dir', '', 'Where it is; empty: synthetic heads are rendered first.'
@@ -31,7 +31,7 @@ _RENDERED = 'out/reproduce/pipeline/data'
 
 
 def _find() -> tuple[str, str]:
-  """Name and folder of the data set, which is rendered unless one is given."""
+  """Name and folder of the dataset, which is rendered unless one is given."""
   if _DATA_DIR.value:
     return _DATASET.value, str(Path(_DATA_DIR.value).expanduser())
   commands.run(

@@ -41,7 +41,7 @@ def least_squares(outputs: list[PatchOutput], label: float):
 
   Args:
     outputs: of each scale.
-    label: 1 for real, 0 for drawn.
+    label: 1 for real, 0 for generated.
 
   Returns:
     float32 scalar.
@@ -90,11 +90,11 @@ def build_content(config: Pix2pixHDConfig) -> ContentLoss:
 
   def apply(params, fake, real):
     variables = {'params': params['vgg19']}
-    drawn = networks['vgg19'].apply(variables, fake)
+    generated = networks['vgg19'].apply(variables, fake)
     true = networks['vgg19'].apply(variables, jax.lax.stop_gradient(real))
     terms = [
       weight * jnp.abs(widen(a) - widen(b)).mean()
-      for weight, a, b in zip(_VGG_WEIGHTS, drawn, true, strict=True)
+      for weight, a, b in zip(_VGG_WEIGHTS, generated, true, strict=True)
     ]
     return config.loss.vgg19 * sum(terms)
 

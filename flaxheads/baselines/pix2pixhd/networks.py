@@ -27,7 +27,7 @@ class PatchOutput(NamedTuple):
   """What the discriminator of one scale says.
 
   Attributes:
-    score: [B, h, w, 1]; 1 for real, 0 for drawn.
+    score: [B, h, w, 1]; 1 for real, 0 for generated.
     features: of the layers before it, four [B, h_i, w_i, C_i].
   """
 

@@ -1,6 +1,6 @@
 """Pix2pixHD renders: fine-tuned on the T frames, then from landmark images.
 
-Zakharov et al. 2019 train it on the whole data set and fine-tune it on the T
+Zakharov et al. 2019 train it on the whole dataset and fine-tune it on the T
 frames for as many epochs as their own model (recalled). The last parameters
 are kept: there are no validation frames and no early stopping.
 """

@@ -1,7 +1,7 @@
 """Pix2pixHD's training (Wang et al. 2018): landmark images to frames.
 
-The generator is not told who is to be drawn. Zakharov et al. 2019 train it on
-the whole data set and then fine-tune it on T frames of a person (recalled).
+The generator is not conditioned on a person. Zakharov et al. 2019 train it on
+the whole dataset and then fine-tune it on T frames of a person (recalled).
 """
 
 import functools
@@ -134,7 +134,7 @@ def _make_step(config, networks, content: ContentLoss, mesh: parallel.Mesh):
 
 def _make_preview(networks: Networks, batch: Batch):
   def generate(params, frames, pictures):
-    del frames  # it does not know who is to be drawn
+    del frames  # it is not conditioned on a person
     fake = networks.generator.apply({'params': params}, pictures[:, -1])
     return fake, {}
 

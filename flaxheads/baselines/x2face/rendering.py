@@ -39,8 +39,10 @@ def make_render(trained: TrainedBaseline, seed: int) -> Callable:
   @jax.jit
   def drive(variables, face, frames):
     faces = jnp.broadcast_to(face, frames.shape)
-    drawn = network.apply(variables, faces, to_float(frames), method='drive')
-    return to_uint8(drawn)
+    generated = network.apply(
+      variables, faces, to_float(frames), method='drive'
+    )
+    return to_uint8(generated)
 
   def render(frames, points, drivers):
     del points  # it is not told where the face is
@@ -48,7 +50,7 @@ def make_render(trained: TrainedBaseline, seed: int) -> Callable:
     shown, count = drivers.frames, len(drivers.frames)
     full = np.concatenate([shown, shown[-1:].repeat(-count % _BATCH, 0)])
     parts = full.reshape(-1, _BATCH, *full.shape[1:])  # one size to compile
-    drawn = [drive(trained.variables, face, part) for part in parts]
-    return np.concatenate(drawn)[:count]
+    generated = [drive(trained.variables, face, part) for part in parts]
+    return np.concatenate(generated)[:count]
 
   return render

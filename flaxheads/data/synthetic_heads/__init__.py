@@ -1,4 +1,4 @@
-"""Endless talking heads, drawn from numbers: nobody's face, nobody's licence.
+"""Rendered talking heads of people who do not exist, free of licences.
 
 A head is an Identity (who: shape, skin, hair, clothes, backdrop) and a Motion
 (how: pose, speech, gaze, light). Both are sampled from random keys, drawn by
@@ -80,7 +80,7 @@ def sample_motion(key: jax.Array, num_frames: int, fps: float = 25.0) -> Motion:
 def _check_size(image_size):
   if image_size not in IMAGE_SIZES:
     raise UserError(
-      f'image_size={image_size}: synthetic heads are drawn at one of '
+      f'image_size={image_size}: synthetic heads are rendered at one of '
       f'{", ".join(map(str, IMAGE_SIZES))}'
     )
 

@@ -1,4 +1,4 @@
-"""Rendered heads as a data set: as many people as wanted, nobody real."""
+"""The dataset of synthetic heads: any number of people, none of them real."""
 
 import dataclasses
 import os
@@ -41,7 +41,7 @@ class SyntheticHeadsOptions:
 
 
 def _render(options, identity, clip, num_frames):
-  # Late: reading the data set must not start a JAX backend.
+  # Late: reading the dataset must not start a JAX backend.
   from flaxheads.data.synthetic_heads import make_clip
 
   return make_clip(

@@ -1,6 +1,6 @@
 """Who a synthetic head is: shape, skin, hair, glasses, clothes, backdrop.
 
-Nobody real is behind these numbers: each factor is drawn on its own from a
+No real person is behind these numbers: each factor is sampled by itself from a
 range that roughly follows adult anthropometry. Lengths are centimetres.
 """
 
@@ -91,7 +91,7 @@ def _blend_row(key, table, position):
 
 
 def _choose(key, odds, num=None):
-  """One-hot or index drawn by `odds`."""
+  """One-hot or index sampled by `odds`."""
   odds = jnp.asarray(odds, jnp.float32)
   index = jax.random.choice(key, len(odds), p=odds / odds.sum())
   return index if num is None else jax.nn.one_hot(index, num)

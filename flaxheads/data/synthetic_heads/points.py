@@ -1,4 +1,4 @@
-"""The 68 points of a synthetic head, from the geometry that is drawn."""
+"""The 68 points of a synthetic head, from the rendered geometry."""
 
 import jax
 import jax.numpy as jnp

@@ -1,6 +1,6 @@
-"""Ranges, colours and hairstyles that people are drawn from."""
+"""Ranges, colours and hairstyles that people are sampled from."""
 
-# Name: (lowest, highest) of factors drawn evenly and independently.
+# Name: (lowest, highest) of factors sampled uniformly and independently.
 RANGES = {
   'head_width': (0.94, 1.06),
   'head_height': (0.96, 1.05),
