@@ -1,24 +1,26 @@
-"""Weight files from their publishers, or from a mirror of them."""
+"""Fetches weight files from their publishers or from a mirror."""
 
 import functools
-import http.client
 import os
 import shutil
 import tarfile
-import urllib.error
 import urllib.parse
-import urllib.request
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from flaxheads.errors import ARCHIVE_ERRORS, RunFailedError, UserError
+from flaxheads.errors import (
+  ARCHIVE_ERRORS,
+  RunFailedError,
+  UserError,
+  behind,
+)
 from flaxheads.weights.convert import hash_file
 from flaxheads.weights.foreign import MAX_FILE_BYTES
 from flaxheads.weights.source import Part, Source
 
 _BLOCK = 1 << 20
-_TIMEOUT = 60  # seconds without a byte
+_TIMEOUT = 60  # seconds without data
 
 
 def _is_url(text: str) -> bool:
@@ -29,46 +31,48 @@ def _file_name(url: str) -> str:
   return os.path.basename(urllib.parse.urlsplit(url).path)
 
 
+class _LimitedBar:
+  """A progress bar for pooch that raises beyond MAX_FILE_BYTES."""
+
+  def __init__(self, bar, url: str):
+    self._bar, self._url = bar, url
+    self.reset, self.close = bar.reset, bar.close
+    self.total = None
+
+  def update(self, num_bytes):
+    self._bar.total = self.total or None  # 0: the server does not say
+    self._bar.update(num_bytes)
+    if self._bar.n > MAX_FILE_BYTES:
+      raise RunFailedError(
+        f'{self._url}: sends more than {MAX_FILE_BYTES >> 30} GiB; nothing was'
+        ' kept'
+      )
+
+
 def _download(url: str, path: Path, progress: Callable) -> None:
-  request = urllib.request.Request(url, headers={'User-Agent': 'flaxheads'})
-  with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
-    length = response.headers.get('Content-Length')
-    total = int(length) if (length or '').isdigit() else None
-    done = 0
-    with (
-      path.open('wb') as file,
-      progress(
-        total=total, desc=path.name, unit='B', unit_scale=True
-      ) as progress_bar,
-    ):
-      while block := response.read(_BLOCK):
-        done += len(block)
-        if done > MAX_FILE_BYTES:
-          raise RunFailedError(
-            f'{url}: sends more than {MAX_FILE_BYTES >> 30} GiB; nothing was'
-            ' kept'
-          )
-        file.write(block)
-        progress_bar.update(len(block))
-  if total is not None and done != total:
-    raise RunFailedError(f'{url}: broke off after {done} of {total} bytes')
+  import pooch  # late, like requests: only downloads need them
+  import requests
 
-
-def _fetch(url: str, path: Path, progress: Callable) -> None:
+  pooch.get_logger().setLevel('WARNING')
   try:
-    _download(url, path, progress)
-  except (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
-  ) as error:
-    reason = getattr(error, 'reason', None) or error
-    code = f'HTTP {error.code}: ' if hasattr(error, 'code') else ''
+    with progress(desc=path.name, unit='B', unit_scale=True) as bar:
+      downloader = pooch.HTTPDownloader(
+        progressbar=_LimitedBar(bar, url),
+        chunk_size=_BLOCK,
+        timeout=_TIMEOUT,
+        headers={'User-Agent': 'flaxheads'},
+      )
+      # Hashes are checked by the callers, for files of mirrors too.
+      pooch.retrieve(url, None, path.name, path.parent, downloader=downloader)
+  except requests.RequestException as error:
+    response = error.response
+    *_, cause = behind(error)
+    reason = str(cause) or type(cause).__name__
+    if isinstance(error, requests.HTTPError):
+      reason = f'HTTP {response.status_code}: {response.reason}'
     raise RunFailedError(
-      f'{url}: {code}{str(reason) or type(error).__name__}; the file can come'
-      ' from elsewhere with --mirror=FOLDER_OR_URL, or be converted with'
-      ' --convert=FILE'
+      f'{url}: {reason}; the file can come from elsewhere with'
+      ' --mirror=FOLDER_OR_URL, or be converted with --convert=FILE'
     ) from None
 
 
@@ -138,14 +142,14 @@ def _locate(part: Part, folder: Path, mirror: str, progress: Callable) -> Path:
   url = f'{mirror.rstrip("/")}/{name}' if mirror else part.url
   path = folder / name
   if not path.is_file():  # an archive can hold the files of several sources
-    _fetch(url, path, progress)
+    _download(url, path, progress)
   return path
 
 
 def fetch(
   source: Source, folder: Path, mirror: str, progress: Callable
 ) -> list[Path]:
-  """Gets the files of a source; an archive is opened if its hash is known.
+  """Fetches the files of a source; an archive is opened if its hash is known.
 
   The hashes of the weight files are checked at their conversion.
 
@@ -162,7 +166,7 @@ def fetch(
 
   Raises:
     UserError: the mirror lacks a file, or an archive is damaged.
-    RunFailedError: the network or the server does not play along.
+    RunFailedError: the network or the server failed.
   """
   files = []
   for part in source.parts:

@@ -85,8 +85,8 @@ def test_from_a_mirror(server, tmp_path):
   'path, message',
   [
     ('absent.pth', 'absent.pth: HTTP 404: Not Found; .*--mirror'),
-    ('torn.pth', 'torn.pth: .*(broke off|IncompleteRead)'),
-    ('elsewhere', 'elsewhere: HTTP 302: .*file:///etc/hostname'),
+    ('torn.pth', 'torn.pth: .*IncompleteRead'),
+    ('elsewhere', 'elsewhere: .*file:///etc/hostname'),
   ],
 )
 def test_what_a_server_does_wrong_is_one_line(server, tmp_path, path, message):
