@@ -98,7 +98,7 @@ def main():
   config = _experiment()
   _logs.log_info()
   if _DESCRIBE.value:
-    from flaxheads.training.cost import describe
+    from flaxheads.programs import describe
 
     print(json.dumps(describe(config)))
     return

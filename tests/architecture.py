@@ -30,7 +30,7 @@ LEVELS = (
   ('launch', 'configs', 'flaxheads.__main__'),
   ('flaxheads.web', 'flaxheads.api'),
   ('flaxheads.evaluation',),
-  ('flaxheads.experiments',),
+  ('flaxheads.experiments', 'flaxheads.programs'),
   ('flaxheads.baselines', 'flaxheads.face_identity'),
   ('flaxheads.fewshot',),
   ('flaxheads.speech',),

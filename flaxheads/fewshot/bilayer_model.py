@@ -115,7 +115,13 @@ def restore_model(folder: str, description: dict, tree: dict) -> BilayerModel:
 
 
 @functools.lru_cache(maxsize=4)
-def _embedder(networks: nets.BilayerNetworks):
+def build_embedder(networks: nets.BilayerNetworks):
+  """A jitted (params, frames, landmark_images) -> psi [M].
+
+  Frames are uint8 [T, S, S, 3], landmark images are of E's size.
+  `__wrapped__` is the function before jax.jit.
+  """
+
   def embed(params, frames, landmark_images):
     embedding = nets.embed_frames(
       networks,
@@ -145,7 +151,7 @@ def embed_photographs(model: BilayerModel, frames, points) -> np.ndarray:
   scaled = np.asarray(points) * (size / frames.shape[1])
   images = host_raster.landmark_images(scaled, size)
   return np.asarray(
-    _embedder(model.networks)(model.params, np.asarray(frames), images)
+    build_embedder(model.networks)(model.params, np.asarray(frames), images)
   )
 
 
@@ -155,7 +161,12 @@ def without_projection(generator: dict) -> dict:
 
 
 @functools.lru_cache(maxsize=4)
-def _generator(networks: nets.BilayerNetworks):
+def build_generator(networks: nets.BilayerNetworks):
+  """A jitted function for windows; `corrections` has its arguments.
+
+  `__wrapped__` is the function before jax.jit.
+  """
+
   def generate(params, psi, landmark_images, warped, field, origin):
     output = networks.generator.apply(
       {'params': params},
@@ -191,7 +202,7 @@ def corrections(
   image_size, window = photographs.shape[1], networks.generator.window_size
   origin = window_origin(points, window, image_size, np)
   field = host_raster.warp_field(source, target, image_size, origin, window)
-  arrays = _generator(networks)(
+  arrays = build_generator(networks)(
     generator,
     psi,
     host_raster.landmark_images(points - origin[:, None], window),

@@ -20,7 +20,7 @@ from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.person import Batch, Person, padded_batches
 from flaxheads.landmarks.rasterise import rasterise_landmarks
 
-_BATCH = 16
+BATCH = 16
 _PIXELS_ON_CPU = 256 * 256  # of the frames of one batch
 
 
@@ -110,12 +110,14 @@ def best_batch_size(image_size: int) -> int:
   in one batch as one after the other.
   """
   if jax.default_backend() != 'cpu':
-    return _BATCH
-  return min(_BATCH, max(1, _PIXELS_ON_CPU // image_size**2))
+    return BATCH
+  return min(BATCH, max(1, _PIXELS_ON_CPU // image_size**2))
 
 
 @functools.lru_cache(maxsize=8)
-def _embedder(networks: nets.Networks):
+def build_embedder(networks: nets.Networks):
+  """A jitted (params, frames [T, S, S, 3], points) -> (ê [N], psi [M])."""
+
   @jax.jit
   def embed(params, frames, points):
     landmark_images = rasterise_landmarks(points, networks.embedder.image_size)
@@ -142,7 +144,7 @@ def embed_person(model: Model, frames, points):
     float32 [N] and float32 [M].
   """
   check_frames(model.config, frames, points)
-  return _embedder(model.networks)(
+  return build_embedder(model.networks)(
     model.normal, np.asarray(frames), np.asarray(points, np.float32)
   )
 

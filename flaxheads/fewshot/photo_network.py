@@ -18,7 +18,7 @@ from flaxheads.errors import UserError
 from flaxheads.fewshot import bilayer_model
 from flaxheads.fewshot.bilayer_model import BilayerModel
 
-_BATCH = 8  # one size compiles once
+BATCH = 8  # one size compiles once
 # A mask that is nearly 1 is 1, so that the photograph stays as sharp as it is.
 _LOW, _HIGH = 0.15, 0.75
 
@@ -121,8 +121,8 @@ class PhotoNetwork:
     native, size = photographs.shape[1], self.config.image_size
     small = np.array([size / native, size / native, 1], np.float32)
     networks, found = nets.build_networks(self.config), []
-    for start in range(0, len(target), _BATCH):
-      rows = np.arange(start, start + _BATCH).clip(max=len(target) - 1)
+    for start in range(0, len(target), BATCH):
+      rows = np.arange(start, start + BATCH).clip(max=len(target) - 1)
       correction = bilayer_model.corrections(
         networks,
         self.generator,

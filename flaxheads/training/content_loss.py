@@ -99,21 +99,6 @@ def pyramid_content(weights: LossConfig) -> ContentLoss:
   )
 
 
-def shapes_of_content(config: Config) -> ContentLoss:
-  """The paper's VGGs without weights, shapes alone: for counting cost."""
-  networks = _networks(jnp.dtype(config.model.dtype))
-  networks = {name: networks[name] for name in ('vgg19', 'vggface')}
-  return perceptual_content(
-    jax.eval_shape(
-      lambda params: _rounded(params, config.model.dtype),
-      {name: _shapes(network) for name, network in networks.items()},
-    ),
-    config.loss,
-    networks,
-    config.perceptual.face_crop,
-  )
-
-
 def _shapes(network):
   size = INPUT_SIZE if isinstance(network, DlibResNet) else 32
   image = jnp.zeros((1, size, size, 3))

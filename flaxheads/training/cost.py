@@ -1,37 +1,44 @@
-"""What an experiment costs, without running it."""
+"""What a program costs, without running it."""
 
-import dataclasses
+import math
 import re
 import time
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from absl import logging
 
-from flaxheads import networks as nets
-from flaxheads.bilayer_config import BilayerConfig
-from flaxheads.config import Config
-from flaxheads.data.batch import Batch
-from flaxheads.data.mesh_pairs import NUM_VERTICES
+from flaxheads.config import Checked
 from flaxheads.errors import UserError
-from flaxheads.landmarks.layout import NUM_POINTS
-from flaxheads.training import bilayer, parallel
-from flaxheads.training.content_loss import shapes_of_content
+from flaxheads.training import parallel
 from flaxheads.training.hbm_traffic import hbm_bytes
-from flaxheads.training.state import describe_state
-from flaxheads.training.step import make_train_step
 
-NUM_VIDEOS = 145_569  # VoxCeleb2's training split
-_EPOCHS = 75  # of the paper's training
 _COLLECTIVES = ('all-reduce', 'all-gather', 'reduce-scatter', 'all-to-all')
+MEMORY_TO_LEAVE = 0.1  # of a device's, for what XLA does not plan
 
 
-def _count(tree) -> int:
+class Program(NamedTuple):
+  """A program, traced for the devices of a mesh.
+
+  Attributes:
+    traced: from `trace` of a jitted function.
+    state: what stays on the devices from run to run, a tree of
+      jax.ShapeDtypeStruct with shardings.
+    samples: samples or frames of one run on each device.
+  """
+
+  traced: Any
+  state: Any
+  samples: float
+
+
+def count(tree) -> int:
+  """Numbers in a tree of arrays."""
   return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
 
 
-def _bytes_per_device(tree) -> int:
+def bytes_per_device(tree) -> int:
+  """Bytes of a tree that lie on each device."""
   return sum(
     int(np.prod(leaf.sharding.shard_shape(leaf.shape))) * leaf.dtype.itemsize
     for leaf in jax.tree.leaves(tree)
@@ -58,48 +65,6 @@ def count_flops(traced, mesh: parallel.Mesh, compiled=None) -> float:
   return (counted.cost_analysis() or {}).get('flops', 0.0)
 
 
-def _describe_batch(config, mesh, *point_shape):
-  shape = (config.training.batch_size, config.data.num_support + 1)
-  size = config.model.image_size
-  batch = Batch(
-    jax.ShapeDtypeStruct((*shape, size, size, 3), jnp.uint8),
-    jax.ShapeDtypeStruct((*shape, *point_shape), jnp.float32),
-    jax.ShapeDtypeStruct(shape[:1], jnp.int32),
-  )
-  return parallel.describe_placed(batch, mesh, parallel.SHARDED)
-
-
-def _trace(config: Config | BilayerConfig, mesh: parallel.Mesh):
-  """The state, and the step traced for the mesh.
-
-  With both VGGs in it, or, of the bi-layer generator, with LPIPS where the
-  config names a file.
-  """
-  if isinstance(config, BilayerConfig):
-    recipe = bilayer.make_recipe(config)
-    state = recipe.describe_state(NUM_VIDEOS, mesh)
-    batch = _describe_batch(config, mesh, NUM_VERTICES, 3)
-    step, constants = recipe.make_step(mesh), recipe.constants
-  else:
-    networks = nets.build_networks(config.model)
-    state = describe_state(config, networks, NUM_VIDEOS, mesh)
-    batch = _describe_batch(config, mesh, NUM_POINTS, 2)
-    content = shapes_of_content(config)
-    step = make_train_step(config, networks, content, mesh)
-    constants = content.params
-  logging.info('tracing the step: minutes at 256²')
-  constants = parallel.describe_placed(constants, mesh, parallel.REPLICATED)
-  return state, step.trace(state, batch, constants)
-
-
-def _check_kind(config):
-  if not isinstance(config, Config | BilayerConfig):
-    raise UserError(
-      f'--config: of {config.kind}; only the cost of the two generators of '
-      'this method is counted'
-    )
-
-
 def peak_memory(compiled) -> int:
   """Bytes that a compiled program needs on each device, as XLA plans them.
 
@@ -114,99 +79,133 @@ def peak_memory(compiled) -> int:
   )
 
 
-def describe(config: Config) -> dict:
-  """Counts parameters, arithmetic and memory of an experiment.
-
-  Both VGGs are always counted.
+def measure(program: Program, mesh: parallel.Mesh) -> dict:
+  """Compiles a program and reports what a run costs each device.
 
   Args:
-    config: the experiment.
-
-  Returns:
-    {'parameters': {network: count}, 'flops_per_sample': of the step at one
-    sample, 'state_bytes_per_device': with the W of VoxCeleb2's 145,569 videos,
-    over the devices there are}.
-
-  Raises:
-    UserError: the experiment is a baseline's.
-  """
-  _check_kind(config)
-  training = dataclasses.replace(
-    config.training, batch_size=1, accumulation_steps=1
-  )
-  mesh = parallel.make_mesh(1)
-  state, traced = _trace(dataclasses.replace(config, training=training), mesh)
-  networks = nets.build_networks(config.model)
-  spread = describe_state(config, networks, NUM_VIDEOS, parallel.make_mesh())
-  return {
-    'parameters': {
-      name: _count(tree) for name, tree in sorted(state.params.items())
-    },
-    'flops_per_sample': int(count_flops(traced, mesh)),
-    'state_bytes_per_device': _bytes_per_device(spread),
-  }
-
-
-def describe_on(config: Config | BilayerConfig, mesh: parallel.Mesh) -> dict:
-  """Compiles the step of an experiment for devices that need not be there.
-
-  Args:
-    config: the experiment; its batch is split over the mesh.
+    program: traced for the mesh.
     mesh: say from `parallel.make_topology_mesh`.
 
   Returns:
-    Figures for each device: FLOPs, bytes accessed (on a GPU, where XLA counts
-    none, those of `hbm_bytes`) and peak memory of a step, the number of its
-    collectives; and, where the chip is known, the bytes that lie in its main
-    memory, the least time that a step and 75 epochs of VoxCeleb2 can take,
-    which limit sets it ('flops' or 'bytes'), and the share of memory that is
-    left.
-
-  Raises:
-    UserError: batch or table do not split over the mesh, or the experiment
-      is of neither generator.
+    JSON values: num_devices, samples_per_device, flops (None on a GPU that is
+    not present, where XLA counts none), bytes_accessed (there those of
+    `hbm_bytes`), hbm_bytes, peak_memory_bytes, state_bytes, collectives by
+    kind, compile_seconds and compile_cpu_seconds (of all threads).
   """
-  _check_kind(config)
-  state, traced = _trace(config, mesh)
-  began = time.monotonic()
-  compiled = traced.lower().compile()
-  seconds = time.monotonic() - began
-  peak, text = peak_memory(compiled), compiled.as_text()
+  began, busy = time.monotonic(), time.process_time()
+  compiled = program.traced.lower().compile()
+  seconds, busy = time.monotonic() - began, time.process_time() - busy
+  text, counted = compiled.as_text(), compiled.cost_analysis()
   traffic = hbm_bytes(text)
-  samples = config.training.batch_size / parallel.num_devices(mesh)
-  counted = compiled.cost_analysis()
-  if counted is None:  # of a GPU that is not present
-    counted = {'bytes accessed': traffic}
-    flops = describe(config)['flops_per_sample'] * samples
-  else:
-    flops = count_flops(traced, mesh, compiled)
-  figures = {
+  return {
     'num_devices': parallel.num_devices(mesh),
-    'samples_per_device': samples,
-    'flops': flops,
-    'bytes_accessed': counted['bytes accessed'],
-    'peak_memory_bytes': peak,
+    'samples_per_device': program.samples,
+    'flops': None
+    if counted is None
+    else count_flops(program.traced, mesh, compiled),
+    'bytes_accessed': (counted or {}).get('bytes accessed', traffic),
+    'hbm_bytes': traffic,
+    'peak_memory_bytes': peak_memory(compiled),
+    'state_bytes': bytes_per_device(program.state),
     'collectives': {
-      name: count
+      name: number
       for name in _COLLECTIVES
-      if (count := len(re.findall(rf' {name}(?:-start)?\(', text)))
+      if (number := len(re.findall(rf' {name}(?:-start)?\(', text)))
     },
     'compile_seconds': round(seconds, 1),
-    'state_bytes': _bytes_per_device(state),
+    'compile_cpu_seconds': round(busy, 1),
   }
-  chip = parallel.chip(mesh)
-  if chip is None:
-    return figures
+
+
+def limits(figures: dict, chip: parallel.Chip) -> dict:
+  """What the chip's datasheet says of a program.
+
+  Args:
+    figures: of `measure`, with FLOPs.
+    chip: that it is for.
+
+  Returns:
+    'least_seconds' of a run; the 'limit' that sets it, 'flops' or 'bytes';
+    'memory_left', a share, negative where the program does not fit; and, where
+    less than `MEMORY_TO_LEAVE` is left, 'samples_that_fit' on each device.
+  """
   times = {
     'flops': figures['flops'] / chip.flops,
     'bytes': figures['bytes_accessed'] / chip.bandwidth,
   }
   limit = max(times, key=times.get)
-  steps = _EPOCHS * NUM_VIDEOS / config.training.batch_size
-  return figures | {
-    'hbm_bytes': traffic,
+  found = {
     'limit': limit,
-    'least_step_seconds': times[limit],
-    'least_hours_of_75_epochs': steps * times[limit] / 3600,
-    'memory_left': 1 - peak / chip.memory,
+    'least_seconds': times[limit],
+    'memory_left': 1 - figures['peak_memory_bytes'] / chip.memory,
   }
+  if found['memory_left'] >= MEMORY_TO_LEAVE:
+    return found
+  return found | {'samples_that_fit': samples_that_fit(figures, chip)}
+
+
+def samples_that_fit(figures: dict, chip: parallel.Chip) -> int:
+  """Samples for each device at which `MEMORY_TO_LEAVE` is left, an estimate.
+
+  What is not state grows with the samples.
+
+  Args:
+    figures: of `measure`.
+    chip: that the program is for.
+  """
+  peak, state = figures['peak_memory_bytes'], figures['state_bytes']
+  room = (1 - MEMORY_TO_LEAVE) * chip.memory - state
+  share = room / (peak - state) * figures['samples_per_device']
+  return max(0, math.floor(share))
+
+
+def advise(config: Checked, figures: dict) -> str:
+  """Which field of a config makes its training step fit.
+
+  Args:
+    config: the experiment.
+    figures: of `measure` and `limits`, with 'samples_that_fit'.
+  """
+  fit, samples = figures['samples_that_fit'], figures['samples_per_device']
+  training = config.training
+  if not fit:
+    return 'not even one sample fits; lower --config.model.image_size'
+  smaller = f'--config.training.batch_size={fit * figures["num_devices"]}'
+  if not hasattr(training, 'accumulation_steps'):
+    return f'{smaller} should fit'
+  at_once = fit / training.accumulation_steps
+  parts = next(
+    n
+    for n in range(training.accumulation_steps, int(samples) + 1)
+    if samples % n == 0 and samples / n <= at_once or n == samples
+  )
+  return (
+    f'{smaller} should fit, or --config.training.accumulation_steps={parts} '
+    'with the same batch'
+  )
+
+
+def check_fits(config: Checked, compiled, mesh: parallel.Mesh, state) -> None:
+  """Raises UserError where a training step needs more memory than there is.
+
+  Args:
+    config: the experiment.
+    compiled: its step.
+    mesh: that it is compiled for; nothing is checked where the chip is unknown.
+    state: of training.
+  """
+  chip, peak = parallel.chip(mesh), peak_memory(compiled)
+  if chip is None or peak <= chip.memory:
+    return
+  devices = parallel.num_devices(mesh)
+  figures = {
+    'num_devices': devices,
+    'samples_per_device': config.training.batch_size / devices,
+    'peak_memory_bytes': peak,
+    'state_bytes': bytes_per_device(state),
+  }
+  figures['samples_that_fit'] = samples_that_fit(figures, chip)
+  raise UserError(
+    f'a step needs {peak / 1e9:.0f} GB of each device, which has '
+    f'{chip.memory / 1e9:.0f} GB: {advise(config, figures)}'
+  )

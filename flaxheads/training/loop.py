@@ -9,7 +9,7 @@ from tqdm import tqdm
 from flaxheads.config import Checked
 from flaxheads.data import pipeline
 from flaxheads.errors import UserError
-from flaxheads.training import parallel, prefetch, preview
+from flaxheads.training import cost, parallel, prefetch, preview
 from flaxheads.training.checkpoints import Checkpoints
 from flaxheads.training.monitor import (
   Monitor,
@@ -147,6 +147,7 @@ class _Run:
     batch = next(self.batches)
     arguments = (self.state, batch, self.constants)
     self.step, flops = parallel.compile_for(self.step, arguments)
+    cost.check_fits(self.config, self.step, self.mesh, self.state)
     self.monitor = Monitor(
       self.workdir,
       self.config,

@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import numpy as np
+
 from flaxheads.errors import UserError
 from flaxheads.weights import convention, tensors
 from flaxheads.weights.convention import Convention
@@ -13,6 +16,9 @@ FOLDER_VARIABLE = 'FLAXHEADS_WEIGHTS'
 # or they were trained here, to stand in for what a publisher has.
 PUBLISHER, USER, TRAINED = 'publisher', 'user', 'trained'
 PROXY = 'iresnet_small'  # the network that no publisher has weights of
+# In place of a file's path: zeros, for a program whose cost alone is wanted.
+ZEROS = '(zeros)'
+_PLAIN = Convention('RGB', 0.0, 1.0, (0.0,) * 3, (1.0,) * 3)
 
 
 class Weights(NamedTuple):
@@ -75,7 +81,7 @@ def load(path, network: str, like) -> Weights:
   """Reads weights that `save` wrote.
 
   Args:
-    path: of the safetensors file.
+    path: of the safetensors file, or ZEROS.
     network: that they must be of.
     like: tree of the network's shapes.
 
@@ -87,6 +93,9 @@ def load(path, network: str, like) -> Weights:
       or damaged.
   """
   path = str(path)
+  if path == ZEROS:
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+    return Weights(zeros, _PLAIN, {})
   if not os.path.isfile(path):
     raise UserError(
       f'{path}: no such file; python -m launch.weights --fetch={network}'
