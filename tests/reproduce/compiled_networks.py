@@ -112,11 +112,11 @@ def relative_error(name: str) -> float:
       (variables, *inputs),
     )
 
-  found = jax.tree.leaves(jax.jit(network)(*cast(np.float32)))
+  found = jax.device_get(jax.tree.leaves(jax.jit(network)(*cast(np.float32))))
   with jax.disable_jit(), jax.enable_x64(True):
-    wanted = jax.tree.leaves(network(*cast(np.float64)))
+    wanted = jax.device_get(jax.tree.leaves(network(*cast(np.float64))))
   return max(
-    float(np.abs(np.asarray(x) - y).max() / np.abs(y).max())
+    float(np.abs(x - y).max() / np.abs(y).max())
     for x, y in zip(found, wanted, strict=True)
   )
 
