@@ -125,11 +125,11 @@ class OptimizerConfig(AdamConfig):
 class IdentityTableConfig:
   """W; its Adam has beta1 = 0, and b2 and epsilon of `optimizer`.
 
-  The defaults are those of the authors' lab code, whose rate is D's. The paper
-  does not say which of D's two scores trains W.
+  The rate is D's and W learns from the real score, both as in the authors' lab
+  code; the paper does not say. The lab's rows start in ±0.1.
   """
 
-  initial_size: float = 0.1  # rows start uniform in ± this
+  initial_size: float = 0.4  # rows start uniform in [0, this], as ê can (ours)
   learning_rate: float = 2e-4
   real_score_only: bool = True  # no gradient from D(x̂, y, i) into W_i
 

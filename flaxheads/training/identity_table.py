@@ -50,11 +50,15 @@ def init_table(
     key: of the rows.
     num_videos: videos of the training split.
     embedding_size: N.
-    initial_size: rows are uniform in ± this.
+    initial_size: rows are uniform in [0, this].
+
+  Rows start where ê, which ends in a ReLU, can follow. Of rows about zero
+  L_MCH would draw every unit of ê to their median, 0, where a sum that is
+  below zero for everybody has no gradient: the unit would stay 0 for good.
   """
   count = num_rows(num_videos)
   shape = (count, embedding_size)
-  rows = initial_size * jax.random.uniform(key, shape, minval=-1.0)
+  rows = initial_size * jax.random.uniform(key, shape)
   return IdentityTable(rows, jnp.zeros(shape), jnp.zeros((count,), jnp.int32))
 
 

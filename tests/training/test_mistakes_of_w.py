@@ -6,12 +6,15 @@ import importlib
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from flaxheads.data import pixels
 from flaxheads.landmarks.rasterise import rasterise_landmarks
+from flaxheads.models import embedder
 from flaxheads.training import (
   identity_table,
+  losses,
   model_inputs,
   parallel,
   passes,
@@ -83,6 +86,38 @@ def test_mistake_16_a_rare_row_moves_as_in_dense_adam():
     table = update(table, index, gradient, np.int32(count))
   moved = (start - np.asarray(table.rows[7])) / len(visits)
   np.testing.assert_allclose(moved, 2e-4 / np.sqrt(1e-3), rtol=0.02)
+
+
+def _match(rows):
+  """ê of 64 people after L_MCH alone has trained a linear E: [64, N]."""
+  rng = np.random.default_rng(0)
+  faces = 0.1 + rng.normal(size=(len(rows), 4, 4, 48)) / 4
+  faces = faces.astype(np.float32)
+  kernel = rng.normal(size=(48, rows.shape[1])).astype(np.float32) / 20
+  optimizer = optax.adam(1e-4, b1=0.0)
+
+  def embed(kernel):
+    return embedder.pool(faces @ kernel, 'sum_relu')
+
+  def step(_, carry):
+    kernel, state = carry
+    slope = jax.grad(lambda k: losses.match_loss(embed(k), rows))(kernel)
+    updates, state = optimizer.update(slope, state)
+    return optax.apply_updates(kernel, updates), state
+
+  start = kernel, optimizer.init(kernel)
+  train = jax.jit(lambda start: jax.lax.fori_loop(0, 500, step, start)[0])
+  return np.asarray(embed(train(start)))
+
+
+def test_mistake_16_w_starts_where_an_embedding_can_follow():
+  size = 0.4
+  table = identity_table.init_table(jax.random.key(0), 64, 16, size)
+  rows = np.asarray(table.rows)
+  assert rows.min() >= 0 and rows.max() > 0.9 * size
+  assert (_match(rows) > 0).mean() > 0.3
+  # About zero, half of the rows are out of reach, and the median is 0.
+  assert (_match(rows - size / 2) > 0).mean() < 0.1
 
 
 @pytest.mark.parametrize('name', ['voxceleb2_256', 'voxceleb2_256_ff', 'gpu_8'])
