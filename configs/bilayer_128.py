@@ -26,6 +26,9 @@ def get_config() -> b.BilayerConfig:
   return b.BilayerConfig(
     data=b.BilayerDataConfig(dataset='scanned_heads', data_dir='runs/data'),
     optimizer=b.BilayerOptimizerConfig(decay_steps=2000),
+    # As the run of the shipped model has it; without a discriminator and L_MCH
+    # nothing reads W.
+    identity_table=b.IdentityTableConfig(initial_size=0.1),
     training=b.BilayerTrainingConfig(
       num_steps=20_000, sample_every=250, checkpoint_every=250
     ),

@@ -34,8 +34,10 @@ def _init_state(config: BilayerConfig, networks, num_videos) -> TrainState:
   """The state before the first step, a function of config.seed alone."""
   keys = jax.random.split(jax.random.key(config.seed), 3)
   params = nets.init_params(networks, keys[0])
+  params['discriminator'] = critic = identity_table.centred(
+    params['discriminator'], config.identity_table.initial_size
+  )
   optimizer, player = adam(config.optimizer), embedder_and_generator(params)
-  critic = params['discriminator']
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     params=params,

@@ -62,6 +62,15 @@ def init_table(
   return IdentityTable(rows, jnp.zeros(shape), jnp.zeros((count,), jnp.int32))
 
 
+def centred(discriminator: dict, initial_size: float) -> dict:
+  """D's parameters with W_i + w0 centred at zero, for rows of `init_table`.
+
+  Were all of W_i + w0 positive, D could lower a score by V(x, y) = 0 alone, at
+  which its ReLU has no gradient.
+  """
+  return {**discriminator, 'w0': discriminator['w0'] - initial_size / 2}
+
+
 def _local_indices(table, global_indices):
   """Where rows lie on this device; one past the end where they do not."""
   rows_per_device = table.rows.shape[0]

@@ -82,6 +82,9 @@ def init_random_parts(
   """
   keys = jax.random.split(jax.random.key(config.seed), 3)
   params = init_params(networks, keys[0])
+  params['discriminator'] = identity_table.centred(
+    params['discriminator'], config.identity_table.initial_size
+  )
   vectors = {
     name: spectral.power_iteration(
       tree,

@@ -18,6 +18,7 @@ from flaxheads.training import (
   model_inputs,
   parallel,
   passes,
+  state,
 )
 from flaxheads.training.state import STATE_SPECS
 from tests import tiny_game
@@ -100,10 +101,10 @@ def _match(rows):
     return embedder.pool(faces @ kernel, 'sum_relu')
 
   def step(_, carry):
-    kernel, state = carry
+    kernel, moments = carry
     slope = jax.grad(lambda k: losses.match_loss(embed(k), rows))(kernel)
-    updates, state = optimizer.update(slope, state)
-    return optax.apply_updates(kernel, updates), state
+    updates, moments = optimizer.update(slope, moments)
+    return optax.apply_updates(kernel, updates), moments
 
   start = kernel, optimizer.init(kernel)
   train = jax.jit(lambda start: jax.lax.fori_loop(0, 500, step, start)[0])
@@ -118,6 +119,19 @@ def test_mistake_16_w_starts_where_an_embedding_can_follow():
   assert (_match(rows) > 0).mean() > 0.3
   # About zero, half of the rows are out of reach, and the median is 0.
   assert (_match(rows - size / 2) > 0).mean() < 0.1
+
+
+def test_mistake_16_the_sum_with_w0_starts_centred(experiment, monkeypatch):
+  params = tiny_game.make_params(experiment)
+  w0 = params['discriminator']['w0'].copy()
+  monkeypatch.setattr(state, 'init_params', lambda *_: params)
+  monkeypatch.setattr(state.spectral, 'power_iteration', lambda *_, **__: {})
+  monkeypatch.setattr(state.spectral, 'init_spectral', lambda *_: {})
+  made = state.init_random_parts(experiment, None, 4096)
+  rows = np.asarray(made.table.rows)
+  assert rows.min() >= 0
+  centre = rows.mean(0) + np.asarray(made.params['discriminator']['w0'])
+  np.testing.assert_allclose(centre, w0, atol=0.01)
 
 
 @pytest.mark.parametrize('name', ['voxceleb2_256', 'voxceleb2_256_ff', 'gpu_8'])
