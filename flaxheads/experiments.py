@@ -1,4 +1,4 @@
-"""Everything that can be trained: one table, by the class of its config."""
+"""The registry of all experiments, by the class of their configs."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""XLA's settings that every program needs, before its backend starts.
+"""XLA's settings for every program, to be applied before its backend starts.
 
 XLA for GPUs turns normalisations into Triton fusions whose tilings it then
 searches: the training step of configs/tiny.py did not compile in six minutes

@@ -1,4 +1,4 @@
-"""Trained baselines in folders, as models have them."""
+"""Folders of trained baselines, in the format of model folders."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The support frame whose landmarks are nearest: no synthesis at all.
+"""The baseline that returns the support frame with the nearest landmarks.
 
 A method that can't beat it has learned nothing of use.
 """

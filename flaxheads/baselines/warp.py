@@ -1,4 +1,4 @@
-"""The nearest support frame, warped by the head mesh until its landmarks fit.
+"""The baseline that warps the nearest support frame by the head mesh.
 
 It learns nothing: the pixels are those of the support frame, moved by
 flaxheads.landmarks.head_warp. What a network draws has to be better.

@@ -1,4 +1,4 @@
-"""The frames of one face, and what a user is told of them."""
+"""The frames of one face, and the warnings and notes about them."""
 
 import dataclasses
 

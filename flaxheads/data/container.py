@@ -1,4 +1,4 @@
-"""Opening video and sound files of others, and choosing the stream to read."""
+"""Opens untrusted video and sound files, and chooses the stream to read."""
 
 import os
 

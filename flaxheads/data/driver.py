@@ -1,4 +1,4 @@
-"""Drivers: the landmarks of a video, of images or of a file move a person."""
+"""Drivers: landmarks of a video, of images or of a file that move a person."""
 
 import dataclasses
 import os

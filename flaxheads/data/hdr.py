@@ -1,4 +1,4 @@
-"""HDR and wide-gamut video as SDR: HLG and PQ, BT.2020 to BT.709.
+"""Converts HDR and wide-gamut video to SDR: HLG and PQ, BT.2020 to BT.709.
 
 Transfer functions are those of ITU-R BT.2100; reference white is 203 cd/m²
 (ITU-R BT.2408). Brighter parts are compressed into what is left above 80 % of

@@ -1,4 +1,4 @@
-"""What is in a prepared dataset: counts, distributions and samples."""
+"""Counts, distributions and samples of a prepared dataset."""
 
 import collections
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: names may be missing or wrong.
+"""Recognises file formats by their first bytes, because names may be wrong.
 
 Browsers save JPEGs as .jfif, phones send JPEGs named .heic, and WebP, PNG and
 AVIF may hold one image or an animation.

@@ -1,4 +1,4 @@
-"""Which frames of a record train the bi-layer generator, with their meshes.
+"""Chooses the frames of a record that train the bi-layer generator.
 
 Not any two frames: mouths and lids should differ, and the head should not turn
 so far that the photograph's pixels are of no use, or inpainting of cheeks takes

@@ -1,4 +1,4 @@
-"""Several datasets as one: which record comes at which position.
+"""Mixes several datasets: which record is at which position.
 
 A single dataset is a mixture of one part, so there is one way to read.
 """

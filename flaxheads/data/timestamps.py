@@ -1,4 +1,4 @@
-"""Time stamps of frames as files have them: mended, and their rate."""
+"""Repairs the time stamps of frames, and finds the frame rate."""
 
 import collections
 import itertools

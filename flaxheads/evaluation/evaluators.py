@@ -1,4 +1,4 @@
-"""What pictures are measured with: a detector, networks, a discriminator.
+"""Evaluators of images: a face detector, networks, a discriminator.
 
 All but the detector come with weights that others trained. Where these are
 missing their metrics are absent, and `Evaluators.absent` says so in words.

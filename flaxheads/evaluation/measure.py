@@ -1,4 +1,4 @@
-"""Generated frames against what was asked for, with all evaluators at once."""
+"""Compares generated frames with their targets by all evaluators."""
 
 import functools
 from typing import NamedTuple

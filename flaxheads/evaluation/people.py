@@ -1,4 +1,4 @@
-"""Where the people of an evaluation come from: records or footage."""
+"""Loads the people of an evaluation from records or from footage."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""People never seen: T frames in, test frames out, and what they measure.
+"""The evaluation protocol: T support frames, test frames, metrics.
 
 For each person, number of shots T and method: the method sees T support
 frames with their points and the points of the test frames, and what it

@@ -1,4 +1,4 @@
-"""What an evaluation leaves: report.json, table.md, pictures, report.html."""
+"""Writes the results: report.json, table.md, images, report.html."""
 
 import json
 from collections.abc import Mapping, Sequence

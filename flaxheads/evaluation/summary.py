@@ -1,4 +1,4 @@
-"""From rows of people to the numbers of a table."""
+"""Summarises the rows of people to the numbers of a table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The tables of a report, and what their numbers mean, in words."""
+"""The tables of a report, with notes that explain their numbers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

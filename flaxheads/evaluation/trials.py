@@ -1,4 +1,4 @@
-"""Who is evaluated, and which of their frames the methods may see."""
+"""Trials: a person, the support frames and the test frames."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The experiment of a network that tells people apart, like those of `config`.
+"""The experiment of a face identity network, like those of `config`.
 
 Where ArcFace can not be had it stands in for it; everything here is ours.
 """

@@ -1,4 +1,4 @@
-"""A network that tells people apart, trained on the records of the model.
+"""Trains a face identity network on the records of the model.
 
 It stands in for ArcFace where its weights can not be had or may not be used:
 two frames of a video shall be nearer to each other than to those of the other

@@ -1,4 +1,4 @@
-"""Which of several faces, and the same one in frame after frame."""
+"""Chooses one of several faces, and tracks it from frame to frame."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How far a head turns and a mouth opens at most, so that they can be drawn."""
+"""Limits of pose and mouth opening within which a generator works."""
 
 import numpy as np
 from scipy.spatial.transform import Rotation

@@ -1,4 +1,4 @@
-"""Which way a head looks, from its 68 points alone."""
+"""The pose of a head, from its 68 points alone."""
 
 from typing import NamedTuple
 

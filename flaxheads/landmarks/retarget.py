@@ -1,4 +1,4 @@
-"""The motion of one face on the shape of another.
+"""Transfers the motion of one face to the shape of another.
 
 Raw landmarks of a driver carry the driver's face with them: a narrow face
 driven by a broad one grows broad. Here a driver's points are moved by the

@@ -1,4 +1,4 @@
-"""What metrics are given: pictures and faces of the right shape."""
+"""Checks the shapes of images and faces that metrics are given."""
 
 import numpy as np
 

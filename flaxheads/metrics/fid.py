@@ -1,4 +1,4 @@
-"""The Frechet inception distance between two sets of pictures."""
+"""The Frechet inception distance between two sets of images."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Does a face change over time in a way that its motion does not explain?"""
+"""Flicker: changes of a face over time that its motion does not explain."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Is it the same person? Cosine similarity of embeddings of aligned faces."""
+"""Identity: cosine similarity of embeddings of aligned faces."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Picture metrics on float frames in [0, 1], NHWC, in pure jax.numpy.
+"""Image metrics on float frames in [0, 1], NHWC, in pure jax.numpy.
 
 Shapes and types are always checked, values only outside of a trace: inside
 `jax.jit` there are none to look at.

@@ -1,4 +1,4 @@
-"""The kernel inception distance between two sets of pictures."""
+"""The kernel inception distance between two sets of images."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Does the face in a picture stand where the landmarks asked for it?"""
+"""Landmark error: distance of a generated face from the driving landmarks."""
 
 from typing import NamedTuple
 

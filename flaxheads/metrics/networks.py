@@ -1,4 +1,4 @@
-"""Pretrained networks as functions of frames in [0, 1], whatever the batch."""
+"""Pretrained networks as functions of frames in [0, 1], for any batch size."""
 
 import hashlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Convolutions, and their gradients, in the form that suits the machine.
+"""Convolutions and their gradients, in the form that is fastest on the device.
 
 Everything here is exact and NHWC. What the forms cost: docs/savings.md.
 """

@@ -1,4 +1,4 @@
-"""InceptionV3 as the reference FID has it: pool3, 2048 numbers a picture.
+"""InceptionV3 of the reference FID: pool3, 2048 numbers per image.
 
 The network is the one of Szegedy et al. 2015, "Rethinking the Inception
 Architecture", with the weights that Heusel et al. 2017 used for FID. That

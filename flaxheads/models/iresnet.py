@@ -1,4 +1,4 @@
-"""ArcFace's improved residual network: a face in, numbers out.
+"""ArcFace's improved residual network: an embedding of a face.
 
 Deng et al. 2019, "ArcFace: Additive Angular Margin Loss for Deep Face
 Recognition", in the form that insightface publishes weights for

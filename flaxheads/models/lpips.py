@@ -1,4 +1,4 @@
-"""LPIPS: a learned distance of two pictures.
+"""LPIPS: a learned distance of two images.
 
 Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a
 Perceptual Metric", version 0.1, with AlexNet or VGG16 behind it.

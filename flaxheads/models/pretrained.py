@@ -1,4 +1,4 @@
-"""The networks whose weights others trained, by name."""
+"""Networks with published weights, by name."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""SFace: a face in, 128 numbers out.
+"""SFace: an embedding of a face, 128 numbers.
 
 Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss for Robust
 Face Recognition", in the form of OpenCV's model zoo: MobileNet's depthwise

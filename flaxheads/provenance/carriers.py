@@ -1,4 +1,4 @@
-"""Where in a picture the bits of the watermark lie.
+"""Where in an image the bits of the watermark are.
 
 Ours. The mark lives in the cosine transform of the picture's brightness, in
 coordinates relative to its sides: frequency k is k / 2 cycles from edge to

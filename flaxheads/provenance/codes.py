@@ -1,4 +1,4 @@
-"""From a payload to bits that survive errors, and back.
+"""The error-correcting code of the watermark's payload.
 
 40 bits of payload and a CRC of 24 go through a convolutional code of rate 1/4
 and constraint length 9, which a Viterbi decoder reads with soft decisions. Of

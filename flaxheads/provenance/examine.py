@@ -1,4 +1,4 @@
-"""What a file says of its origin, and whether to believe it."""
+"""Examines what a file says of its origin, and whether it is intact."""
 
 import dataclasses
 import hashlib

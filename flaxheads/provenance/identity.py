@@ -1,4 +1,4 @@
-"""Who signs: the installation's own key, or an organisation's.
+"""The signer: the installation's own key, or an organisation's.
 
 The key and its certificate are made at first use and stay in one folder of the
 user's configuration. The root that vouches for the certificate is used once

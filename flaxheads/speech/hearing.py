@@ -1,4 +1,4 @@
-"""What is heard: a file's sound, once through, as the mouth that speaks it."""
+"""Predicts the motion of the mouth from the sound of a file, in one pass."""
 
 import os
 from typing import NamedTuple

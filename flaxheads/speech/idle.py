@@ -1,4 +1,4 @@
-"""A head that idles: it sways, blinks, and stresses what it says."""
+"""Idle motion of a head: sway, blinks, and stress with the speech."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d

@@ -1,4 +1,4 @@
-"""Synthetic speech with exact phoneme times, by programs that are installed.
+"""Synthetic speech with exact phoneme times, by installed programs.
 
 flite (Carnegie Mellon University, Black and Lenzo 2001) speaks English with
 voices built of recordings, and prints when each sound ends. The programs are

@@ -1,4 +1,4 @@
-"""What an accelerator can do, from its maker's datasheet."""
+"""Peak speeds of accelerators, from their datasheets."""
 
 from typing import NamedTuple
 

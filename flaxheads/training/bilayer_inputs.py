@@ -1,4 +1,4 @@
-"""From a batch of the pipeline to what the bi-layer networks see."""
+"""Makes the inputs of the bi-layer networks from a batch of the pipeline."""
 
 from typing import NamedTuple
 

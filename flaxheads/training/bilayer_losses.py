@@ -1,4 +1,4 @@
-"""What the bi-layer generator is trained with, but for the discriminator."""
+"""The losses of the bi-layer generator, except the discriminator's."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""L_CNT: perceptual where VGG weights are given, a pyramid where not."""
+"""L_CNT: perceptual if VGG weights are given, else a pyramid."""
 
 from collections.abc import Callable
 from typing import NamedTuple

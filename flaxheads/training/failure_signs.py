@@ -1,4 +1,4 @@
-"""Warnings for a run that fails in one of the known ways."""
+"""Warnings about known failures of training."""
 
 from absl import logging
 

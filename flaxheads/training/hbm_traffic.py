@@ -1,4 +1,4 @@
-"""What a compiled TPU program reads from and writes to its main memory.
+"""The memory traffic of a compiled TPU program.
 
 XLA's count of bytes has in it what stays in VMEM, the chip's own memory, and
 what is copied to it and joined there. Here it is the operands and results that

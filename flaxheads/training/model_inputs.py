@@ -1,4 +1,4 @@
-"""From a batch of the pipeline to what the networks see, on the device."""
+"""Makes the inputs of the networks from a batch, on the device."""
 
 from typing import NamedTuple
 

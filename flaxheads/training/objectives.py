@@ -1,4 +1,4 @@
-"""What the networks minimise, and its gradients from one shared pass.
+"""The objectives of the networks, and their gradients from one shared pass.
 
 `objectives` is the training loss as Zakharov et al. 2019, section 3, state it.
 `gradients` differentiates it. It is shared by meta-training and fine-tuning.

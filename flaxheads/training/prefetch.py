@@ -1,4 +1,4 @@
-"""The next batches come to the devices while a step runs."""
+"""Transfers the next batches to the devices while a step runs."""
 
 import grain
 

@@ -1,4 +1,4 @@
-"""A preview: what a run makes of one batch of people that stays the same."""
+"""Previews: what a run generates for a fixed batch of people."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What the loop needs to know of whatever it trains."""
+"""The interface between the training loop and what it trains."""
 
 from collections.abc import Callable
 from typing import NamedTuple

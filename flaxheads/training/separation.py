@@ -1,4 +1,4 @@
-"""Whether D and E tell people apart: three figures that every run logs."""
+"""Three logged scalars that show whether D and E tell people apart."""
 
 from typing import NamedTuple
 

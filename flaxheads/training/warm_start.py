@@ -1,4 +1,4 @@
-"""A run that begins with the parameters of a model, not with random ones."""
+"""Initialises a run with the parameters of a model."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Files that a visitor has given, and what was found in them."""
+"""Uploaded files, and what was found in them."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""What is made of a visitor's files: the person, videos, live images."""
+"""Makes the person, videos and live images from a visitor's files."""
 
 import functools
 import threading

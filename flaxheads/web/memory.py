@@ -1,4 +1,4 @@
-"""Memory that a visit leaves behind, given back to the system."""
+"""Returns the memory of a visit to the system."""
 
 import ctypes
 import gc

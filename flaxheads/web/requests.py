@@ -1,4 +1,4 @@
-"""What the page's script may ask of a session."""
+"""The requests of the page's script to a session."""
 
 import base64
 import inspect

@@ -1,4 +1,4 @@
-"""Who visits the page: sessions by token, and their end."""
+"""The sessions of the page's visitors by token, and their end."""
 
 import contextlib
 import secrets

@@ -1,4 +1,4 @@
-"""What a weight file of another framework holds, as plain arrays."""
+"""The contents of other frameworks' weight files, as plain arrays."""
 
 from typing import NamedTuple
 

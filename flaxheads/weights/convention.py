@@ -1,4 +1,4 @@
-"""What numbers a pretrained network wants to see, kept beside its weights."""
+"""The input convention of a pretrained network, stored beside its weights."""
 
 import json
 import math

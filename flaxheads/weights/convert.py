@@ -1,4 +1,4 @@
-"""Published weight files to safetensors that say what they are."""
+"""Converts published weight files to safetensors with their provenance."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""From published face identity networks to ours: dlib's ResNet-29, SFace."""
+"""Parameter layouts of published face identity networks: dlib's, SFace."""
 
 import numpy as np
 

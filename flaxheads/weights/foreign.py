@@ -1,4 +1,4 @@
-"""Weight files of other frameworks as plain arrays, nothing of them executed.
+"""Reads weight files of other frameworks without executing anything.
 
 torch and h5py are needed once, for the conversion, and are not among the
 requirements: `pip install 'flaxheads[weights]'` brings them.

@@ -1,4 +1,4 @@
-"""From the names and axes of published weights to those of our networks.
+"""Maps names and axes of published weights to those of the networks here.
 
 Every function takes the contents of the files of one source and gives a
 parameter tree. Whether it fits the network is checked by the caller, against

@@ -1,4 +1,4 @@
-"""Reads the graph and the weights of an ONNX file, nothing of it executed.
+"""Reads the graph and the weights of an ONNX file without executing it.
 
 Field numbers are those of onnx.proto3 (onnx 1.17). Weights that are stored
 quantised are dequantised here, as the graph's own DequantizeLinear nodes say.

@@ -1,4 +1,4 @@
-"""ArcFace from an ONNX graph, whose folded tensors have lost their names.
+"""Reads ArcFace from an ONNX graph whose tensors are folded and unnamed.
 
 Exporters fold most batch normalisations into the convolutions before them and
 number what comes out, so the graph is walked: what a tensor is follows from

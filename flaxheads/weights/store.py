@@ -1,4 +1,4 @@
-"""Converted weights: where they lie, and how they are read and written."""
+"""Converted weights: their place, reading and writing."""
 
 import os
 from pathlib import Path

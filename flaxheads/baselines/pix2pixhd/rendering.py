@@ -1,4 +1,4 @@
-"""Pix2pixHD renders: fine-tuned on the T frames, then from landmark images.
+"""Generates frames by Pix2pixHD: fine-tunes on T frames, then maps landmarks.
 
 Zakharov et al. 2019 train it on the whole dataset and fine-tune it on the T
 frames for as many epochs as their own model (recalled). The last parameters

@@ -1,4 +1,4 @@
-"""X2Face renders: T frames become one embedded face, which a driver moves.
+"""Generates frames by X2Face: a driver moves the face embedded from T frames.
 
 It is feed-forward: nothing is trained on the T frames (Zakharov et al. 2019,
 section 4, recalled). Their embedded faces are averaged by confidence, as in

@@ -1,4 +1,4 @@
-"""What is behind a person: plain walls, rooms, streets, lights; blurred."""
+"""Blurred backgrounds: plain walls, rooms, streets, lights."""
 
 import cv2
 import numpy as np

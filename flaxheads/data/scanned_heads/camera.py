@@ -1,4 +1,4 @@
-"""Where the camera and the lamps look from."""
+"""View matrices of the camera and of the lamps."""
 
 from typing import NamedTuple
 

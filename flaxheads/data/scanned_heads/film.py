@@ -1,4 +1,4 @@
-"""The camera: exposure, white balance, blur, noise, compression."""
+"""The image formation: exposure, white balance, blur, noise, compression."""
 
 from typing import NamedTuple
 

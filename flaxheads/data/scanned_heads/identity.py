@@ -1,4 +1,4 @@
-"""Who a scanned head is, sampled from whole numbers."""
+"""The identity of a scanned head, sampled from integer seeds."""
 
 import dataclasses
 import re

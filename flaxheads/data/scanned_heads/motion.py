@@ -1,4 +1,4 @@
-"""How a scanned head moves: face units, gaze and pose over time."""
+"""The motion of a scanned head: face units, gaze and pose over time."""
 
 from typing import NamedTuple
 

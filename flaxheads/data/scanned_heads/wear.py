@@ -1,4 +1,4 @@
-"""What has no file: eyeballs, clothes, glasses, and where fur grows."""
+"""Procedural meshes: eyeballs, clothes, glasses, and where short hair grows."""
 
 import numpy as np
 

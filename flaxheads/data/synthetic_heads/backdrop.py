@@ -1,4 +1,4 @@
-"""What is behind the head: five blurred kinds of room."""
+"""Backdrops: five kinds of blurred room."""
 
 import jax.numpy as jnp
 

@@ -1,4 +1,4 @@
-"""Who a synthetic head is: shape, skin, hair, glasses, clothes, backdrop.
+"""The identity of a synthetic head: shape, skin, hair, clothes, backdrop.
 
 No real person is behind these numbers: each factor is sampled by itself from a
 range that roughly follows adult anthropometry. Lengths are centimetres.

@@ -1,4 +1,4 @@
-"""How a synthetic head moves: pose, expression, gaze, light and camera."""
+"""The motion of a synthetic head: pose, expression, gaze, light and camera."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""From people and motions to pictures, one frame after the other."""
+"""Renders frames of people in motion."""
 
 import functools
 

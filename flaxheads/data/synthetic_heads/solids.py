@@ -1,4 +1,4 @@
-"""Signed distance functions and what combines them.
+"""Signed distance functions, and operators that combine them.
 
 Coordinates come as separate arrays x, y, z of one shape, in centimetres:
 the renderer's loops then stay elementwise, which XLA vectorises on a CPU.

@@ -1,4 +1,4 @@
-"""How the 68 points of synthetic heads differ, and how they move.
+"""Statistics of the 68 points of synthetic heads: shape and motion.
 
 What landmarks/face_shape.py knows of faces. It lies there as a file, so that
 reading landmarks needs no renderer; `python -m launch.face_shape` makes it.

@@ -1,4 +1,4 @@
-"""Sphere tracing: where the rays of a picture meet the scene.
+"""Sphere tracing: where the rays of an image meet the scene.
 
 Three passes, from coarse to fine, so that no work is spent on empty space:
 cones as wide as a tile of 8x8 rays, cones as wide as a quad of 2x2, rays. The
