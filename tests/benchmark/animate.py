@@ -11,6 +11,7 @@ from flaxheads.fewshot.direct import (
   build_generate,
   without_projection,
 )
+from tests import tiny_game
 from tests.benchmark import clock, remote
 from tests.benchmark.sizes import Size
 
@@ -30,7 +31,7 @@ def ours(size: Size, count: int) -> clock.Program:
     count: frames, in batches of the size that animations have.
   """
   networks = nets.build_networks(size.experiment.model)
-  params = nets.init_params(networks, jax.random.key(0))['generator']
+  params = tiny_game.make_params(size.experiment)['generator']
   psi = np.zeros(networks.generator.num_adain_params, np.float32)
   person = jax.device_put((without_projection(params), psi))
   at_once = min(count, best_batch_size(size.experiment.model.image_size))

@@ -9,6 +9,7 @@ import numpy as np
 from flaxheads import networks as nets
 from flaxheads.fewshot import finetune_step as step_module
 from flaxheads.models import spectral
+from tests import tiny_game
 from tests.benchmark import clock, remote
 from tests.benchmark.meta_train import content_of
 from tests.benchmark.sizes import Size
@@ -24,11 +25,14 @@ def pictures(size: Size) -> tuple[np.ndarray, np.ndarray]:
 def _step(size: Size) -> clock.Program:
   config = size.experiment
   networks, content = nets.build_networks(config.model), content_of(config)
-  params = nets.init_params(networks, jax.random.key(0))
-  vectors = {
-    name: spectral.init_spectral(jax.random.key(1), tree)
-    for name, tree in params.items()
-  }
+  params = tiny_game.make_params(config)
+  shapes = jax.eval_shape(
+    lambda: {
+      name: spectral.init_spectral(jax.random.key(0), tree)
+      for name, tree in params.items()
+    }
+  )
+  vectors = tiny_game.random_tree(shapes)
   state = step_module.start_state(
     config,
     params,
@@ -45,7 +49,8 @@ def _step(size: Size) -> clock.Program:
     )
   )
   # No term of this loss looks at points.
-  rest = (*(jax.device_put(p) for p in pictures(size)), None, content.params)
+  state = jax.device_put(state)
+  rest = jax.device_put((*pictures(size), None, content.params))
   compiled, cost = clock.compile_program(step, (state, *rest))
   return clock.Program('flaxheads', clock.hold(compiled, state, *rest), cost)
 

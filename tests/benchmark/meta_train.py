@@ -13,6 +13,7 @@ from flaxheads.training import parallel
 from flaxheads.training.content_loss import perceptual_content
 from flaxheads.training.state import create_state
 from flaxheads.training.step import make_train_step
+from tests import tiny_game
 from tests.benchmark import clock, remote
 from tests.benchmark.sizes import Size
 
@@ -26,9 +27,13 @@ def vggs(dtype) -> dict:
     'vggface': perceptual.vggface(dtype=dtype),
   }
   image = jnp.zeros((1, 32, 32, 3))
+  shapes = {
+    name: jax.eval_shape(network.init, jax.random.key(0), image)['params']
+    for name, network in networks.items()
+  }
   return {
-    name: (network, jax.jit(network.init)(jax.random.key(i), image)['params'])
-    for i, (name, network) in enumerate(networks.items())
+    name: (network, tiny_game.random_tree(shapes[name]))
+    for name, network in networks.items()
   }
 
 

@@ -71,5 +71,5 @@ def find(name: str, repeats: int | None = None) -> Size:
   elif name == 'gpu':
     size = Size(name, _full('bfloat16', 24), 8, 16, 30, 8192)
   else:
-    size = Size(name, _tiny(), 2, 2, 2, 256, (4, 8), alone=True)
+    size = Size(name, _tiny(), 2, 2, 2, 256, (4, 8))
   return dataclasses.replace(size, repeats=repeats or size.repeats)

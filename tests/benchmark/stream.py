@@ -11,15 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from flaxheads import fewshot
 from flaxheads import networks as nets
-from flaxheads.config import ModelConfig
+from flaxheads.config import Config, ModelConfig
 from flaxheads.data.synthetic_heads import make_clip
 from flaxheads.data.video_writer import VideoWriter
 from flaxheads.fewshot.direct import without_projection
+from tests import tiny_game
 from tests.benchmark import clock, resident
 
 SIDE, DRIVER_SIDE, FPS = 128, 256, 25
@@ -46,31 +46,34 @@ class Stage:
 
   Args:
     lengths: frames of the drivers.
+    side: of the model's frames, pixels.
+    driver_side: of the drivers' frames, a multiple of `side`.
   """
 
-  def __init__(self, lengths):
+  def __init__(self, lengths, side=SIDE, driver_side=DRIVER_SIDE):
     self._folder = tempfile.TemporaryDirectory(prefix='flaxheads-benchmark-')
     self.peaks: dict[str, int | None] = {}  # bytes, by the program's name
     root = self.root = Path(self._folder.name)
     count = min(_CLIP, max(lengths))
-    frames, points = make_clip(0, 0, count, DRIVER_SIDE)
-    self._save_person(frames, points)
+    frames, points = make_clip(0, 0, count, driver_side)
+    self._save_person(frames[0], points[:1], side)
     places = np.concatenate([np.arange(count), np.arange(count)[::-1]])
     for length in lengths:
       with VideoWriter(root / f'{length}.mp4', FPS) as writer:
         for i in range(length):
           writer.write(frames[places[i % len(places)]])
 
-  def _save_person(self, frames, points):
-    config = ModelConfig.small(SIDE)
+  def _save_person(self, frame, points, side):
+    config = ModelConfig.small(side)
     networks = nets.build_networks(config)
-    init = jax.jit(lambda key: nets.init_params(networks, key)['generator'])
+    params = tiny_game.make_params(Config(model=config))
+    scale = len(frame) // side
     person = fewshot.DirectPerson(
       config=config,
-      generator=without_projection(init(jax.random.key(0))),
+      generator=without_projection(params['generator']),
       adain_params=np.zeros(networks.generator.num_adain_params, np.float32),
-      frame=frames[0, :: DRIVER_SIDE // SIDE, :: DRIVER_SIDE // SIDE],
-      support_points=points[:1].astype(np.float32) * (SIDE / DRIVER_SIDE),
+      frame=frame[::scale, ::scale],
+      support_points=points.astype(np.float32) / scale,
       info={'method': 'feed-forward', 'num_shots': 1},
     )
     fewshot.save_person(str(self.root / 'person'), person)

@@ -74,13 +74,19 @@ def _side_by_side(case, ours, references, samples, size, progress, others=()):
   return rows, {case: tried} if tried else {}
 
 
+def _compile_ahead(build, size: Size, *arguments):
+  """See `remote.compile_ahead`; figures without meaning need none of it."""
+  if size.name != 'tiny':
+    remote.compile_ahead(build, size, *arguments)
+
+
 def _meta_train(size: Size, options, progress):
   config = size.experiment
   case = (
     f'step, {config.model.image_size}², K = {config.data.num_support}, batch '
     f'{config.training.batch_size}, {config.model.dtype}'
   )
-  remote.compile_ahead(meta_train.ours, size)
+  _compile_ahead(meta_train.ours, size)
   return _side_by_side(
     case,
     meta_train.ours(size),
@@ -113,8 +119,8 @@ def _join(parts):
 
 
 def _animate(size: Size, options, progress):
-  remote.compile_ahead(animate.ours, size, 1)
-  remote.compile_ahead(animate.ours, size, size.drawn_at_once)
+  _compile_ahead(animate.ours, size, 1)
+  _compile_ahead(animate.ours, size, size.drawn_at_once)
   return _join(
     _side_by_side(
       f'{size.experiment.model.image_size}², frames: {count}',

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import jax
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from tests.benchmark import clock, remote
 
 
-def _sleeper(name, seconds):
-  return clock.Program(name, lambda: time.sleep(seconds))
+def _told(name, seconds):
+  return clock.Program(name, lambda: seconds, remote=True)
 
 
 def _process(folder):
@@ -32,11 +31,9 @@ def _fault():
 
 
 def test_a_program_is_timed_where_it_runs():
-  program = remote.program(_sleeper, 'a', 0.05)
+  program = remote.program(_told, 'a', 0.05)
   assert program.name == 'a'
-  assert 0.05 <= program.time() < 0.5
-  (timing,) = clock.interleave([program], 2)
-  assert timing.low >= 0.05
+  assert program.time() == 0.05  # not what asking for it took
 
 
 def test_its_process_is_another_and_ends_with_it(tmp_path):
@@ -62,9 +59,9 @@ def _counter(folder):
 def test_programs_that_run_alone_have_a_process_for_each_run(tmp_path):
   program = remote.program(_counter, tmp_path, alone=True)
   assert not list(tmp_path.iterdir())
-  clock.interleave([program], 3)
+  clock.interleave([program], 2)
   counts = {path.name: path.read_text() for path in tmp_path.iterdir()}
-  assert list(counts.values()) == ['..'] * 3  # the first does not count
+  assert list(counts.values()) == ['..'] * 2  # the first does not count
   for process in counts:
     with pytest.raises(ProcessLookupError):
       os.kill(int(process), 0)
