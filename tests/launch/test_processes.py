@@ -133,7 +133,6 @@ except:
 
 @pytest.mark.parametrize('how', list(DROPS))
 def test_an_interrupt_that_is_dropped_comes_again(how):
-  began = time.monotonic()
   done = _run_python(f"""
 import launch, signal, time
 {DROPS[how]}
@@ -143,7 +142,6 @@ except KeyboardInterrupt:
   print('came')
 """)
   assert (done.stdout, done.stderr) == ('came\n', '')
-  assert time.monotonic() - began < 30
 
 
 def test_an_interrupt_comes_once_where_the_end_takes_time():
