@@ -68,6 +68,15 @@ def fast_programs():
   os.environ[name.upper()] = str(int(before))
 
 
+@pytest.fixture(scope='module')
+def one_form():
+  """For modules that compile training steps: see tests/one_form.py."""
+  from tests import one_form
+
+  with one_form.use():
+    yield
+
+
 @pytest.fixture(scope='module', autouse=True)
 def forget_programs():
   """Programs are dropped after a module: all of them would take 10 GB."""

@@ -3,6 +3,8 @@
 In float64 and with a large epsilon, as in test_many_devices.py.
 """
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -19,6 +21,8 @@ from flaxheads.training import (
   parallel,
 )
 from tests import tiny_bilayer, tiny_game
+
+pytestmark = pytest.mark.usefixtures('one_form')
 
 BATCH = 8
 VIDEOS = (3, 60, 3, 8, 17, 25, 33, 41)  # one of them twice, on two devices
@@ -103,6 +107,28 @@ def test_the_state_after_two_steps_is_the_same_on_eight(one, eight, start):
   )
 
 
+def _once(make):
+  """`make`, which gives what it made the first time."""
+  made = []
+
+  def make_once(*arguments):
+    made.extend(() if made else (make(*arguments),))
+    return made[0]
+
+  return make_once
+
+
+def test_the_state_of_these_tests_is_like_the_real_one():
+  config = tiny_bilayer.make_config()
+  real = bilayer.make_recipe(config).describe_state(5, parallel.make_mesh(1))
+  fake = tiny_bilayer.make_state(config)
+  assert jax.tree.structure(real) == jax.tree.structure(fake)
+  for one, other in zip(
+    jax.tree.leaves(real), jax.tree.leaves(fake), strict=True
+  ):
+    assert (one.shape, one.dtype) == (other.shape, other.dtype)
+
+
 def test_a_run_resumes_exactly(tmp_path, monkeypatch):
   source = [tiny_bilayer.make_record(video) for video in range(4)]
   monkeypatch.setattr(loop.pipeline, 'make_source', lambda *_: source)
@@ -110,10 +136,16 @@ def test_a_run_resumes_exactly(tmp_path, monkeypatch):
   # Without D: what a short run trains.
   config.loss.adversarial = config.loss.feature_matching = 0.0
   config.loss.match = 0.0
+  # One program and one preview for all runs. The state is that of tests: its
+  # initialisers compile for longer than all the rest.
   recipe = bilayer.make_recipe(config)
-  # One program for all runs; whole runs and parts of them are the same then.
-  step = recipe.make_step(parallel.make_mesh(1))
-  recipe = recipe._replace(make_step=lambda mesh: step)
+  recipe = recipe._replace(
+    make_step=functools.cache(recipe.make_step),
+    make_preview=_once(recipe.make_preview),
+    create_state=lambda _, mesh: tiny_game.place_state(
+      tiny_bilayer.make_state(config), mesh
+    ),
+  )
 
   def train(name, num_steps):
     config.training.num_steps = num_steps

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import os
 import signal
 import threading
@@ -25,6 +26,8 @@ from flaxheads.training.step import Norms, StepMetrics
 from flaxheads.training.workdir import claim_workdir
 from tests import tiny_game
 
+pytestmark = pytest.mark.usefixtures('one_form')
+
 NUM_DEVICES = 2
 
 
@@ -46,9 +49,15 @@ def _no_preview(batch):
   return lambda state: Preview(np.zeros((4, 4, 3), np.uint8), 0.5, {})
 
 
+@functools.cache
+def _make_step(mesh):
+  """One program for all runs: they differ in what it does not depend on."""
+  return tiny_game.make_recipe(_config()).make_step(mesh)
+
+
 def _recipe(config, **parts):
   """The real recipe without previews, which compile; `parts` replace others."""
-  parts = {'make_preview': _no_preview} | parts
+  parts = {'make_preview': _no_preview, 'make_step': _make_step} | parts
   return tiny_game.make_recipe(config)._replace(**parts)
 
 
@@ -61,7 +70,7 @@ def whole(tmp_path_factory):
   """A run of four steps without a stop."""
   workdir = tmp_path_factory.mktemp('whole')
   config = _config(num_steps=4)
-  recipe = tiny_game.make_recipe(config)
+  recipe = tiny_game.make_recipe(config)._replace(make_step=_make_step)
   return workdir, *loop.train(recipe, config, str(workdir), NUM_DEVICES)
 
 
