@@ -10,9 +10,11 @@ import pytest
 from flaxheads.data import pipeline, records
 from flaxheads.data.preparation.report import read_report
 from flaxheads.data.video_writer import VideoWriter
+from tests.launch.commands import call
 
 
 def _prepare(*arguments):
+  """As a process: it starts workers, or its stderr is looked at."""
   return subprocess.run(
     [sys.executable, '-m', 'launch.prepare', *arguments],
     capture_output=True,
@@ -26,8 +28,8 @@ def test_prepare_refuses_with_one_line_and_code_2(tmp_path):
   assert done.returncode == 2
   assert done.stderr.count('\n') == 1 and "'/nowhere'" in done.stderr
   assert not done.stdout
-  done = _prepare('--source=/nowhere')
-  assert done.returncode == 2 and '--data_dir' in done.stderr
+  done = call('prepare', '--source=/nowhere')
+  assert done.code == 2 and '--data_dir' in done.err
 
 
 @pytest.mark.parametrize('place', ['a_file', 'a_file/below', '/proc/nowhere'])
@@ -35,11 +37,14 @@ def test_prepare_refuses_with_one_line_and_code_2(tmp_path):
 def test_a_place_that_cannot_hold_a_data_set(tmp_path, place, dataset):
   (tmp_path / 'a_file').write_text('mine')
   folder = tmp_path / place  # an absolute place stays what it is
-  done = _prepare(
-    f'--dataset={dataset}', f'--data_dir={folder}', f'--source={tmp_path}'
+  done = call(
+    'prepare',
+    f'--dataset={dataset}',
+    f'--data_dir={folder}',
+    f'--source={tmp_path}',
   )
-  assert done.returncode == 2
-  assert str(folder) in done.stderr and done.stderr.count('\n') == 1
+  assert done.code == 2
+  assert str(folder) in done.err and done.err.count('\n') == 1
   assert [path.name for path in tmp_path.iterdir()] == ['a_file']
 
 
