@@ -135,9 +135,9 @@ def _train(data: Path) -> dict:
 
 
 def _benchmark() -> dict:
-  size = 'tiny' if _TINY.value else 'gpu'
+  size = '--size=tiny --repeats=1' if _TINY.value else '--size=gpu'
   commands.run(
-    f'benchmark --size={size} --suites=meta_train,finetune,animate '
+    f'benchmark {size} --suites=meta_train,finetune,animate '
     f'--output={_FOLDER}/benchmark'
   )
   return json.loads((_FOLDER / 'benchmark' / 'report.json').read_text())
