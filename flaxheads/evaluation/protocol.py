@@ -235,7 +235,7 @@ def evaluate(
   """Draws and measures everything, and keeps each result as it is made.
 
   What the store already has with the same fingerprint is not made again, so an
-  interrupted evaluation goes on where it stopped.
+  interrupted evaluation resumes where it stopped.
 
   Args:
     trials: from `trials.make_trials`, made for these `num_shots`.

@@ -125,7 +125,7 @@ class Paste:
     return _smooth((apart - _STILL) / (_MOVES - _STILL))
 
   def _make_weights(self, height, width, points, head):
-    """Weights of the head, which fade at sides where the picture goes on.
+    """Weights of the head, which fade at sides where the picture continues.
 
     And of the face, which is generated whether or not the head moves.
     """

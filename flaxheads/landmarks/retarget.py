@@ -69,7 +69,7 @@ class Transfer:
       source + rescale_expression(offsets, source, driver), drawn
     )
     theirs = face_shape.project(driver + offsets, motion)
-    # What the model knows nothing of: it goes on, turned as the head is.
+    # What the model does not explain is kept, turned as the head is.
     rest = np.asarray(points, np.float64) * (1, -1) - theirs
     middle = rest.mean(1, keepdims=True)
     turn = limits.in_plane(motion.rotation, drawn.rotation)

@@ -7,7 +7,7 @@ from flaxheads.landmarks import layout
 
 
 def check_frames(frames) -> np.ndarray:
-  """Pictures as metrics take them.
+  """Images as metrics take them.
 
   Args:
     frames: what should be uint8 [F, H, W, 3].
@@ -28,7 +28,7 @@ def check_frames(frames) -> np.ndarray:
 
 
 def check_faces(frames, points) -> tuple[np.ndarray, np.ndarray]:
-  """Pictures with the landmarks of one face in each.
+  """Images with the landmarks of one face in each.
 
   Args:
     frames: what should be uint8 [F, H, W, 3].

@@ -18,7 +18,7 @@ class FrechetDistance(NamedTuple):
 
   Attributes:
     value: the squared Frechet distance of the two Gaussians, at least 0.
-    small_sample: a set has no more pictures than features have dimensions, so
+    small_sample: a set has no more images than features have dimensions, so
       that its covariance is singular and the value biased upwards.
   """
 
@@ -72,7 +72,7 @@ def frechet_distance(
     FrechetDistance.
 
   Raises:
-    UserError: fewer than two pictures in a set, or other dimensions.
+    UserError: fewer than two images in a set, or other dimensions.
   """
   if a.mean.shape != b.mean.shape:
     raise UserError(
@@ -105,7 +105,7 @@ def feature_distance(a, b) -> FrechetDistance:
     FrechetDistance.
 
   Raises:
-    UserError: fewer than two pictures in a set, or other dimensions.
+    UserError: fewer than two images in a set, or other dimensions.
   """
   a, b = check_features('a', a), check_features('b', b)
   if max(len(a), len(b)) >= a.shape[1] or min(len(a), len(b)) < 2:

@@ -30,16 +30,16 @@ def _explained(frame, points, next_points):
   first = np.einsum('nij,nj->ni', inverse, centres - last)
   weights = np.concatenate([first, 1 - first.sum(1, keepdims=True)], 1)
   from_xy = np.einsum('nk,nkd->nd', weights, points[mesh.simplices[simplex]])
-  # Neither slivers, nor what comes from outside of the picture.
+  # Neither slivers, nor what comes from outside of the image.
   inside = (simplex >= 0) & np.isfinite(from_xy).all(1)
   inside &= ((from_xy >= 0) & (from_xy <= size[::-1])).all(1)
   if not inside.any():
     return rows[inside], columns[inside], np.zeros((0, 3), np.float32)
   # OpenCV's pixel centres lie at integers.
   x, y = (from_xy[inside] - 0.5).T.astype(np.float32)
-  picture = np.ascontiguousarray(frame, np.float32)
+  image = np.ascontiguousarray(frame, np.float32)
   moved = cv2.remap(
-    picture,
+    image,
     x[:, None],
     y[:, None],
     cv2.INTER_LINEAR,
@@ -63,7 +63,7 @@ def flicker(frames, points) -> np.ndarray:
     points: float [F, 68, 2] in pixels, the landmarks that were asked for.
 
   Returns:
-    float64 [F - 1] in [0, 1]; NaN where a face has no pixel in the picture.
+    float64 [F - 1] in [0, 1]; NaN where a face has no pixel in the image.
 
   Raises:
     UserError: wrong or different shapes or types.

@@ -10,9 +10,9 @@ import numpy as np
 
 from flaxheads.errors import UserError
 
-# Equal pictures have no error to take a logarithm of. Their PSNR is this
+# Equal images have no error to take a logarithm of. Their PSNR is this
 # many dB, so that means stay finite; one level in one channel of one pixel
-# of a 256x256 picture is 101 dB.
+# of a 256x256 image is 101 dB.
 MAX_PSNR = 100.0
 
 # Wang et al. 2004, "Image quality assessment: from error visibility to
@@ -105,10 +105,10 @@ def _blur(x):
 
 
 def ssim(a, b):
-  """Structural similarity, Wang et al. 2004, eq. 13, mean over the picture.
+  """Structural similarity, Wang et al. 2004, eq. 13, mean over the image.
 
   The mean of the SSIM maps of the three channels, with the population
-  covariance, over windows that lie wholly inside the picture: what
+  covariance, over windows that lie wholly inside the image: what
   scikit-image computes with gaussian_weights=True, sigma=1.5,
   use_sample_covariance=False and data_range=1.
 
@@ -117,10 +117,10 @@ def ssim(a, b):
     b: the same shape and range.
 
   Returns:
-    float [...] in [-1, 1]; 1 for equal pictures.
+    float [...] in [-1, 1]; 1 for equal images.
 
   Raises:
-    UserError: shapes differ, the picture is too small for the window, or
+    UserError: shapes differ, the image is too small for the window, or
       values are not in [0, 1].
   """
   a, b = jnp.asarray(a), jnp.asarray(b)

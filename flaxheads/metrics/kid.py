@@ -30,7 +30,7 @@ def kernel_distance(a, b) -> float:
   Binkowski et al. 2018, "Demystifying MMD GANs", with the kernel
   (x y / D + 1)^3, over all pairs and not over random subsets: no chance, no
   dependence on an order. Unlike the FID it is unbiased for any number of
-  pictures, and so it can be negative.
+  images, and so it can be negative.
 
   Args:
     a: features of one set, float [N, D].
@@ -57,14 +57,14 @@ def kernel_distance(a, b) -> float:
 
 
 class KernelSums(NamedTuple):
-  """What the KID keeps of two sets whose pictures come in P groups, say people.
+  """What the KID keeps of two sets whose images come in P groups, say people.
 
   Attributes:
-    within_a: float64 [P, P], sums of the kernel over pairs of pictures of the
-      first set, without those of a picture with itself.
+    within_a: float64 [P, P], sums of the kernel over pairs of images of the
+      first set, without those of an image with itself.
     within_b: the same of the second set.
     between: float64 [P, P], over pairs of both sets.
-    sizes_a: int [P], pictures of each group in the first set.
+    sizes_a: int [P], images of each group in the first set.
     sizes_b: in the second.
   """
 
@@ -120,7 +120,7 @@ def kernel_sums(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> KernelSums:
 def resampled_kernel_distance(sums: KernelSums, counts) -> np.ndarray:
   """The KID where each group counts as often as it was sampled.
 
-  A picture is never compared with itself, however often its group was sampled:
+  An image is never compared with itself, however often its group was sampled:
   such pairs would push the KID of every resample upwards.
 
   Args:
@@ -129,7 +129,7 @@ def resampled_kernel_distance(sums: KernelSums, counts) -> np.ndarray:
       for the sets as they are.
 
   Returns:
-    float64 [R]; NaN where a resample has no two pictures.
+    float64 [R]; NaN where a resample has no two images.
   """
   counts = np.asarray(counts, np.float64)
 

@@ -11,7 +11,7 @@ from flaxheads.landmarks import layout
 from flaxheads.landmarks.detect import find_faces
 from flaxheads.metrics.checks import check_frames
 
-# Detectors are trained on larger faces than a 64x64 picture holds.
+# Detectors are trained on larger faces than a 64x64 image holds.
 DETECTION_SIZE = 256  # pixels
 
 
@@ -122,7 +122,7 @@ def detected_landmark_error(found, truth) -> DetectedError:
 
 
 def keypoint_distance(found, found_in_truth, truth) -> np.ndarray:
-  """Distance of points detected in two pictures: AKD, before its mean.
+  """Distance of points detected in two images: AKD, before its mean.
 
   Siarohin et al. 2019, "First Order Motion Model for Image Animation",
   section 4.1, here divided by the distance of the outer eye corners. The same
@@ -135,7 +135,7 @@ def keypoint_distance(found, found_in_truth, truth) -> np.ndarray:
     truth: float [F, 68, 2], the points of the true frames, for the scale.
 
   Returns:
-    float64 [F]; NaN where either picture has no face.
+    float64 [F]; NaN where either image has no face.
 
   Raises:
     UserError: wrong or different shapes.
@@ -166,7 +166,7 @@ def face_mask(points, image_size: int) -> np.ndarray:
   """Pixels whose centre lies in the convex hull of the landmarks.
 
   Args:
-    points: float [..., 68, 2] in pixels; may lie outside the picture.
+    points: float [..., 68, 2] in pixels; may lie outside the image.
     image_size: S, pixels.
 
   Returns:

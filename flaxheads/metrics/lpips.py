@@ -8,7 +8,7 @@ from flaxheads.models.lpips import MIN_SIZE
 
 
 def lpips(network: MetricNetwork, a, b) -> np.ndarray:
-  """Zhang et al. 2018, version 0.1: the perceptual distance of two pictures.
+  """Zhang et al. 2018, version 0.1: the perceptual distance of two images.
 
   Args:
     network: 'lpips_alex' or 'lpips_vgg' of metrics.networks.
@@ -16,7 +16,7 @@ def lpips(network: MetricNetwork, a, b) -> np.ndarray:
     b: the same shape and range.
 
   Returns:
-    float32 [F], 0 (but for rounding) for equal pictures; lower is nearer.
+    float32 [F], 0 (but for rounding) for equal images; lower is nearer.
 
   Raises:
     UserError: another network, or frames of another shape or range.

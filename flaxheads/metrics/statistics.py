@@ -25,7 +25,7 @@ class FeatureStatistics(NamedTuple):
     """The unbiased covariance: scatter / (N - 1), float64 [D, D]."""
     if self.count < 2:
       raise UserError(
-        f'{self.count} pictures given; a covariance needs at least 2'
+        f'{self.count} images given; a covariance needs at least 2'
       )
     return self.scatter / (self.count - 1)
 

@@ -169,7 +169,7 @@ class BilayerGenerator(nn.Module):
 
 
 def pixel_centres(size: int, origin):
-  """Centres of a window's pixels, (x, y) in pixels of the picture.
+  """Centres of a window's pixels, (x, y) in pixels of the image.
 
   Args:
     size: n, of the window.

@@ -13,7 +13,7 @@ from flaxheads.models.precision import wide
 
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 _BLOCK = 1024  # pixels whose places are side by side in the cache
-# Pixels of all pictures, up to which another form was measured to be quicker:
+# Pixels of all images, up to which another form was measured to be quicker:
 _FEW = 4096  # of a kernel's gradient, a product for each place
 _FEWEST = 256  # of a padded convolution, one product
 
@@ -64,7 +64,7 @@ def pad(x, rows, columns):
 
 
 def _num_pixels(x):
-  """Of all pictures."""
+  """Of all images."""
   return math.prod(x.shape[:3])
 
 
@@ -124,23 +124,23 @@ def _kernel_gradient_by_blocks(x, cotangent, size):
   b, h, w, features = cotangent.shape
   channels, sum_dtype = x.shape[-1], wide(x.dtype)
   rows = _largest_divisor(h, _BLOCK // w)
-  pictures = _largest_divisor(b, _BLOCK // (h * w)) if rows == h else 1
+  images = _largest_divisor(b, _BLOCK // (h * w)) if rows == h else 1
   strips = h // rows
-  shape = (pictures, rows - 1 + size[0], *x.shape[2:])
+  shape = (images, rows - 1 + size[0], *x.shape[2:])
 
   def add(total, block):
-    picture, row = pictures * (block // strips), rows * (block % strips)
+    image, row = images * (block // strips), rows * (block % strips)
     columns = jax.lax.dynamic_slice(
-      cotangent, (picture, row, 0, 0), (pictures, rows, w, features)
+      cotangent, (image, row, 0, 0), (images, rows, w, features)
     ).reshape(-1, features)
-    seen = jax.lax.dynamic_slice(x, (picture, row, 0, 0), shape)
+    seen = jax.lax.dynamic_slice(x, (image, row, 0, 0), shape)
     places = jnp.concatenate(_places(seen, size, rows, w), 1)
     return total + jnp.matmul(
       columns.T, places, preferred_element_type=sum_dtype
     ), None
 
   total = jnp.zeros((features, size[0] * size[1] * channels), sum_dtype)
-  total, _ = jax.lax.scan(add, total, jnp.arange(b // pictures * strips))
+  total, _ = jax.lax.scan(add, total, jnp.arange(b // images * strips))
   gradient = total.reshape(features, *size, channels)
   return gradient.transpose(1, 2, 3, 0).astype(x.dtype)
 
@@ -174,7 +174,7 @@ def _without_padding(x, kernel):
   """`plain` without padding, in half of the time.
 
   XLA leaves it to YNNPACK, which is slow where there is no padding. Rows below,
-  which nobody wants, keep it with XLA: one more than keep a picture's size,
+  which nobody wants, keep it with XLA: one more than keep an image's size,
   which YNNPACK would take, too.
   """
   rows = kernel.shape[0]

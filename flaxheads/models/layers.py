@@ -172,7 +172,7 @@ class ResidualBlock(nn.Module):
     resample: None, 'down' (after the second convolution) or 'up' (before the
       first).
     norms: two callables applied before the two ReLUs.
-    pre_activation: False for a block that sees the picture itself.
+    pre_activation: False for a block that sees the image itself.
     learned_skip: whether the skip is a 1x1 convolution even where the input
       has the right shape already.
     dtype: of the arithmetic.

@@ -60,7 +60,7 @@ def _unit(x):
 
 
 class LPIPS(nn.Module):
-  """The distance of two pictures.
+  """The distance of two images.
 
   Attributes:
     backbone: 'alex' or 'vgg'.
@@ -79,7 +79,7 @@ class LPIPS(nn.Module):
       b: the same shape and range.
 
     Returns:
-      float32 [B], 0 (but for rounding) for equal pictures.
+      float32 [B], 0 (but for rounding) for equal images.
     """
     count = len(a)
     x = prepare(jnp.concatenate([a, b]), self.convention)

@@ -27,7 +27,7 @@ _NETWORKS = {
   'lpips_vgg': lambda *a: lpips.LPIPS('vgg', *a),
 }
 NAMES = tuple(_NETWORKS)
-# The smallest pictures that make sense of; only shapes are taken from them.
+# The smallest images that make sense of; only shapes are taken from them.
 _SIZES = {
   **dict.fromkeys(
     ('arcface_r50', 'arcface_r100', 'iresnet_small'), iresnet.INPUT_SIZE

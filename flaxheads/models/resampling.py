@@ -2,7 +2,7 @@
 
 Everything here is exact and NHWC. On accelerators a convolution and its
 resampling are one 4x4 convolution, which reads and writes least. On CPUs they
-take nine products of each pixel of the smaller picture instead of sixteen, and
+take nine products of each pixel of the smaller image instead of sixteen, and
 no strides: the middle row of a kernel sees pairs of rows, its outer two pairs
 that lie one row off, and so do its columns. docs/savings.md has the figures.
 """
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flaxheads.models.convolution import convolve, pad, plain
 from flaxheads.models.precision import widen
 
-_FEW_CHANNELS = 8  # a picture with its landmarks has six
+_FEW_CHANNELS = 8  # an image with its landmarks has six
 _HALVES = tuple(itertools.product((0, 1), (0, 1)))  # (rows, columns)
 
 
@@ -70,7 +70,7 @@ def upsample(x):
 
 
 def interleave(phases):
-  """Four pictures woven into one of twice the size.
+  """Four images woven into one of twice the size.
 
   Args:
     phases: four of [B, H, W, C]: for even rows the even and the odd columns,
@@ -102,7 +102,7 @@ def _outer_or_middle(kernel, rows, columns):
 def _pools_by_halves(x):
   """Mean-pool-2 of x as each of `_HALVES` pads it, a list of four.
 
-  All are sums of the same quarters of the padded picture, its even and odd rows
+  All are sums of the same quarters of the padded image, its even and odd rows
   and columns. XLA makes plain sums of them; YNNPACK has slower reductions.
   """
   b, h, w, c = x.shape
@@ -141,7 +141,7 @@ def pooled_1x1_by_stride(x, kernel):
 def pool_then_conv1x1(x, kernel):
   """1x1 convolution of mean-pool-2, with which it commutes.
 
-  It runs on the smaller picture. Of a picture itself, with its few channels,
+  It runs on the smaller image. Of an image itself, with its few channels,
   accelerators spend more on pooling than on the convolution: there it is one.
 
   Args:

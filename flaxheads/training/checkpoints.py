@@ -136,7 +136,7 @@ class Checkpoints:
     Args:
       step: updates done; with the seed it is the state of the data, too.
       state: a tree of arrays.
-      facts: what must be the same when the run goes on; JSON.
+      facts: what must be the same when the run resumes; JSON.
       error: of the preview batch; decides which checkpoint is the best.
     """
     if self._manager.latest_step() == step:
@@ -234,7 +234,7 @@ class Checkpoints:
     except _DamagedError as error:
       raise UserError(
         f'{self._folder}/{step}: damaged ({error}); training sets it aside and '
-        'goes on from the one before it'
+        'resumes from the one before it'
       ) from error
 
   def close(self) -> None:
