@@ -1,4 +1,4 @@
-"""An invisible watermark, put into frames on the device.
+"""An invisible watermark: designed on the host, added on the device.
 
 One still pattern for a whole clip or picture: what stands still survives H.264
 and does not flicker. It is made for the clip: as the detector would read the
@@ -7,8 +7,6 @@ pattern spends its strength on the others (informed embedding: Miller, Doerr
 and Cox, "Applying informed coding and embedding to design a robust
 high-capacity watermark", 2004; the particular scheme is ours).
 """
-
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -32,12 +30,8 @@ def smoothing(size: int = SIDE) -> np.ndarray:
   return (rows / rows.sum(1, keepdims=True)).astype(np.float32)
 
 
-def _multiply(a, b):
-  return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
-
-
 def _sandwich(left, x, right):
-  return _multiply(_multiply(left, x), right)
+  return left @ x @ right
 
 
 class _Reader:
@@ -53,9 +47,9 @@ class _Reader:
 
   def __init__(self, transform):
     self.chips = table.carriers()
-    self.cosine = jnp.asarray(table.basis(SIDE))  # orthonormal
-    self.filter = jnp.asarray(table.whitening())
-    blur = jnp.asarray(smoothing())
+    self.cosine = table.basis(SIDE)  # orthonormal
+    self.filter = table.whitening()
+    blur = smoothing()
     contrast = _sandwich(blur, self.whiten(transform) ** 2, blur.T)
     self.weights = 1 / (contrast + FLAT**2)
 
@@ -72,29 +66,28 @@ class _Reader:
     """A transform to a sum for each group, [NUM_GROUPS]."""
     heard = self.to_transform(self.weights * self.whiten(transform))
     values = heard[self.chips.rows, self.chips.columns]
-    return jax.ops.segment_sum(
-      values * self.chips.signs, self.chips.groups, NUM_GROUPS
-    )
+    sums = np.bincount(self.chips.groups, values * self.chips.signs, NUM_GROUPS)
+    return sums.astype(np.float32)
 
   def spread(self, values):
     """[NUM_GROUPS] to a transform with chips of that height."""
     chips = self.chips.signs * values[self.chips.groups]
-    empty = jnp.zeros((SIDE, SIDE), jnp.float32)
-    return empty.at[self.chips.rows, self.chips.columns].set(chips)
+    transform = np.zeros((SIDE, SIDE), np.float32)
+    transform[self.chips.rows, self.chips.columns] = chips
+    return transform
 
   def adjoint(self, values):
     """[NUM_GROUPS] to chips, the transpose of `read(chips)`."""
     heard = self.weights * self.to_picture(self.spread(values))
     chips = self.to_transform(heard) * self.filter
-    return jnp.where(self.spread(jnp.ones(NUM_GROUPS)) != 0, chips, 0)
+    return np.where(self.spread(np.ones(NUM_GROUPS)) != 0, chips, 0)
 
 
 def _strength(transform):
   # The cosines are orthonormal: a transform is as strong as its picture.
-  return jnp.sqrt(jnp.mean(transform**2))
+  return np.sqrt(np.mean(transform**2))
 
 
-@jax.jit
 def _design(transform, bits):
   """The transform of the pattern, [SIDE, SIDE], for a picture's transform."""
   reader = _Reader(transform)
@@ -102,29 +95,22 @@ def _design(transform, bits):
   chips = reader.spread(bits)
   chips *= RMS / _strength(chips)
   # As loud as a blind mark would be without a picture: no bit needs more.
-  target = jnp.mean(bits * reader.read(chips))
+  target = np.mean(bits * reader.read(chips))
   probe = bits
   for _ in range(4):  # power iteration: the largest gain decides the stride
     gained = reader.read(reader.adjoint(probe))
-    gain = jnp.linalg.norm(gained) / jnp.linalg.norm(probe)
-    probe = gained / jnp.linalg.norm(gained)
+    gain = np.linalg.norm(gained) / np.linalg.norm(probe)
+    probe = gained / np.linalg.norm(gained)
 
-  def step(_, chips):
+  for _ in range(_STEPS):
     said = heard + reader.read(chips)
-    lacking = jnp.maximum(0, target - bits * said)
-    chips += _STRIDE / gain * reader.adjoint(bits * lacking)
-    return chips * jnp.minimum(1, RMS / _strength(chips))
-
-  return jax.lax.fori_loop(0, _STEPS, step, chips)
-
-
-@functools.partial(jax.jit, static_argnames=('height', 'width'))
-def _analyse(frames, height, width):
-  luma = frames.astype(jnp.float32).mean(0) @ table.LUMA  # [H, W]
-  return _sandwich(table.basis(height), luma, table.basis(width).T)
+    lacking = np.maximum(0, target - bits * said)
+    chips = chips + _STRIDE / gain * reader.adjoint(bits * lacking)
+    chips *= np.minimum(1, RMS / _strength(chips))
+  return chips
 
 
-def make_pattern(frames, payload: Payload) -> jax.Array:
+def make_pattern(frames, payload: Payload) -> np.ndarray:
   """The pattern for a clip or picture.
 
   Args:
@@ -134,10 +120,12 @@ def make_pattern(frames, payload: Payload) -> jax.Array:
   Returns:
     float32 [H, W], in steps of 256, of root mean square RMS at most.
   """
-  height, width = frames.shape[1:3]
-  bits = jnp.asarray(np.concatenate([encode(payload), table.pilots()]))
-  transform = _design(_analyse(frames, height, width), bits)
-  return _sandwich(table.synthesis(height), transform, table.synthesis(width).T)
+  luma = np.asarray(frames).mean(0, dtype=np.float32) @ table.LUMA  # [H, W]
+  height, width = luma.shape
+  transform = _sandwich(table.basis(height), luma, table.basis(width).T)
+  bits = np.concatenate([encode(payload), table.pilots()]).astype(np.float32)
+  chips = _design(transform, bits)
+  return _sandwich(table.synthesis(height), chips, table.synthesis(width).T)
 
 
 @jax.jit
