@@ -32,6 +32,7 @@ from flaxheads.landmarks.smooth import smooth_points
 
 MAX_BYTES = 4 << 30  # of cropped frames
 _AHEAD = 2  # frames decoded in advance; one may have 64 megapixels
+_MANY_PICTURES = 16  # in a folder
 
 
 def load_face_clip(
@@ -80,7 +81,7 @@ def load_face_clip(
     raise UserError('landmarks: cannot be combined with fps; omit fps')
   given = None if landmarks is None else load_landmarks(landmarks)
   if given is None and detector is None:
-    detector = make_detector()
+    detector = make_detector(often=_holds_many(path))
   kind = kind_of(path)
   if kind is None and path.is_file() and path.stat().st_size:
     raise UserError(
@@ -222,6 +223,11 @@ def _crop(reader, kept, box, image_size) -> np.ndarray:
       if index in places:
         frames[places[index]] = crop_image(image, box, image_size)
   return frames
+
+
+def _holds_many(path) -> bool:
+  """Whether a folder has enough pictures for optimised programs to pay."""
+  return path.is_dir() and sum(1 for _ in path.iterdir()) > _MANY_PICTURES
 
 
 def _load_pictures(

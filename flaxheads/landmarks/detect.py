@@ -1,5 +1,6 @@
 """Finding faces and their 68 points in images."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -119,9 +120,15 @@ def find_faces(
   return many(images) if many else [detector(image) for image in images]
 
 
-def make_detector() -> Detector:
-  """The detector of real faces; see face_finder.py. It keeps no state."""
-  return _Finder()
+def make_detector(often: bool = False) -> Detector:
+  """The detector of real faces; see face_finder.py. It keeps no state.
+
+  Args:
+    often: whether single images are many, as the first frames of a thousand
+      videos. Otherwise CPUs find faces in them by programs that compile in a
+      fifth of the time and run for ten times as long.
+  """
+  return _Finder(few=not often)
 
 
 class _Finder:
@@ -131,28 +138,34 @@ class _Finder:
   dog's for a human one.
   """
 
+  def __init__(self, few: bool):
+    self._few = few
+
   def __call__(self, image: np.ndarray) -> list[Face]:
     if min(image.shape[:2]) < MIN_SIZE:
       return []
-    (upright,) = _locate([image])
-    return self._faces([image], [_turn(image, upright)])[0]
+    search = functools.partial(face_finder.search, few=self._few)
+    (upright,) = _locate([image], search)
+    turned = _turn(image, upright, search)
+    return self._faces([image], [turned], self._few)[0]
 
   def many(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
     seen = [i for i, im in enumerate(images) if min(im.shape[:2]) >= MIN_SIZE]
     faces = [[] for _ in images]
-    located = _locate([images[i] for i in seen])
+    located = _locate([images[i] for i in seen], face_finder.search)
     for i, found in zip(
       seen, self._faces([images[i] for i in seen], located), strict=True
     ):
       faces[i] = found
     return faces
 
-  def _faces(self, images, located) -> list[list[Face]]:
+  def _faces(self, images, located, few=False) -> list[list[Face]]:
     """The meshes of the detections of each image."""
     pairs = [(i, each) for i, found in enumerate(located) for each in found]
     meshes = face_finder.find_points(
       [images[i] for i, _ in pairs],
       [face_finder.region(each) for _, each in pairs],
+      few,
     )
     faces = [[] for _ in images]
     for (i, detection), presence, points in zip(pairs, *meshes, strict=True):
@@ -182,17 +195,22 @@ def _box(square: Square) -> tuple[float, float, float, float]:
   return square.x - half, square.y - half, square.x + half, square.y + half
 
 
-def _locate(images: Sequence[np.ndarray]) -> list[list[Detection]]:
-  """The detections of each image, the surest first, each face once."""
+def _locate(images: Sequence[np.ndarray], search) -> list[list[Detection]]:
+  """The detections of each image, the surest first, each face once.
+
+  Args:
+    images: uint8 [H, W, 3] each.
+    search: face_finder.search.
+  """
   scales = [_search_scale(image) for image in images]
   images = [_shrink(*each) for each in zip(images, scales, strict=True)]
   wholes = [face_finder.whole(image) for image in images]
-  found = face_finder.search(images, wholes)
+  found = search(images, wholes)
 
   def look(chosen, squares):
     """Adds what is found in further squares of some images."""
     places = [(i, square) for i in chosen for square in squares(i)]
-    more = face_finder.search(
+    more = search(
       [images[i] for i, _ in places],
       [square for _, square in places],
       cv2.BORDER_REPLICATE,
@@ -216,7 +234,7 @@ def _locate(images: Sequence[np.ndarray]) -> list[list[Detection]]:
   return [_distinct(*each) for each in zip(found, scales, strict=True)]
 
 
-def _turn(image: np.ndarray, upright: list[Detection]) -> list[Detection]:
+def _turn(image: np.ndarray, upright, search) -> list[Detection]:
   """The detections of an image, in the one of four turns that is surest.
 
   The detector also takes faces that hang for upright ones, but less surely.
@@ -224,7 +242,8 @@ def _turn(image: np.ndarray, upright: list[Detection]) -> list[Detection]:
 
   Args:
     image: uint8 [H, W, 3].
-    upright: its detections as it is.
+    upright: its Detections as it is.
+    search: face_finder.search.
   """
   sure = max((each.score for each in upright), default=0.0)
   if sure >= _SURE:
@@ -233,7 +252,7 @@ def _turn(image: np.ndarray, upright: list[Detection]) -> list[Detection]:
   image = _shrink(image, scale)
   squares = [face_finder.whole(image, turns * _QUARTER) for turns in (1, 2, 3)]
   squares += [_scaled(square, 2) for square in squares]
-  found = face_finder.search([image] * 6, squares, cv2.BORDER_REPLICATE)
+  found = search([image] * 6, squares, cv2.BORDER_REPLICATE)
   smallest = _SMALL * squares[0].side
   found = [[d for d in each if d.square.side >= smallest] for each in found]
   by_turn = [found[i] + found[i + 3] for i in range(3)]

@@ -131,45 +131,57 @@ def around(points: np.ndarray) -> Square:
   return Square(*centre, _ROOM * (high - low).max(), _angle(left - right))
 
 
-@functools.cache
-def _params():
-  return jax.device_put(face_networks.load_params())
+class _Program(NamedTuple):
+  """A compiled network, its parameters, and how many images it takes."""
+
+  network: jax.stages.Compiled
+  params: dict
+  batch_size: int
 
 
 @functools.cache
-def _program(name: str):
-  """(compiled network, images that it takes at a time)."""
+def _program(name: str, few: bool) -> _Program:
+  """The network for calls with few images, or with many."""
+  on_cpu = jax.default_backend() == 'cpu'
   # On CPUs a batch costs as much as its images one by one.
-  size = 1 if jax.default_backend() == 'cpu' else BATCH_SIZE
+  size = 1 if on_cpu else BATCH_SIZE
   network = {'detector': face_networks.detect, 'mesh': face_networks.mesh}[name]
-  shape = (size, INPUT_SIZE, INPUT_SIZE, 3)
-  images = jax.ShapeDtypeStruct(shape, np.uint8)
-  lowered = jax.jit(network).lower(_params()[name], images)
-  return lowered.compile(compiler_options=cpu_options('some')), size
+  params = face_networks.load_params()[name]
+  if few:
+    params = face_networks.quickly_compiled(params)
+  params = jax.device_put(params)
+  images = jax.ShapeDtypeStruct((size, INPUT_SIZE, INPUT_SIZE, 3), np.uint8)
+  options = cpu_options('once' if few else 'some')
+  compiled = (
+    jax.jit(network).lower(params, images).compile(compiler_options=options)
+  )
+  return _Program(compiled, params, size)
 
 
-def _run(name: str, crops: Sequence[np.ndarray]):
+def _run(name: str, crops: Sequence[np.ndarray], few: bool = False):
   """The network's outputs for crops, at least one, as NumPy arrays."""
-  program, size = _program(name)
+  few = few and len(crops) <= BATCH_SIZE and jax.default_backend() == 'cpu'
+  network, params, size = _program(name, few)
   outputs = []
   for start in range(0, len(crops), size):
     batch = list(crops[start : start + size])
     batch += [batch[-1]] * (size - len(batch))
-    outputs.append(program(_params()[name], np.stack(batch)))
+    outputs.append(network(params, np.stack(batch)))
   parts = zip(*jax.device_get(outputs), strict=True)
   return [np.concatenate(part)[: len(crops)] for part in parts]
 
 
 def warm_up() -> None:
-  """Compiles the networks, if that was not done yet."""
+  """Compiles the networks for many images, if that was not done yet."""
   for name in ('detector', 'mesh'):
-    _program(name)
+    _program(name, few=False)
 
 
 def search(
   images: Sequence[np.ndarray],
   squares: Sequence[Square],
   border: int = cv2.BORDER_CONSTANT,
+  few: bool = False,
 ) -> list[list[Detection]]:
   """Looks for faces in a square of each image.
 
@@ -177,6 +189,8 @@ def search(
     images: uint8 [H, W, 3] each.
     squares: one for each image.
     border: of `cut`.
+    few: whether few images follow: then CPUs compile in 1 s instead of 5, and
+      take ten times as long for each.
 
   Returns:
     For each image the faces in pixels of it, the surest first.
@@ -184,7 +198,7 @@ def search(
   if not images:
     return []
   pairs = list(zip(images, squares, strict=True))
-  found = _run('detector', [cut(*pair, border) for pair in pairs])
+  found = _run('detector', [cut(*pair, border) for pair in pairs], few)
   return [
     [_place(square, *face) for face in merge(*each)]
     for square, each in zip(squares, zip(*found, strict=True), strict=True)
@@ -203,7 +217,7 @@ def _angle(step) -> float:
 
 
 def find_points(
-  images: Sequence[np.ndarray], squares: Sequence[Square]
+  images: Sequence[np.ndarray], squares: Sequence[Square], few: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
   """Finds the mesh of the face in a square of each image.
 
@@ -215,6 +229,7 @@ def find_points(
     images: uint8 [H, W, 3] each.
     squares: one for each image; of a face that was detected `_ROOM` times as
       large as its own, see `region`.
+    few: as of `search`.
 
   Returns:
     (presence float [N], points float32 [N, 478, 3] in pixels of the images).
@@ -226,7 +241,7 @@ def find_points(
     if not left:
       break
     crops = [cut(images[i], squares[i], cv2.BORDER_REPLICATE) for i in left]
-    presence[left], found = _run('mesh', crops)
+    presence[left], found = _run('mesh', crops, few)
     moving = []
     for i, each in zip(left, found / INPUT_SIZE, strict=True):
       points[i, :, :2] = squares[i].place(each[:, :2])

@@ -15,7 +15,7 @@ from flaxheads.landmarks.detect import DETECTOR, make_detector
 
 @pytest.fixture(scope='module')
 def rows(real_clips, tmp_path_factory):
-  detector = make_detector()
+  detector = make_detector(often=True)
   path = min((real_clips / 'clips').glob('grid_*.mp4'))
   clip = load_face_clip(path, 64, detector=detector, max_frames=75)
   person = Person(path.stem, clip.frames, clip.points)

@@ -88,3 +88,15 @@ def test_tracking_is_mediapipe_s(real_clips, figures):
       square = face_finder.around(found)
     print(f'{name}: mean {np.mean(errors):.4f}, at most {np.max(errors):.4f}')
     assert np.mean(errors) < MAX_MEAN and np.max(errors) < MAX
+
+
+def test_quickly_compiled_networks_are_the_same():
+  """Grouped convolutions instead of sums of shifted images."""
+  images = np.random.default_rng(3).integers(0, 255, (1, 192, 192, 3), np.uint8)
+  for name in ('detector', 'mesh'):
+    for quick, optimised in zip(
+      face_finder._run(name, images, few=True),
+      face_finder._run(name, images),
+      strict=True,
+    ):
+      np.testing.assert_allclose(quick, optimised, atol=1e-3)

@@ -77,7 +77,8 @@ def main():
   if not folder:
     raise UserError('FLAXHEADS_REAL_CLIPS is not set: a folder with clips/')
   loaded = {name: networks.load_network(name) for name in _NETWORKS}
-  detect, aligned, people = make_detector(), {n: [] for n in _NETWORKS}, []
+  detect = make_detector(often=True)
+  aligned, people = {n: [] for n in _NETWORKS}, []
   clips = sorted(Path(folder, 'clips').glob('*.mp4'))
   for person, clip in enumerate(clips):
     for frame, points in _faces(clip, detect):

@@ -86,7 +86,7 @@ class _Judge:
   def __init__(self):
     self._lpips, no_lpips = load_network('lpips', FLAGS.lpips)
     self._sface, no_sface = load_network('sface', FLAGS.sface)
-    self._detect = make_detector()
+    self._detect = make_detector(often=True)
     print('\n'.join(filter(None, (no_lpips, no_sface))))
 
   def __call__(self, made, real, points) -> dict[str, float]:

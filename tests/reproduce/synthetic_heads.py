@@ -45,7 +45,7 @@ def _sample(person):
 
 def _errors(image_size):
   """Relative distances [found, 68] between the detector's points and ours."""
-  detector = detect.make_detector()
+  detector = detect.make_detector(often=True)
   errors, total = [], 0
   people = max(1, FLAGS.num_frames // _FRAMES_EACH)
   for person in tqdm.trange(people, desc=f'{image_size} pixels'):

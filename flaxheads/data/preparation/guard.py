@@ -70,7 +70,7 @@ def _serve(channel, options):
   parent = multiprocessing.parent_process()
   threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
   cv2.setNumThreads(1)
-  detector = make_detector()
+  detector = make_detector(often=True)
   face_finder.warm_up()  # compilation needs memory beyond the limit
   features = records.features()
   if os.path.exists('/proc/self/statm'):
