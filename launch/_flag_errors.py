@@ -59,11 +59,18 @@ def of_config(error: OSError) -> str:
   return f'--config: {reason}; configs/ holds the presets'
 
 
-def of_config_source(error: SyntaxError | AttributeError) -> str:
+def of_config_source(
+  error: SyntaxError | AttributeError | ImportError,
+) -> str:
   """Why the file of --config is no config; '' if it is one."""
   if isinstance(error, SyntaxError):
     where = f'--config={error.filename}, line {error.lineno}'
     return f'{where}: not Python ({error.msg}); configs/ holds the presets'
+  if (getattr(error, 'name', '') or '').split('.')[0] == 'configs':
+    return (
+      '--config: its file imports a preset of configs/, which is not here; run'
+      " the command in the repository's folder"
+    )
   if "has no attribute 'get_config'" in str(error):
     return '--config: its file has no get_config(); configs/ holds the presets'
   return ''

@@ -63,7 +63,7 @@ def _parse_flags(argv):
     _config_flags.refuse_unknown_field(error)
   except OSError as error:  # an override of a config that was not read
     exit_with_usage_error(_flag_errors.of_config(error))
-  except (SyntaxError, AttributeError) as error:
+  except (SyntaxError, AttributeError, ImportError) as error:
     # Anything else that a config raises while it runs is a defect of it.
     if not (message := _flag_errors.of_config_source(error)):
       raise

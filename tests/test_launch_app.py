@@ -57,6 +57,7 @@ CONFIGS = {
   'broken': '1 / 0',
   'garbled': 'def get_config(: pass',
   'empty': '',
+  'elsewhere': 'import configs.absent',
 }
 
 
@@ -118,6 +119,10 @@ def test_done_is_0_and_flags_reach_main(script):
     ),
     ('--config=good.py --config.seed.x=1', 'seed.x'),
     ('--config=garbled.py', 'garbled.py, line 2: not Python (invalid syntax)'),
+    (
+      '--config=elsewhere.py',
+      '--config: its file imports a preset of configs/',
+    ),
     ('--config=empty.py', '--config: its file has no get_config()'),
     ('--config=refused.py', 'model.image_size: 3 is not one of 64, 128'),
   ],
