@@ -194,8 +194,8 @@ def check_fits(config: Checked, compiled, mesh: parallel.Mesh, state) -> None:
     mesh: that it is compiled for; nothing is checked where the chip is unknown.
     state: of training.
   """
-  chip, peak = parallel.chip(mesh), peak_memory(compiled)
-  if chip is None or peak <= chip.memory:
+  chip = parallel.chip(mesh)
+  if chip is None or (peak := peak_memory(compiled)) <= chip.memory:
     return
   devices = parallel.num_devices(mesh)
   figures = {
