@@ -5,8 +5,9 @@
 
 1. One step of the bi-layer generator on the device and on the CPU, float32:
    losses and parameters must agree.
-2. Trains configs/bilayer_128.py for --minutes, with a checkpoint every
-   --checkpoint_every steps, and exports the model. A later call resumes it.
+2. Trains configs/bilayer_128.py for --minutes, beginning with the shipped
+   model, with a checkpoint every --checkpoint_every steps, and exports the
+   result. A later call resumes the run.
 3. Times step, fine-tuning and animation (launch.benchmark), beside the PyTorch
    reference implementation where torch is installed.
 
@@ -26,6 +27,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from flaxheads.errors import UserError
+from flaxheads.fewshot.model import shipped_model
 from launch import app
 from tests.reproduce import _commands as commands
 
@@ -41,6 +44,7 @@ _TINY = flags.DEFINE_bool('tiny', False, 'The smallest size of everything.')
 _FOLDER = Path('out/gpu_day_one')
 # Of the largest entry of each array: a device's convolutions round otherwise.
 _TOLERANCE = 1e-3
+_MOST_BYTES = 60e6  # of given records, which travel in seconds
 _GRACE = 300  # seconds for the last checkpoint
 _INTERRUPTED = 130
 
@@ -89,7 +93,14 @@ def _agreement() -> dict:
 
 def _prepare() -> Path:
   if _DATA.value:
-    return Path(_DATA.value).expanduser()
+    data = Path(_DATA.value).expanduser()
+    size = sum(f.stat().st_size for f in data.rglob('*') if f.is_file())
+    if size > _MOST_BYTES:
+      raise UserError(
+        f'--data_dir={data}: {size / 1e6:.0f} MB; at most '
+        f'{_MOST_BYTES / 1e6:.0f} MB of records are wanted'
+      )
+    return data
   people, frames = (2, 4) if _TINY.value else (300, 16)
   folder = _FOLDER / 'data'
   size = 64 if _TINY.value else 128
@@ -114,6 +125,7 @@ def _train(data: Path) -> dict:
   ]
   if not _TINY.value:
     command += [
+      f'--init_from={shipped_model()}',
       f'--config.training.checkpoint_every={_CHECKPOINT.value}',
       '--config.training.sample_every=1000',
       '--config.training.log_every=100',
