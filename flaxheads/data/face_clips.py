@@ -62,8 +62,7 @@ def load_face_clip(
       detected or smoothed then.
     frames: False omits the frames of a video. It is then read once, in memory
       that does not grow with its length.
-    one_shot: use only the longest shot of a video: others may show somebody
-      else. Frames of others are not listed as missing.
+    one_shot: use only the longest shot; others are not listed as missing.
 
   Returns:
     The clip. Frames without the face are omitted, listed and logged.

@@ -17,8 +17,7 @@ _SEARCH_SIDE = 1536  # pixels; larger images are searched at this size
 _SMALL = 0.15  # of an image's side; such faces are looked for in tiles
 _QUARTER = np.pi / 2
 _TILTED = np.pi / 3  # a head that tilts less is upright in its image
-# Turned faces have scores of 0.9 once they are upright, and of 0.6 to 0.7
-# before; other things that are taken for faces have at most 0.75.
+# Turned faces score 0.9 once upright, 0.6 to 0.7 before; false ones <= 0.75.
 _SURE = 0.8
 _SURER = 0.18  # a turn has to be so much surer than the image as it is
 
@@ -45,8 +44,7 @@ class Face(NamedTuple):
   Attributes:
     points: float32 [68, 2], (x, y) in pixels; see layout.py.
     box: (x0, y0, x1, y1), the points' bounding box.
-    mesh: float32 [478, 3], the points that they are taken from; see
-      face_networks.Mesh. None where a detector finds only the 68.
+    mesh: float32 [478, 3], see face_networks.Mesh; None: only the 68 are known.
   """
 
   points: np.ndarray
@@ -72,9 +70,7 @@ class Face(NamedTuple):
   @property
   def centre(self) -> np.ndarray:
     """Float64 [2], the middle of the box."""
-    return np.array(
-      [(self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2]
-    )
+    return np.reshape(self.box, (2, 2)).mean(0)
 
   @property
   def gaze(self) -> np.ndarray:
@@ -84,9 +80,8 @@ class Face(NamedTuple):
   @property
   def quarter_turns(self) -> int:
     """How often np.rot90 must turn the image for the face to be upright."""
-    x, y = self.points[list(layout.RIGHT_EYE)].mean(0) - self.points[
-      list(layout.LEFT_EYE)
-    ].mean(0)
+    eyes = list(layout.LEFT_EYE), list(layout.RIGHT_EYE)
+    x, y = self.points[eyes[1]].mean(0) - self.points[eyes[0]].mean(0)
     angle = float(np.arctan2(y, x))
     return 0 if abs(angle) < _TILTED else round(angle / _QUARTER) % 4
 
