@@ -7,6 +7,10 @@ tests/models/test_compiled.py, which checks without compiling anything that no
 network has the depthwise convolution of that pattern. This script runs all of
 them. The reference runs operation by operation, because the pattern is compiled
 wrongly in float64 too.
+
+Measured 2026-11-29, jaxlib 0.10.2: at most 3.8e-6 of the largest output for
+detector, mesh, embedder, generator, bi-layer generator, mouth network, dlib,
+iResNet and SFace. The others are not yet run.
 """
 
 import functools
