@@ -132,8 +132,8 @@ def main():
     baselines_sha256={name: sha for name, (_, sha) in compared.items()},
   )
 
+  store = results.Store(output)  # makes the folder
   with locked(output):
-    store = results.Store(output)
     rows = protocol.evaluate(
       everybody,
       made,
