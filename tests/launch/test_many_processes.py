@@ -170,9 +170,8 @@ def test_reading_the_same_rows_twice_would_be_seen(
   for state in (broken, good):
     del state['table']['last_visit']  # alone it would tell, too
     state['table']['last_visit'] = 0
-  # Measured: 0.43 of the parameters' movement, 0.15 of that of W's rows.
-  differences = _differences(good, broken, before).values()
-  assert min(differences) > WHOLE and max(differences) > 10 * WHOLE
+  # Measured: 0.30 and 0.29 of the parameters' movement, 0.27 of W's rows'.
+  assert min(_differences(good, broken, before).values()) > 8 * WHOLE
 
 
 def test_one_process_writes(together):
