@@ -75,7 +75,8 @@ def test_without_a_terminal_the_log_has_a_line_per_step(
   config = Config()
   monitor = Monitor(str(tmp_path), config)
   monkeypatch.setattr('sys.stderr.isatty', lambda: False, raising=False)
-  with caplog.at_level(logging.INFO):
+  # Other tests run commands, which set the level of absl's logger.
+  with caplog.at_level(logging.INFO), caplog.at_level(logging.INFO, 'absl'):
     monitor.log(5, _Metrics(0.25))
   monitor.close()
   steps = config.training.num_steps
