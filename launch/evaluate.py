@@ -77,7 +77,7 @@ def _write_study(output, rounds, people_trials, store, seal) -> str:
   if not FLAGS.study_triplets:
     return ''
   if not rounds:
-    return f'no user study: nobody has {study.MIN_TEST_FRAMES} test frames'
+    return f'no user study: no person has {study.MIN_TEST_FRAMES} test frames'
   chosen = study.choose(rounds, FLAGS.study_triplets)
   path = output / study_page.STUDY
   study_page.write_study(path, chosen, people_trials, store, seal)
@@ -114,11 +114,11 @@ def main():
   finetune = parts.finetune_config(model)
   image_size = _baselines.choose_image_size(model, compared, FLAGS.image_size)
   measured_with = parts.make_evaluators(model, digest)
-  everybody, dropped = parts.load_people(num_shots, image_size)
+  people, dropped = parts.load_people(num_shots, image_size)
   made = _make_methods(
     model, finetune, digest, measured_with, compared, bilayer
   )
-  cross = FLAGS.cross and len(everybody) > 1
+  cross = FLAGS.cross and len(people) > 1
   facts = {'kind': 'evaluation', 'model_sha256': digest or ''}
   seal = _mark_flags.sign_only(facts, COMPOSITE).seal
   settings = _settings(
@@ -135,7 +135,7 @@ def main():
   store = results.Store(output)  # makes the folder
   with locked(output):
     rows = protocol.evaluate(
-      everybody,
+      people,
       made,
       num_shots,
       store,
@@ -143,20 +143,20 @@ def main():
       cross,
       functools.partial(_logs.progress_bar, desc='evaluating', unit=' results'),
     )
-    rounds = study.make_triplets(rows, everybody)
+    rounds = study.make_triplets(rows, people)
     scores = study.score(answers, rounds)
     report.write_report(
       output,
-      everybody,
+      people,
       rows,
       store,
       settings,
-      _remarks(model, compared, measured_with, len(everybody), scores),
+      _remarks(model, compared, measured_with, len(people), scores),
       dropped,
       scores.shares,
       seal,
     )
-    summary = _write_study(output, rounds, everybody, store, seal)
+    summary = _write_study(output, rounds, people, store, seal)
   print((output / 'table.md').read_text(encoding='utf-8'))
   print(f'{output}: report.html, report.json, table.md, comparison.png')
   if summary:

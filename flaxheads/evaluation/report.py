@@ -25,7 +25,7 @@ INTERVALS = (
 DRIVEN = (
   'Cross-reenactment: each person is driven by the landmarks of the next one,'
   ' as they are. There is no true frame, and the face shape of the driver comes'
-  ' along: so the authors say too.'
+  ' along, a limit that the paper names.'
 )
 
 

@@ -93,10 +93,10 @@ def contrast(embeddings, temperature: float) -> Terms:
   """
   b = embeddings.shape[0]
   unit = _unit(embeddings)
-  everybody = parallel.all_gather(unit).reshape(-1, unit.shape[-1])  # [2B, D]
+  all_units = parallel.all_gather(unit).reshape(-1, unit.shape[-1])  # [2B, D]
   own = parallel.index() * 2 * b + jnp.arange(2 * b)
-  logits = _cosines(unit.reshape(2 * b, -1), everybody) / temperature
-  logits = jnp.where(own[:, None] == jnp.arange(len(everybody)), -1e9, logits)
+  logits = _cosines(unit.reshape(2 * b, -1), all_units) / temperature
+  logits = jnp.where(own[:, None] == jnp.arange(len(all_units)), -1e9, logits)
   pair = own ^ 1  # frames 2 i and 2 i + 1 are of one video
   loss = optax.softmax_cross_entropy_with_integer_labels(logits, pair)
   return Terms(loss.mean(), (logits.argmax(-1) == pair).mean())

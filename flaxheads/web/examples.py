@@ -1,6 +1,6 @@
 """Example portraits and drivers: heads that this code has rendered.
 
-Nobody has to be asked for them. They are single frames at 256 pixels of
+Nobody's consent is needed for them. They are single frames at 256 pixels of
 identities 3, 2 and 0, and 60 frames at 128 pixels of identities 11 and 10, of
 `synthetic_heads.make_clip` with seed 127.
 """
@@ -39,7 +39,7 @@ def warm_up(session: Session) -> None:
   """Compiles what visitors need, up to the first frame of an example.
 
   Args:
-    session: nobody's; it is closed.
+    session: of no visitor; it is closed.
   """
   give(session, PORTRAITS[0])
   give(session, DRIVERS[0])

@@ -84,7 +84,7 @@ def open_page(
   ).start()
   if warm:
     session = Session(
-      settings._replace(folder=_nobodys(settings)), visitors.queue
+      settings._replace(folder=_warm_up_folder(settings)), visitors.queue
     )
     threading.Thread(
       target=examples.warm_up, args=(session,), daemon=True
@@ -92,7 +92,7 @@ def open_page(
   return server
 
 
-def _nobodys(settings):
+def _warm_up_folder(settings):
   """A folder that no visitor's end removes."""
   folder = settings.folder / 'warm-up'
   folder.mkdir()

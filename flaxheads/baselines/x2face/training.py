@@ -117,10 +117,10 @@ def identity_terms(features, photometric, config, mean: Callable) -> tuple:
 
 def _others(target):
   """For each sample of the global batch the target of the next one."""
-  everybody = jnp.roll(parallel.all_gather(target), -1, 0)
+  all_targets = jnp.roll(parallel.all_gather(target), -1, 0)
   count = target.shape[0]
   first = parallel.index() * count
-  return jax.lax.dynamic_slice_in_dim(everybody, first, count)
+  return jax.lax.dynamic_slice_in_dim(all_targets, first, count)
 
 
 def _loss(params, stats, sample: ModelInputs, identity, *, network):
