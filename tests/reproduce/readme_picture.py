@@ -1,8 +1,9 @@
 """The moving picture of the README is made by this code from rendered people.
 
 Animates one picture of a rendered person by the motion of another, and writes
-source, driver and result side by side as an animated WebP. Both can be given,
-as launch.render_heads writes them; else they are rendered first.
+source, driver and result side by side as an animated WebP. The people are from
+scanned_heads if --assets names the files of that dataset, as in the README, and
+from synthetic_heads otherwise.
 """
 
 import tempfile
@@ -14,22 +15,23 @@ from absl import flags
 from PIL import Image
 
 import flaxheads
-from flaxheads.data.image import read_image
+from flaxheads.data.image import read_image, write_png
 from flaxheads.data.output_files import atomic_path
 from flaxheads.data.video import read_video
+from flaxheads.data.video_writer import VideoWriter
 from flaxheads.landmarks.landmark_files import load_landmarks, save_landmarks
 from launch import app
 from tests.reproduce import _commands as commands
 
 _MAX_BYTES = 1_500_000
-_SIDE = 192  # pixels of each panel
+_SIDE = 256  # pixels of each panel
 _PICTURE = 1  # of the source: the default person looks ahead there
+_FPS = 25.0
 _STEP = 2  # every second frame of the driver is shown
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output', 'docs/animation.webp', 'The WebP to write.')
-flags.DEFINE_string('source', None, 'Folder of pictures; its .landmarks.npz.')
-flags.DEFINE_string('driver', None, 'Clip; its .landmarks.npz beside it.')
+flags.DEFINE_string('assets', None, 'Files of scanned_heads (docs/data.md).')
 flags.DEFINE_integer('num_frames', 72, 'Of the driver.', lower_bound=20)
 flags.DEFINE_integer('seed', 123, 'Other seeds are other people.')
 
@@ -46,6 +48,32 @@ def _render(folder: Path) -> tuple[Path, Path]:
     f'--seed={FLAGS.seed + 1} --output={folder}/driver'
   )
   return folder / 'source' / '0000', folder / 'driver' / '0000.mp4'
+
+
+def _render_scanned(folder: Path) -> tuple[Path, Path]:
+  """The same of scanned heads; the source looks ahead, its mouth shut."""
+  from flaxheads.data.scanned_heads import assets, clip
+
+  files = assets.open_assets(FLAGS.assets)
+  frames, points = clip.make_clip(files, FLAGS.seed, 0, 24, 512, fps=4.0)
+  nose = points[:, 30] - (points[:, 36] + points[:, 45]) / 2
+  gap = np.linalg.norm(points[:, 62] - points[:, 66], axis=-1)
+  chosen = int((np.abs(nose[:, 0]) + 3 * gap).argmin())
+  source, driver = folder / 'source' / '0000', folder / 'driver' / '0000.mp4'
+  source.mkdir(parents=True)
+  driver.parent.mkdir()
+  write_png(source / f'{_PICTURE:04}.png', frames[chosen])
+  save_landmarks(
+    _landmarks(source), np.repeat(points[chosen][None], _PICTURE + 1, 0)
+  )
+  frames, points = clip.make_clip(
+    files, FLAGS.seed, 1, FLAGS.num_frames, 256, fps=_FPS
+  )
+  with VideoWriter(driver, _FPS) as writer:
+    for frame in frames:
+      writer.write(frame)
+  save_landmarks(_landmarks(driver), points, np.arange(len(points)) / _FPS)
+  return source, driver
 
 
 def _landmarks(path: Path) -> Path:
@@ -89,10 +117,8 @@ def _write_webp(path: Path, frames: list[np.ndarray], fps: float) -> None:
 def main():
   output = Path(FLAGS.output)
   with tempfile.TemporaryDirectory() as name:
-    if FLAGS.source and FLAGS.driver:
-      source, driver = Path(FLAGS.source), Path(FLAGS.driver)
-    else:
-      source, driver = _render(Path(name))
+    render = _render_scanned if FLAGS.assets else _render
+    source, driver = render(Path(name))
     clip = read_video(driver)
     portrait, *moved = _animate(source, driver)
   frames = [
