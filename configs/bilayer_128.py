@@ -14,8 +14,10 @@ hours on a CPU the other terms teach more for their time. The generator has
 996,096 parameters and E 442,069.
 
 Two cores of an Intel Xeon at 2.8 GHz that did other work too, 2026-11-29: the
-data take 19 minutes, a step of 8 samples 1.5 s. The shipped export is that of
-step 3,000, after 75 minutes of the 20,000 steps. docs/results.md has figures.
+data take 25 minutes, a step of 8 samples 0.8 to 2 s. The shipped export is that
+of step 4,041 of the 20,000, after 100 minutes; docs/results.md has figures. It
+was trained on an earlier rendering of the same people, with wrong colours of
+lamps and grins that hardly show teeth.
 """
 
 from flaxheads import bilayer_config as b

@@ -20,7 +20,9 @@ from flaxheads.data.output_files import atomic_path
 from flaxheads.data.video import read_video
 from flaxheads.data.video_writer import VideoWriter
 from flaxheads.landmarks.landmark_files import load_landmarks, save_landmarks
-from launch import app
+from flaxheads.provenance.credentials import ALGORITHMIC
+from flaxheads.provenance.examine import SYNTHETIC_HEAD
+from launch import _mark_flags, app
 from tests.reproduce import _commands as commands
 
 _MAX_BYTES = 1_500_000
@@ -62,7 +64,9 @@ def _render_scanned(folder: Path) -> tuple[Path, Path]:
   source, driver = folder / 'source' / '0000', folder / 'driver' / '0000.mp4'
   source.mkdir(parents=True)
   driver.parent.mkdir()
-  write_png(source / f'{_PICTURE:04}.png', frames[chosen])
+  facts = {'kind': SYNTHETIC_HEAD, 'seed': FLAGS.seed}
+  seal = _mark_flags.sign_only(facts, ALGORITHMIC).seal
+  write_png(source / f'{_PICTURE:04}.png', frames[chosen], seal)
   save_landmarks(
     _landmarks(source), np.repeat(points[chosen][None], _PICTURE + 1, 0)
   )
