@@ -14,7 +14,8 @@ from flaxheads.data.batch import Batch
 from flaxheads.data.mesh_pairs import NUM_VERTICES
 from flaxheads.errors import UserError, check_choice
 from flaxheads.fewshot import bilayer_model, direct
-from flaxheads.fewshot.finetune_step import finetune_step, start_state
+from flaxheads.fewshot.finetune_programs import jit_step
+from flaxheads.fewshot.finetune_step import start_state
 from flaxheads.fewshot.photo_network import BATCH as PHOTO_BATCH
 from flaxheads.landmarks.head_warp import WarpField
 from flaxheads.landmarks.layout import NUM_POINTS
@@ -126,14 +127,7 @@ def trace_finetune(config, mesh, num_shots: int) -> Program:
     jax.ShapeDtypeStruct((networks.generator.num_adain_params,), jnp.float32),
   )
   content = build_content(config)
-  step = jax.jit(
-    functools.partial(
-      finetune_step,
-      experiment=config,
-      networks=networks,
-      content=content.apply,
-    )
-  )
+  step = jit_step(config, networks, content.apply)
   b, size = min(num_shots, config.finetune.batch_size), config.model.image_size
   image, state = _array(mesh, b, size, size, 3), _placed(mesh, state)
   points = _array(mesh, b, NUM_POINTS, 2)

@@ -39,20 +39,22 @@ class Programs(NamedTuple):
   calibrate: Callable
 
 
+def jit_step(experiment: Config, networks: nets.Networks, content: Callable):
+  """The jitted step of an experiment; content is Content.apply."""
+  return jax.jit(
+    functools.partial(
+      finetune_step, experiment=experiment, networks=networks, content=content
+    )
+  )
+
+
 @functools.lru_cache(maxsize=8)
 def _build_programs(experiment_json: str) -> Programs:
   """Jitted functions, kept for the next person of the same experiment."""
   experiment = configs.from_dict(json.loads(experiment_json))
   networks = nets.build_networks(experiment.model)
   content = build_content(experiment)
-  step = jax.jit(
-    functools.partial(
-      finetune_step,
-      experiment=experiment,
-      networks=networks,
-      content=content.apply,
-    )
-  )
+  step = jit_step(experiment, networks, content.apply)
 
   @jax.jit
   def validate(state, content_params, frames, landmark_images, points):

@@ -8,10 +8,11 @@ import scipy.sparse
 from flaxheads.data.scanned_heads import makehuman, meshes, wear
 from flaxheads.data.scanned_heads.assets import Assets
 from flaxheads.data.scanned_heads.identity import Person
+from flaxheads.data.scanned_heads.points import VERTICES
 
 _JOINTS = {'neck': slice(14534, 14542), 'head': slice(14070, 14078)}
 _MAKEHUMAN = 'makehuman'
-_UPPER_LIP = 474  # the middle of its lower edge, a vertex of the base mesh
+_UPPER_LIP = VERTICES[62]  # the middle of its lower edge
 _TONGUE_LOW, _TONGUE_BACK = 0.25, 0.3  # cm, as a tongue lies in speech
 
 
