@@ -219,6 +219,14 @@ def _rim(size):
   return (edge[:, None] * edge[None, :])[..., None]
 
 
+def _enlarged(field):
+  """From 0 to 1 where the photograph is enlarged by 2.3 or more: [B, n, n, 1].
+
+  So are the few pixels of a mouth that was opened from a closed one.
+  """
+  return jnp.clip(-field.log_stretch - 0.2, 0, 1)
+
+
 def prior_logit(field: WarpField):
   """The mask before anything is learned: [B, n, n, 1].
 
@@ -226,25 +234,31 @@ def prior_logit(field: WarpField):
   from a closed one, whose few pixels are stretched, and in what it does not
   show. Continuous, so that no edge of a triangle shows.
   """
-  mouth = field.labels[..., :1]
-  enlarged = jnp.clip(-field.log_stretch - 0.2, 0, 1)  # 1: by 2.3 or more
   return (
     _MASK_PRIOR
-    - _OPENED_PRIOR * mouth * enlarged
+    - _OPENED_PRIOR * field.labels[..., :1] * _enlarged(field)
     - _UNSEEN_PRIOR * (1 - field.seen)
   )
 
 
 def mask_and_flow(field: WarpField, output: BilayerOutput):
-  """Mask and flow of a `Composite`; the window's edge is the warp alone.
+  """Mask and flow of a `Composite`.
+
+  The window's edge is the warp alone. So is the inside of a mouth that the
+  photograph shows as wide open: a person's own teeth are better than new ones.
 
   Args:
     field: WarpField of the window, with B in front.
     output: of the generator.
   """
   rim = _rim(output.rgb.shape[1])
-  drawn = 1 - jax.nn.sigmoid(output.mask_logit + prior_logit(field))
-  return 1 - drawn * rim, output.flow * rim
+  new = 1 - jax.nn.sigmoid(output.mask_logit + prior_logit(field))
+  mouth = field.labels[..., :1]
+  inside = mouth.sum((1, 2, 3), keepdims=True)
+  # One share for all of a mouth, for its triangles are enlarged unequally.
+  shown = (mouth * (1 - _enlarged(field))).sum((1, 2, 3), keepdims=True)
+  own = mouth * shown / jnp.maximum(inside, 1e-6)
+  return 1 - new * (1 - own) * rim, output.flow * rim
 
 
 def composite(photograph, field: WarpField, output: BilayerOutput) -> Composite:

@@ -71,6 +71,25 @@ def test_mesh_covers_everything_once_and_is_symmetric():
     )
 
 
+@pytest.mark.parametrize('smile', [0.4, 0.8])
+def test_a_smile_folds_no_skin(smile):
+  """The corners of the mouth move outwards and up, by `smile` cm each way.
+
+  The points beside them move by half.
+  """
+  triangles, labels, _ = head_mesh.topology()
+  skin = (labels == head_mesh.HEAD) & (triangles < layout.NUM_POINTS).all(1)
+  places = face_shape.statistics().mean[:, :2] * (1, -1)
+  for members, share in (
+    ((48, 60, 54, 64), 1.0),
+    ((49, 59, 61, 67, 53, 55, 63, 65), 0.5),
+  ):
+    sides = np.sign(places[list(members), :1])
+    places[list(members)] += share * smile * np.hstack([sides, -(sides**2)])
+  areas = _signed_areas(places, triangles[skin])
+  assert areas.min() > 0, triangles[skin][areas.argmin()]
+
+
 def test_lips_and_lids_share_no_triangle():
   triangles, labels, _ = head_mesh.topology()
   for above, below in (

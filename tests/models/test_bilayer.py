@@ -82,6 +82,25 @@ def test_a_mouth_opened_from_a_closed_one_is_generated(untrained):
   np.testing.assert_allclose(hidden, 0)
 
 
+def test_teeth_of_the_photograph_stay(untrained):
+  """Whatever G says, an open mouth of the photograph is its own."""
+  field = untrained[1].field
+  labels = np.zeros_like(field.labels)
+  labels[:, 12:20, 10:22, 0] = 1
+  output = bilayer.BilayerOutput(
+    np.zeros((*labels.shape[:3], 3), np.float32),
+    np.full((*labels.shape[:3], 1), -20, np.float32),
+    np.zeros((*labels.shape[:3], 2), np.float32),
+  )
+  for stretch, share in ((0.0, 1.0), (-0.7, 0.5), (-2.0, 0.0)):
+    field = field._replace(
+      labels=labels, log_stretch=np.full_like(field.log_stretch, stretch)
+    )
+    mask = np.asarray(bilayer.mask_and_flow(field, output)[0])
+    np.testing.assert_allclose(mask[:, 12:20, 10:22], share, atol=1e-5)
+    np.testing.assert_allclose(mask[:, 9:11, 10:22], 0, atol=1e-5)
+
+
 def test_adain_params_are_as_many_as_the_layers_take(networks):
   generator = networks.generator
   # Two norms of each of two channels' numbers, in a residual block at 8² (16
