@@ -9,6 +9,7 @@ import numpy as np
 
 from flaxheads.landmarks import face_finder, gaze, layout
 from flaxheads.landmarks.face_finder import Detection, Square, overlap
+from flaxheads.landmarks.mesh_points import landmarks
 
 DETECTOR = 'attention mesh'  # its name in reports
 MAX_FACES = 32
@@ -20,22 +21,6 @@ _TILTED = np.pi / 3  # a head that tilts less is upright in its image
 # Turned faces score 0.9 once upright, 0.6 to 0.7 before; false ones <= 0.75.
 _SURE = 0.8
 _SURER = 0.18  # a turn has to be so much surer than the image as it is
-
-# Points of the mesh in the order of layout.py.
-_MESH_TO_68 = np.array(
-  # jaw
-  [162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323]
-  + [454, 389]
-  # brows
-  + [71, 63, 105, 66, 107, 336, 296, 334, 293, 301]
-  # nose
-  + [168, 197, 5, 4, 75, 97, 2, 326, 305]
-  # eyes
-  + [33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380]
-  # mouth
-  + [61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181]
-  + [78, 82, 13, 312, 308, 317, 14, 87]
-)
 
 
 class Face(NamedTuple):
@@ -60,7 +45,7 @@ class Face(NamedTuple):
   @classmethod
   def from_mesh(cls, mesh: np.ndarray) -> 'Face':
     """A face from the points of its mesh, float32 [478, 3]."""
-    return cls.from_points(mesh[_MESH_TO_68, :2])._replace(mesh=mesh)
+    return cls.from_points(landmarks(mesh))._replace(mesh=mesh)
 
   @property
   def size(self) -> float:

@@ -26,6 +26,9 @@ _POSE_UNIT = 6.0  # degrees from the median pose that count as one std. dev.
 # Degrees about the vertical axis by which a cheek's normal is off the face's.
 _CHEEK = 55.0
 _MAX_CHEEK_STRETCH = 1.5  # of a cheek that turns towards the camera
+# Degrees of yaw beyond which the edge of the face cuts off the far eye and the
+# far corner of the mouth, for which a mesh has no pixels.
+_MAX_YAW = 30.0
 _MIN_TURN = 2.0  # degrees that every head turns in every direction
 _TURN_BEYOND = 4.0  # degrees that the rest of a turn is squeezed into, at most
 # Of the head's place, in distances of the outer eye corners.
@@ -122,7 +125,8 @@ def turn_limits(pose: np.ndarray) -> np.ndarray:
   Returns:
     [2, 3], degrees down from the pose and up from it, all positive.
   """
-  most = np.maximum(limits.LIMITS + np.stack([pose, -pose]), _MIN_TURN)
+  most = np.array([_MAX_YAW, *limits.LIMITS[1:]]) + np.stack([pose, -pose])
+  most = np.maximum(most, _MIN_TURN)
   # Yaw that falls shows the right cheek, yaw that rises the left one.
   hidden = np.clip([_CHEEK + pose[0], _CHEEK - pose[0]], 0.0, 90.0)
   shown = np.cos(np.radians(hidden)) * _MAX_CHEEK_STRETCH

@@ -146,14 +146,15 @@ def test_photographed_shut_eyes_open():
 def test_heads_turn_as_far_as_their_photograph_shows():
   frontal, turned = (
     turn_limits(np.zeros(3)),
-    turn_limits(np.array([32.0, 0, 0])),
+    turn_limits(np.array([18.0, 0, 0])),
   )
   np.testing.assert_allclose(frontal[0], frontal[1])
   np.testing.assert_allclose(frontal[0, 1:], 24)
   assert 20 < frontal[0, 0] < 30
-  # Its right cheek is hidden: it turns little towards it, freely away.
-  assert turned[0, 0] < 10 < turned[1, 0] == 13
-  mirrored = turn_limits(np.array([-32.0, 0, 0]))
+  # Its right cheek is hidden: it turns little towards it, and away from it
+  # until the edge of the face cuts off the far eye.
+  assert turned[0, 0] < 10 < turned[1, 0] == 12
+  mirrored = turn_limits(np.array([-18.0, 0, 0]))
   np.testing.assert_allclose(mirrored[::-1], turned)
   backs = [turn_limits(np.array([yaw, 0, 0]))[0, 0] for yaw in range(50)]
   assert (np.diff(backs) <= 0).all() and backs[-1] == 2
