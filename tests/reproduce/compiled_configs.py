@@ -1,12 +1,16 @@
 """Programs for TPUs and GPUs compile and leave a tenth of the memory.
 
-Needs libtpu (pip install 'jax[tpu]') or JAX's CUDA plugin (pip install
-'jax[cuda12]') but no such device. Prints the table of docs/scale.md: FLOPs and
+Needs JAX's CUDA plugin (pip install 'jax[cuda12]') or libtpu (pip install
+'jax[tpu]'), but no such device. Prints the table of docs/scale.md: FLOPs and
 memory traffic of a sample, peak memory of a device, the least time of a run,
 and how long compilation took, with the CPU's seconds, which do not depend on
-what else the machine does. `--only=gpu_8,h200_1` compiles some configs.
+what else the machine does. `--only=gpu_8,h200_1` compiles some configs. An
+interrupted run continues: figures are kept in a folder for each state of the
+source.
 """
 
+import hashlib
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -19,33 +23,37 @@ from flaxheads.training.gpu_targets import GPU_TARGETS
 from launch import app
 from tests.reproduce import _commands as commands
 
-_FINETUNING = ('embed --num_shots=8', 'embed --num_shots=32', 'finetune')
-_EVERYTHING = ('step', *_FINETUNING, 'animate')
+_EMBED = ('embed --num_shots=8', 'embed --num_shots=32')
+_PERSON = (*_EMBED, 'finetune', 'animate')
+_BILAYER_PERSON = (*_EMBED, 'animate')
 # Config, devices, programs. Fine-tuning's step has the same batch at T = 8 and
 # at T = 32.
 _PROGRAMS = (
-  ('v5e_8', 'v5e:2x4', ('step',)),
-  ('v5e_8', 'v5e:1x1', (*_FINETUNING, 'animate')),
-  ('v5e_64', 'v5e:8x8', ('step',)),
-  ('v4_32', 'v4:2x2x4', ('step',)),
-  ('v6e_8', 'v6e:2x4', ('step',)),
-  ('h200_1', 'h200:1', _EVERYTHING),
+  ('h200_1', 'h200:1', ('step',)),
   ('gpu_8', 'h100:8', ('step',)),
-  ('gpu_8', 'a100-80g:8', ('step',)),
-  ('gpu_8', 'a100-40g:8', ('step',)),
   ('a100_1', 'a100-40g:1', ('step',)),
-  ('a100_1', 'a100-80g:1', ('step',)),
-  ('gpu_16gb', 't4:1', _EVERYTHING),
-  ('gpu_16gb', 'l4:1', ('step',)),
-  ('bilayer_128', 't4:1', ('step', 'embed --num_shots=8', 'animate')),
+  ('gpu_16gb', 't4:1', ('step',)),
+  ('bilayer_128', 't4:1', ('step', *_BILAYER_PERSON)),
   ('voxceleb2_256_bilayer', 'h200:1', ('step',)),
-  ('voxceleb2_256_bilayer', 'a100-40g:1', ('step', 'animate')),
+  ('h200_1', 'h200:1', _PERSON),
+  ('gpu_16gb', 't4:1', _PERSON),
+  ('gpu_8', 'a100-40g:8', ('step',)),
+  ('gpu_16gb', 'l4:1', ('step',)),
+  ('a100_1', 'a100-80g:1', ('step',)),
+  ('gpu_8', 'a100-80g:8', ('step',)),
+  ('voxceleb2_256_bilayer', 'a100-40g:1', ('step', *_BILAYER_PERSON)),
   ('pix2pixhd_voxceleb2_256', 'a100-40g:1', ('step',)),
   ('x2face_voxceleb2_256', 'a100-40g:1', ('step',)),
+  ('v5e_8', 'v5e:2x4', ('step',)),
+  ('v6e_8', 'v6e:2x4', ('step',)),
+  ('v4_32', 'v4:2x2x4', ('step',)),
+  ('v5e_64', 'v5e:8x8', ('step',)),
+  ('v5e_8', 'v5e:1x1', _PERSON),
 )
 _ONLY = flags.DEFINE_list('only', [], 'Names of configs; default: all.')
 _DEVICES = flags.DEFINE_list('devices', [], 'As h200:1; default: all.')
 _FOLDER = Path('out/reproduce/compiled_configs')
+_SOURCE = ('flaxheads/**/*.py', 'configs/*.py', 'launch/compile.py')
 _LEFT = 0.1  # of the memory
 _MINUTES = 3  # of two cores, that a program may take to compile for a GPU
 _ROW = (
@@ -55,10 +63,19 @@ _ROW = (
 )
 
 
-def _compile(config, devices, program):
+def _source_folder() -> Path:
+  """Of figures of the present source and JAX."""
+  digest = hashlib.sha256(importlib.metadata.version('jaxlib').encode())
+  for pattern in _SOURCE:
+    for path in sorted(Path().glob(pattern)):
+      digest.update(path.read_bytes())
+  return _FOLDER / digest.hexdigest()[:12]
+
+
+def _compile(folder, config, devices, program):
   """Figures of launch.compile; None where it failed."""
   words = re.sub(r'\W+', '_', f'{config} {devices} {program}')
-  output = _FOLDER / f'{words}.json'
+  output = folder / f'{words}.json'
   name, *options = program.split()
   command = [
     'launch.compile',
@@ -69,8 +86,8 @@ def _compile(config, devices, program):
     f'--output={output}',
   ]
   print('$ python -m', *command, flush=True)
-  output.unlink(missing_ok=True)
-  subprocess.run([sys.executable, '-m', *command], stdout=subprocess.DEVNULL)
+  if not output.exists():
+    subprocess.run([sys.executable, '-m', *command], stdout=subprocess.DEVNULL)
   return json.loads(output.read_text()) if output.exists() else None
 
 
@@ -103,7 +120,8 @@ def _checks(what, figures):
 
 def main():
   """Compiles and concludes."""
-  _FOLDER.mkdir(parents=True, exist_ok=True)
+  folder = _source_folder()
+  folder.mkdir(parents=True, exist_ok=True)
   rows, checks = [], []
   for config, devices, programs in _PROGRAMS:
     if _ONLY.value and config not in _ONLY.value:
@@ -112,7 +130,7 @@ def main():
       continue
     for program in programs:
       what = f'{config} for {devices}, {program}'
-      figures = _compile(config, devices, program)
+      figures = _compile(folder, config, devices, program)
       if figures is None:
         checks.append((f'{what}: compiles', False))
         continue
