@@ -67,6 +67,7 @@ def trace_step(config: Checked, mesh: parallel.Mesh) -> Program:
   Raises:
     UserError: batch or table do not split over the mesh.
   """
+  cost.check_batch(config, mesh)
   recipe = experiments.make_recipe(_with_content_networks(config))
   state = recipe.describe_state(NUM_VIDEOS, mesh)
   b, count = config.training.batch_size, config.data.num_support + 1
@@ -235,7 +236,7 @@ def describe_on(
 
   Args:
     config: the experiment; a training batch is split over the mesh.
-    mesh: say from `parallel.make_topology_mesh`.
+    mesh: say from `absent_devices.make_topology_mesh`.
     name: one of NAMES.
     num_shots: T, of 'embed' and 'finetune'.
 

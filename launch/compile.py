@@ -48,13 +48,13 @@ def main():
   _logs.log_info()
   from flaxheads import programs
   from flaxheads.data.output_files import atomic_path
-  from flaxheads.training import parallel
+  from flaxheads.training.absent_devices import make_topology_mesh
 
   # There is neither a GPU nor a TPU here to ask about itself.
   os.environ.setdefault('JAX_SKIP_CUDA_CONSTRAINTS_CHECK', '1')
   os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
   os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')  # and share none
-  mesh = parallel.make_topology_mesh(_TOPOLOGY.value)
+  mesh = make_topology_mesh(_TOPOLOGY.value)
   figures = {
     'topology': _TOPOLOGY.value,
     **programs.describe_on(config, mesh, _PROGRAM.value, _SHOTS.value),

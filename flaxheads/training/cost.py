@@ -84,7 +84,7 @@ def measure(program: Program, mesh: parallel.Mesh) -> dict:
 
   Args:
     program: traced for the mesh.
-    mesh: say from `parallel.make_topology_mesh`.
+    mesh: say from `absent_devices.make_topology_mesh`.
 
   Returns:
     JSON values: num_devices, samples_per_device, flops (None on a GPU that is
@@ -183,6 +183,20 @@ def advise(config: Checked, figures: dict) -> str:
     f'{smaller} should fit, or --config.training.accumulation_steps={parts} '
     'with the same batch'
   )
+
+
+def check_batch(config: Checked, mesh: parallel.Mesh) -> None:
+  """Raises UserError where a batch does not split over the mesh."""
+  # A baseline processes the batch of a device at once.
+  steps = getattr(config.training, 'accumulation_steps', 1)
+  num_devices = parallel.num_devices(mesh)
+  parts = num_devices * steps
+  if config.training.batch_size % parts:
+    each = f' in {steps} accumulation steps' if steps > 1 else ''
+    raise UserError(
+      f'training.batch_size: {config.training.batch_size} does not split '
+      f'over {num_devices} devices{each}; a multiple of {parts} is needed'
+    )
 
 
 def check_fits(config: Checked, compiled, mesh: parallel.Mesh, state) -> None:

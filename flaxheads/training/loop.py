@@ -22,18 +22,6 @@ from flaxheads.training.recipe import Recipe
 from flaxheads.training.workdir import check_same_data, claim_workdir
 
 
-def _check_batch(config: Checked, num_devices: int) -> None:
-  # Baselines take a device's batch at once.
-  steps = getattr(config.training, 'accumulation_steps', 1)
-  parts = num_devices * steps
-  if config.training.batch_size % parts:
-    each = f' in {steps} accumulation steps' if steps > 1 else ''
-    raise UserError(
-      f'training.batch_size: {config.training.batch_size} does not split '
-      f'over {num_devices} devices{each}; a multiple of {parts} is needed'
-    )
-
-
 def _batches(recipe: Recipe, config: Checked, source, start, num_workers):
   """This process's rows of the batch of every step."""
   return pipeline.sample_dataset(
@@ -99,7 +87,7 @@ def train(
   """
   config.validate()
   mesh = parallel.make_mesh(num_devices)
-  _check_batch(config, parallel.num_devices(mesh))
+  cost.check_batch(config, mesh)
   source = pipeline.make_source(
     config.data.dataset, config.data.data_dir, config.data.split
   )

@@ -6,19 +6,17 @@ Arrays are global, so a table sharded over hosts is one array to a checkpoint.
 Every process runs the same program on its own devices; the first one writes.
 """
 
-import re
 import time
 from collections.abc import Callable
 
 import jax
 import numpy as np
 from absl import logging
-from jax.experimental import multihost_utils, topologies
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from flaxheads.errors import UserError
 from flaxheads.training.accelerators import Chip, find_chip
-from flaxheads.training.gpu_targets import GPU_TARGETS
 
 AXIS = 'batch'
 REPLICATED = PartitionSpec()
@@ -95,6 +93,11 @@ def reached_preemption(step: int) -> bool:
   return multihost_utils.reached_preemption_sync_point(step)
 
 
+def mesh_of(devices) -> Mesh:
+  """A mesh over a list of devices."""
+  return Mesh(np.array(devices), (AXIS,))
+
+
 def make_mesh(num_devices: int | None = None) -> Mesh:
   """A mesh over the first `num_devices` devices; None: all of them.
 
@@ -104,47 +107,7 @@ def make_mesh(num_devices: int | None = None) -> Mesh:
   devices = jax.devices()
   if num_devices is not None and num_devices > len(devices):
     raise UserError(f'--num_devices={num_devices}: there are {len(devices)}')
-  return Mesh(np.array(devices[:num_devices]), (AXIS,))
-
-
-def make_topology_mesh(topology: str) -> Mesh:
-  """A mesh of accelerators that are not there, to compile for.
-
-  Args:
-    topology: TPU chips such as 'v5e:2x4', 'v4:2x2x4', 'v6e:2x4' ('v5e:1x1' is
-      one chip), or a name of `gpu_targets` and a count, such as 'h200:1'.
-
-  Raises:
-    UserError: the plugin is missing, or knows no such topology.
-  """
-  name, _, size = topology.partition(':')
-  if name in GPU_TARGETS:
-    if not re.fullmatch('[1-9][0-9]?', size):
-      raise UserError(
-        f'--topology={topology}: write the number of GPUs, as in {name}:8'
-      )
-    options = {
-      'platform': 'cuda',
-      'target_config': GPU_TARGETS[name].to_text(),
-      'topology': f'1x1x{size}',
-    }
-    needed = "pip install 'jax[cuda12]'"
-  else:
-    options = {'platform': 'tpu', 'topology_name': topology}
-    if size == '1x1':
-      options['chips_per_host_bounds'] = (1, 1, 1)
-    if name == 'v4':  # both cores of a chip are one device to JAX
-      options['chip_config_name'] = 'megacore'
-    needed = "pip install 'jax[tpu]'"
-  try:
-    described = topologies.get_topology_desc(**options)
-  except Exception as error:
-    reason = str(error).strip().splitlines()[0][:160]
-    raise UserError(
-      f'--topology={topology}: {reason}; there are v5e:2x4, v4:2x2x4, v6e:2x4 '
-      f'and their like, {", ".join(f"{k}:1" for k in GPU_TARGETS)} ({needed})'
-    ) from None
-  return Mesh(np.array(described.devices), (AXIS,))
+  return mesh_of(devices[:num_devices])
 
 
 def num_devices(mesh: Mesh) -> int:

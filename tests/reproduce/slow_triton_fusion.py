@@ -50,10 +50,10 @@ def _compile() -> None:
   """Prints the CPU seconds of one compilation."""
   import jax
 
-  from flaxheads.training import parallel
+  from flaxheads.training import absent_devices, parallel
 
   points = jax.ShapeDtypeStruct((4, _SEGMENTS.value + 1, 2), 'float32')
-  mesh = parallel.make_topology_mesh('h200:1')
+  mesh = absent_devices.make_topology_mesh('h200:1')
   points = parallel.describe_placed(points, mesh, parallel.REPLICATED)
   lowered = jax.jit(_distances(_SEGMENTS.value)).lower(points)
   began = time.process_time()

@@ -13,7 +13,7 @@ import pytest
 
 from flaxheads import programs, xla_flags
 from flaxheads.errors import UserError
-from flaxheads.training import cost, parallel
+from flaxheads.training import absent_devices, cost, parallel
 from flaxheads.training.accelerators import find_chip
 from flaxheads.training.gpu_targets import GPU_TARGETS
 from tests import tiny_game
@@ -126,11 +126,34 @@ def test_chips_are_told_apart():
   assert find_chip('cpu') is None
 
 
-@pytest.mark.parametrize('topology', ['v9:2x2', 'nonsense', '', 'h200:x'])
-def test_an_unknown_topology_is_one_line(topology):
-  with pytest.raises(UserError, match='--topology=') as caught:
-    parallel.make_topology_mesh(topology)
-  assert '\n' not in str(caught.value)
+@pytest.mark.parametrize(
+  ('topology', 'advice'),
+  [
+    ('v9:2x2', r"\(pip install 'jax\[tpu\]'\)|some are v5e:2x4, .*, h200:1, "),
+    ('rtx:1', 'some are v5e:2x4, .*, h200:1, '),
+    ('', 'some are v5e:2x4, .*, h200:1, '),
+    ('h200', 'the number of GPUs, as in h200:8'),
+    ('h200:0', 'the number of GPUs, as in h200:8'),
+  ],
+)
+def test_an_unknown_topology_is_one_line(topology, advice):
+  with pytest.raises(
+    UserError, match=f'--topology={topology}: .*{advice}'
+  ) as e:
+    absent_devices.make_topology_mesh(topology)
+  assert '\n' not in str(e.value)
+
+
+def test_a_missing_plugin_is_named(monkeypatch):
+  monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+  for topology, extra in (('t4:1', 'cuda12'), ('v5e:2x4', 'tpu')):
+    with pytest.raises(UserError, match=rf"pip install 'jax\[{extra}\]'"):
+      absent_devices.make_topology_mesh(topology)
+
+
+def test_a_batch_that_does_not_split_is_refused(config):
+  with pytest.raises(UserError, match='batch_size: 8 .* over 3 devices'):
+    programs.describe_on(config, parallel.make_mesh(3))
 
 
 def test_gpu_targets_have_the_memory_and_bandwidth_of_their_chip():
@@ -152,20 +175,59 @@ def test_the_slow_pass_is_off_unless_the_user_decides(monkeypatch):
   assert os.environ['XLA_FLAGS'] == '--xla_disable_hlo_passes=dce'
 
 
-@pytest.mark.skipif(
+def _run(variables, *arguments):
+  """The output of a Python of its own."""
+  return subprocess.run(
+    [sys.executable, *arguments],
+    env=os.environ | variables,
+    stdout=subprocess.PIPE,
+    text=True,
+    check=True,
+  ).stdout
+
+
+def test_importing_the_package_disables_the_slow_pass():
+  code = "import flaxheads, os; print(os.environ['XLA_FLAGS'])"
+  assert _run({'XLA_FLAGS': ''}, '-c', code) == (
+    '--xla_disable_hlo_passes=triton-softmax-rewriter\n'
+  )
+
+
+needs_cuda_plugin = pytest.mark.skipif(
   importlib.util.find_spec('jax_cuda12_plugin') is None,
   reason="needs JAX's CUDA plugin: pip install 'jax[cuda12]'; no GPU",
 )
+
+
+@needs_cuda_plugin
+@pytest.mark.parametrize(
+  ('given', 'rewritten'), [('', False), ('--xla_disable_hlo_passes=none', True)]
+)
+def test_a_softmax_becomes_a_triton_fusion_only_if_wanted(given, rewritten):
+  variables = {
+    'XLA_FLAGS': given,
+    'JAX_SKIP_CUDA_CONSTRAINTS_CHECK': '1',
+  }
+  code = """
+from flaxheads.training import absent_devices, parallel
+import jax
+mesh = absent_devices.make_topology_mesh('h200:1')
+x = jax.ShapeDtypeStruct((64, 256), 'float32')
+x = parallel.describe_placed(x, mesh, parallel.REPLICATED)
+print('triton' in jax.jit(jax.nn.softmax).lower(x).compile().as_text())
+"""
+  assert _run(variables, '-c', code) == f'{rewritten}\n'
+
+
+@needs_cuda_plugin
 @pytest.mark.parametrize('count', [1, 8])
 def test_the_step_compiles_for_gpus(count):
   path = Path(__file__).parents[2] / 'configs/tiny.py'
   command = [
-    *(sys.executable, '-m', 'launch.compile', f'--config={path}'),
-    f'--topology=h200:{count}',
+    *('-m', 'launch.compile', f'--config={path}', f'--topology=h200:{count}'),
     '--config.training.batch_size=8',
   ]
-  done = subprocess.run(command, capture_output=True, text=True, check=True)
-  figures = json.loads(done.stdout)
+  figures = json.loads(_run({}, *command))
   assert figures['num_devices'] == count
   assert figures['samples_per_device'] == 8 / count
   assert bool(figures['collectives'].get('all-reduce')) == (count > 1)
