@@ -18,6 +18,7 @@ _SHUT_LIDS = 0.92  # of an open eye
 _RIDGE = 0.06  # cm for a standard deviation of expression
 _UPPER_LIP = 0.35  # of a gap that the jaw does not explain
 _ABOVE = 4  # measurements of lids and brows come after those of the mouth
+_CLOSED_PERCENT = 3  # of the frames of a clip
 _MOUTH = list(layout.OUTER_LIPS + layout.INNER_LIPS)
 _UPPER = [49, 50, 51, 52, 53, 61, 62, 63]
 _LOWER = [55, 56, 57, 58, 59, 65, 66, 67]
@@ -87,6 +88,28 @@ def _wanted(gestures: Gestures) -> np.ndarray:
     ],
     -1,
   )
+
+
+def controls_of(points: np.ndarray) -> np.ndarray:
+  """The mouth that a clip shows, the inverse of `speak_with`.
+
+  Args:
+    points: float [F, 68, 2], pixels, of one face.
+
+  Returns:
+    float32 [F, 3], visemes.CONTROLS, clear of pose and size; lips as close as
+    in the clip's most closed frames are closed.
+  """
+  rest = face_shape.fit_shape(points)
+  motion = face_shape.fit_motion(points, rest)
+  size = mouth_width(rest) / mouth_width(face_shape.statistics().mean)
+  gap, width, chin = _measure(rest + motion.offsets()).T[:3] / size
+  width -= np.median(width)
+  units = np.where(width > 0, _SPREAD, _ROUNDED)
+  closed, high = (np.percentile(v, _CLOSED_PERCENT) for v in (gap, chin))
+  opening = np.maximum(gap - closed, 0) / _OPENING
+  jaw = np.maximum(chin - high, 0) / _JAW
+  return np.stack([opening, width / units, jaw], -1).astype(np.float32)
 
 
 def _part_lips(offsets, gap):

@@ -66,13 +66,22 @@ def listen(path: str | os.PathLike) -> Heard:
       f'{path}: holds {seconds:.2g} s of sound; give at least '
       f'{_LEAST_SECONDS:g} s of speech'
     )
-  decibels = 10 * np.log10(np.concatenate(levels) + features.FLOOR)
+  decibels = _to_decibels(np.concatenate(levels))
   remarks = [f'{path}: {text}' for text in judge(decibels)]
   for remark in remarks:
     logging.warning('%s', remark)
   decibels = decibels[: STRIDE * len(mouth)].reshape(-1, STRIDE).mean(1)
   loudness = np.maximum(decibels - _SILENT_DB, 0)
   return Heard(mouth, loudness, output_times(len(mouth)), seconds, remarks)
+
+
+def _to_decibels(levels):
+  return 10 * np.log10(levels + features.FLOOR)
+
+
+def decibels_of(power: np.ndarray) -> np.ndarray:
+  """The level [F] of mel power [F, NUM_BANDS], dB of full scale."""
+  return _to_decibels(power.mean(1))
 
 
 def judge(decibels: np.ndarray) -> list[str]:

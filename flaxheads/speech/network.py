@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flaxheads.speech import features
+from flaxheads.speech import features, levels
 from flaxheads.speech.visemes import CONTROLS
 from flaxheads.weights.tensors import load_tree
 
@@ -92,7 +92,7 @@ def predict(params: dict, powers: Iterable[np.ndarray]) -> np.ndarray:
   """
   silence = np.zeros((STRIDE * CONTEXT, features.NUM_BANDS), np.float32)
   after = np.zeros((STRIDE * LOOKAHEAD, features.NUM_BANDS), np.float32)
-  waiting, count, mouths = [silence], 0, []
+  waiting, count, mouths, known = [silence], 0, [], None
   block = STRIDE * (CONTEXT + _AT_ONCE + LOOKAHEAD)
 
   def flush(last):
@@ -108,6 +108,7 @@ def predict(params: dict, powers: Iterable[np.ndarray]) -> np.ndarray:
 
   for power in powers:
     count += len(power)
+    power, known = levels.adjust(power, known)
     waiting.append(features.log_mel(power))
     if sum(map(len, waiting)) >= block:
       flush(last=False)

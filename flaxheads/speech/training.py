@@ -1,4 +1,4 @@
-"""Training of the mouth network on synthetic speech.
+"""Training of the mouth network on synthetic or recorded speech.
 
 Clean mel power and the mouth of every utterance are computed once; rooms,
 noise, microphones, codecs and other throats are simulated on the mel power of
@@ -15,7 +15,7 @@ import numpy as np
 import optax
 import scipy.signal
 
-from flaxheads.speech import features, visemes, voices
+from flaxheads.speech import features, levels, visemes, voices
 from flaxheads.speech.network import (
   LOOKAHEAD,
   STRIDE,
@@ -24,7 +24,8 @@ from flaxheads.speech.network import (
 )
 
 _BATCH = 12
-_FRAMES = 128  # of output in a training example: 2.56 s
+_FRAMES = 144  # of output in a training example: 2.88 s
+_LEAD = 40  # frames at its start that do not count: levels settle in them
 _SHUFFLED_SHARE = 0.5  # of the texts are words in random order
 _CLOSED, _CLOSED_WEIGHT = 0.12, 4.0  # opening; more than the other frames
 _PITCHES = (85.0, 240.0)  # Hz
@@ -168,11 +169,11 @@ def loss_of(params, network, inputs, mouth, weights=(2.0, 1.0, 1.0)):
   """Squared error of the mouth, and of how fast it moves."""
   predicted = network.apply({'params': params}, inputs)
   # What the first and last frames need lies outside of the example.
-  error = (predicted - mouth)[:, 16:-LOOKAHEAD]
+  error = (predicted - mouth)[:, _LEAD:-LOOKAHEAD]
   moves = jnp.diff(error, axis=1) * 3
   weights = jnp.asarray(weights)
   # Closed lips are rare and quick, and an eye misses them most.
-  closed = mouth[:, 16:-LOOKAHEAD, :1] < _CLOSED
+  closed = mouth[:, _LEAD:-LOOKAHEAD, :1] < _CLOSED
   squared = jnp.square(error) * (1 + _CLOSED_WEIGHT * closed)
   return (squared.mean((0, 1)) * weights).sum() + (
     jnp.square(moves).mean((0, 1)) * weights
@@ -218,7 +219,8 @@ def train(
 
   for _ in count_to(steps):
     batch = cut(examples, _BATCH, rng)
-    inputs = features.log_mel(augment(batch.power, rng))
+    power, _ = levels.adjust(augment(batch.power, rng))
+    inputs = features.log_mel(power)
     params, state, value = step(params, state, inputs, batch.mouth)
     report(float(value))
   return params

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from flaxheads.speech import features, network, visemes
+from flaxheads.speech import features, levels, network, visemes
 from flaxheads.speech.hearing import judge
 from flaxheads.speech.visemes import Phoneme, mouth_of
 
@@ -67,6 +67,36 @@ def test_downsampling_keeps_time_and_drops_what_is_too_high():
   ours = np.concatenate(list(pieces))
   assert len(ours) == 16_000
   np.testing.assert_allclose(ours[100:-100], low[::3][100:-100], atol=0.02)
+
+
+def test_levels_remove_noise_and_gain():
+  sounds = np.repeat(np.arange(600) // 25 % 2, features.HOP)  # pauses, 0.25 s
+  speech = features.mel_power(sounds * noise(6.0))
+  steady = RNG.gamma(3, 1e-5 / 3, speech.shape)
+  clear, noisy, far = (
+    levels.adjust(power)[0][300:]
+    for power in (speech, speech + steady, speech / 100)
+  )
+  loudest = [np.percentile(x.mean(1), 90) for x in (clear, noisy, far)]
+  np.testing.assert_allclose(loudest, loudest[0], rtol=0.2)
+  pauses = speech[300:].mean(1) < 1e-6
+  assert pauses.mean() > 0.3
+  left = noisy[pauses].mean() / loudest[1]
+  noise_before = steady.mean() / np.percentile(speech.mean(1), 90)
+  assert left < 0.3 * noise_before
+  assert not levels.adjust(np.zeros_like(speech))[0].any()
+
+
+def test_levels_do_not_depend_on_pieces():
+  power = features.mel_power(noise(1.0))
+  whole, _ = levels.adjust(power)
+  known, parts = None, []
+  for piece in np.split(power, [1, 7, 7, 60]):
+    part, known = levels.adjust(piece, known)
+    parts.append(part)
+  np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-5)
+  stacked, _ = levels.adjust(np.stack([power, 2 * power]))
+  np.testing.assert_allclose(stacked[0], whole, rtol=1e-5)
 
 
 def test_two_sounds_blend_by_dominance():

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from flaxheads.errors import RunFailedError, UserError
-from flaxheads.speech import features, network, training, voices
+from flaxheads.speech import features, network, recordings, training, voices
+from flaxheads.speech.face import Gestures, controls_of, points_of
+from flaxheads.speech.idle import idle_motion
 from flaxheads.speech.visemes import PAUSE, Phoneme
 from flaxheads.speech.voices import Utterance, read_phonemes
 from tests.speech.test_sound_to_mouth import noise
@@ -68,3 +70,45 @@ def test_augmentation_keeps_time_and_changes_the_rest():
   assert np.mean([np.corrcoef(level, x)[0, 1] for x in levels]) > 0.7
   # Levels from microphones near and far: 30 dB.
   assert np.ptp(10 * np.log10(changed.mean((1, 2)))) > 15
+
+
+def test_a_clip_shows_the_mouth_that_it_speaks_with():
+  times = np.arange(75) / 25
+  opening = np.maximum(np.sin(7 * times), 0)
+  mouth = np.stack([opening, 0.5 * np.sin(3 * times), opening], -1)
+  none = np.zeros(75)
+  motion = idle_motion(times, none, np.random.default_rng(3))
+  points = points_of(Gestures(mouth, none, none), motion) * 60
+  seen = controls_of(points)
+  for ours, wanted in zip(seen.T, mouth.T, strict=True):
+    assert np.corrcoef(ours, wanted)[0, 1] > 0.9
+  assert seen[:, 0].max() == pytest.approx(1, abs=0.3)
+
+
+def test_what_is_prepared_is_read_again_and_the_rest_has_a_reason(
+  tmp_path, monkeypatch
+):
+  power = features.mel_power(noise(2.0))[:190]
+  example = training.Example(power, np.ones((95, 3), np.float32))
+
+  def read(path, detector):
+    if path.stem == 'music':
+      raise UserError(f'{path}: is music')
+    return [example, example]
+
+  monkeypatch.setattr(recordings, 'read_recording', read)
+  (tmp_path / 'videos' / 'anna').mkdir(parents=True)
+  for name in ('anna/talk.mp4', 'music.mp4', 'notes.txt'):
+    (tmp_path / 'videos' / name).write_bytes(b'')
+  made = recordings.prepare(tmp_path / 'videos', tmp_path / 'data')
+  assert made == {'anna/talk.mp4': 'kept', 'music.mp4': 'is music'}
+  loaded = recordings.load_examples(tmp_path / 'data')
+  assert len(loaded) == 2
+  np.testing.assert_array_equal(loaded[1].power, example.power)
+  (tmp_path / 'data' / 'other.npz').write_bytes(b'x')
+  with pytest.raises(UserError, match='other.npz: not written'):
+    recordings.load_examples(tmp_path / 'data')
+  with pytest.raises(UserError, match='no prepared speech'):
+    recordings.load_examples(tmp_path)
+  with pytest.raises(UserError, match='no folder with videos'):
+    recordings.prepare(tmp_path / 'data', tmp_path / 'more')
