@@ -8,6 +8,7 @@ from jax.experimental import topologies
 from flaxheads.errors import UserError
 from flaxheads.training.gpu_targets import GPU_TARGETS
 from flaxheads.training.parallel import Mesh, mesh_of
+from flaxheads.xla_flags import has_cuda_plugin
 
 _KNOWN = ', '.join(
   ('v5e:2x4', 'v4:2x2x4', 'v6e:2x4', *(f'{name}:1' for name in GPU_TARGETS))
@@ -35,8 +36,8 @@ def _describe_tpus(topology: str, name: str, size: str) -> dict:
   return options
 
 
-def _check_plugin(topology: str, module: str, extra: str) -> None:
-  if importlib.util.find_spec(module) is None:
+def _check_plugin(topology: str, present: bool, extra: str) -> None:
+  if not present:
     raise UserError(
       f'--topology={topology}: the plugin of JAX that compiles for it is '
       f"missing (pip install 'jax[{extra}]')"
@@ -56,10 +57,11 @@ def make_topology_mesh(topology: str) -> Mesh:
   name, _, size = topology.partition(':')
   if name in GPU_TARGETS:
     options = _describe_gpus(topology, name, size)
-    _check_plugin(topology, 'jax_cuda12_plugin', 'cuda12')
+    _check_plugin(topology, has_cuda_plugin(), 'cuda12')
   elif re.fullmatch(r'v\d\w*:\d+(x\d+)+', topology):
     options = _describe_tpus(topology, name, size)
-    _check_plugin(topology, 'libtpu', 'tpu')
+    has_libtpu = importlib.util.find_spec('libtpu') is not None
+    _check_plugin(topology, has_libtpu, 'tpu')
   else:
     raise UserError(f'--topology={topology}: not known; some are {_KNOWN}')
   try:

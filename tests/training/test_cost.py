@@ -163,16 +163,36 @@ def test_gpu_targets_have_the_memory_and_bandwidth_of_their_chip():
     assert f'memory_bandwidth: {chip.bandwidth:.0f}' in text
 
 
-def test_the_slow_pass_is_off_unless_the_user_decides(monkeypatch):
-  monkeypatch.setenv('XLA_FLAGS', '--xla_a=1')
+_SLOW_PASS = '--xla_disable_hlo_passes=triton-softmax-rewriter'
+_NO_PRODUCTS = '--xla_gpu_enable_triton_gemm=false'
+
+
+@pytest.mark.parametrize(
+  ('plugin', 'given', 'wanted'),
+  [
+    (False, '', _SLOW_PASS),
+    (True, '', f'{_SLOW_PASS} {_NO_PRODUCTS}'),
+    (True, '--xla_a=1', f'--xla_a=1 {_SLOW_PASS} {_NO_PRODUCTS}'),
+    (
+      True,
+      '--xla_disable_hlo_passes=dce',
+      f'--xla_disable_hlo_passes=dce {_NO_PRODUCTS}',
+    ),
+    (
+      True,
+      '--xla_gpu_enable_triton_gemm=true',
+      f'--xla_gpu_enable_triton_gemm=true {_SLOW_PASS}',
+    ),
+  ],
+)
+def test_triton_is_off_unless_the_user_decides(
+  monkeypatch, plugin, given, wanted
+):
+  monkeypatch.setattr(xla_flags, 'has_cuda_plugin', lambda: plugin)
+  monkeypatch.setenv('XLA_FLAGS', given)
   xla_flags.set_defaults()
   xla_flags.set_defaults()
-  assert os.environ['XLA_FLAGS'] == (
-    '--xla_a=1 --xla_disable_hlo_passes=triton-softmax-rewriter'
-  )
-  monkeypatch.setenv('XLA_FLAGS', '--xla_disable_hlo_passes=dce')
-  xla_flags.set_defaults()
-  assert os.environ['XLA_FLAGS'] == '--xla_disable_hlo_passes=dce'
+  assert os.environ['XLA_FLAGS'] == wanted
 
 
 def _run(variables, *arguments):
@@ -186,37 +206,32 @@ def _run(variables, *arguments):
   ).stdout
 
 
-def test_importing_the_package_disables_the_slow_pass():
+def test_importing_the_package_sets_the_defaults():
   code = "import flaxheads, os; print(os.environ['XLA_FLAGS'])"
-  assert _run({'XLA_FLAGS': ''}, '-c', code) == (
-    '--xla_disable_hlo_passes=triton-softmax-rewriter\n'
-  )
+  assert _SLOW_PASS in _run({'XLA_FLAGS': ''}, '-c', code).split()
 
 
 needs_cuda_plugin = pytest.mark.skipif(
-  importlib.util.find_spec('jax_cuda12_plugin') is None,
+  not xla_flags.has_cuda_plugin(),
   reason="needs JAX's CUDA plugin: pip install 'jax[cuda12]'; no GPU",
 )
 
 
 @needs_cuda_plugin
-@pytest.mark.parametrize(
-  ('given', 'rewritten'), [('', False), ('--xla_disable_hlo_passes=none', True)]
-)
-def test_a_softmax_becomes_a_triton_fusion_only_if_wanted(given, rewritten):
-  variables = {
-    'XLA_FLAGS': given,
-    'JAX_SKIP_CUDA_CONSTRAINTS_CHECK': '1',
-  }
+@pytest.mark.parametrize('given', ['', '--xla_disable_hlo_passes=none'])
+def test_a_softmax_becomes_a_triton_fusion_only_if_wanted(given):
   code = """
 from flaxheads.training import absent_devices, parallel
 import jax
 mesh = absent_devices.make_topology_mesh('h200:1')
-x = jax.ShapeDtypeStruct((64, 256), 'float32')
+x = jax.ShapeDtypeStruct((4, 64, 64, 64), 'float32')
 x = parallel.describe_placed(x, mesh, parallel.REPLICATED)
-print('triton' in jax.jit(jax.nn.softmax).lower(x).compile().as_text())
+def f(x):  # and a matrix product that Triton cannot compile
+  return jax.image.resize(jax.nn.softmax(x), (4, 32, 32, 64), 'linear')
+print('triton' in jax.jit(f).lower(x).compile().as_text())
 """
-  assert _run(variables, '-c', code) == f'{rewritten}\n'
+  variables = {'XLA_FLAGS': given, 'JAX_SKIP_CUDA_CONSTRAINTS_CHECK': '1'}
+  assert _run(variables, '-c', code) == f'{bool(given)}\n'
 
 
 @needs_cuda_plugin
