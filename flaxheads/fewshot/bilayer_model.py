@@ -161,10 +161,14 @@ def without_projection(generator: dict) -> dict:
 
 
 @functools.lru_cache(maxsize=4)
-def build_generator(networks: nets.BilayerNetworks):
+def build_generator(networks: nets.BilayerNetworks, many: bool = False):
   """A jitted function for windows; `corrections` has its arguments.
 
   `__wrapped__` is the function before jax.jit.
+
+  Args:
+    networks: BilayerNetworks.
+    many: as of `corrections`.
   """
 
   def generate(params, psi, landmark_images, warped, field, origin):
@@ -177,7 +181,7 @@ def build_generator(networks: nets.BilayerNetworks):
     mask, flow = bilayer.mask_and_flow(field, output)
     return mask, flow, (output.rgb + 1) * 127.5
 
-  return quick_jit(generate, 'once')
+  return quick_jit(generate, 'some' if many else 'once')
 
 
 def corrections(
@@ -187,6 +191,7 @@ def corrections(
   photographs,
   source,
   target,
+  many: bool = False,
 ) -> Correction:
   """What the generator adds to the warps of B frames.
 
@@ -197,12 +202,14 @@ def corrections(
     photographs: uint8 [B, S, S, 3].
     source: float32 [B, V, 3], of `head_mesh.mesh_vertices`, pixels of S.
     target: float32 [B, V, 3], alike.
+    many: whether a hundred frames or more follow. A CPU then takes a second
+      longer to compile, and half as long for a frame.
   """
   points = target[:, : layout.NUM_POINTS, :2]
   image_size, window = photographs.shape[1], networks.generator.window_size
   origin = window_origin(points, window, image_size, np)
   field = host_raster.warp_field(source, target, image_size, origin, window)
-  arrays = build_generator(networks)(
+  arrays = build_generator(networks, many)(
     generator,
     psi,
     host_raster.landmark_images(points - origin[:, None], window),

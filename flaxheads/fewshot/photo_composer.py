@@ -74,6 +74,7 @@ class PhotoComposer:
     points,
     choosers: dict[str, PartChooser] | None = None,
     gaze: np.ndarray | None = None,
+    many: bool = False,
   ) -> np.ndarray:
     """Composes the next frames of a clip.
 
@@ -82,6 +83,7 @@ class PhotoComposer:
       choosers: of `start`; advanced by F frames. None: every frame by itself,
         as if a clip began there.
       gaze: float32 [F, 2, 2], the person's; None: as the photographs show it.
+      many: whether the clip has a hundred frames or more.
 
     Returns:
       uint8 [F, S, S, 3].
@@ -101,7 +103,7 @@ class PhotoComposer:
         still = StillLayer(self._photographs[t], self._source[t])
         self._stills[t] = still
     photographs = self._look(weights, gaze)
-    corrections = self._correct(vertices, photographs)
+    corrections = self._correct(vertices, photographs, many)
     mouths = self._mouth.place(points, target.motion)
     parts = vertices, weights, photographs, corrections, mouths
     return np.stack(list(_pool().map(self._compose, *parts)))
@@ -121,7 +123,7 @@ class PhotoComposer:
       for shots, wanted in zip(used, gaze, strict=True)
     ]
 
-  def _correct(self, vertices, photographs):
+  def _correct(self, vertices, photographs, many):
     """For each frame the NativeCorrection of each of its photographs."""
     found = [{} for _ in photographs]
     if self._network is None:
@@ -132,6 +134,7 @@ class PhotoComposer:
       np.stack([photographs[f][t] for f, t in used]),
       self._source[shots],
       vertices[frames],
+      many,
     )
     for (f, t), correction in zip(used, corrections, strict=True):
       found[f][t] = correction

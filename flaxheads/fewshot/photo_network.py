@@ -110,13 +110,16 @@ class PhotoNetwork:
     """What is stored of it, beside `config`."""
     return {'generator': self.generator, 'adain_params': self.adain_params}
 
-  def correct(self, photographs, source, target) -> list[NativeCorrection]:
+  def correct(
+    self, photographs, source, target, many: bool = False
+  ) -> list[NativeCorrection]:
     """Corrections of F frames.
 
     Args:
       photographs: uint8 [F, N, N, 3], the one that each frame is warped from.
       source: float32 [F, V, 3], its vertices, pixels and cm.
       target: float32 [F, V, 3], those of the frame.
+      many: as of bilayer_model.corrections.
     """
     native, size = photographs.shape[1], self.config.image_size
     small = np.array([size / native, size / native, 1], np.float32)
@@ -130,6 +133,7 @@ class PhotoNetwork:
         _resized(photographs[rows], size),
         source[rows] * small,
         target[rows] * small,
+        many,
       )
       found += [
         _enlarge(*fields, native / size)

@@ -29,6 +29,7 @@ MIN_SIZE, MAX_SIZE = 128, 1024
 _MULTIPLE = 16  # what video encoders like
 _MAX_PHOTOGRAPHS = 64
 _BATCH = 8
+_MANY = 128  # frames that are worth a program that is optimised
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,11 +68,11 @@ class PhotoPerson(Person):
     self, points, batch_size: int | None = None, gaze=None
   ) -> Iterator[Batch]:
     """See Person."""
-    choosers = self._composer.start()
+    choosers, many = self._composer.start(), len(points) >= _MANY
     start = 0
     for part, count in padded_batches(points, batch_size or _BATCH):
       wanted = None if gaze is None else gaze[start : start + count]
-      frames = self._composer(part[:count], choosers, wanted)
+      frames = self._composer(part[:count], choosers, wanted, many)
       start += count
       padding = frames[-1:].repeat(len(part) - count, 0)
       yield Batch(np.concatenate([frames, padding]), count)

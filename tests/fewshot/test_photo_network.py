@@ -7,6 +7,7 @@ import pytest
 
 from flaxheads.data.support import Portrait, Support
 from flaxheads.errors import UserError
+from flaxheads.fewshot import bilayer_model
 from flaxheads.fewshot.bilayer_model import BilayerModel
 from flaxheads.fewshot.composition import compose
 from flaxheads.fewshot.mesh_target import Target
@@ -104,6 +105,14 @@ DRIVER = np.stack([face_points(SIZE, (i, 0), mouth=0.1 * i) for i in range(3)])
 def test_a_network_that_keeps_the_photograph_is_the_mesh_alone():
   ours, alone = animate(_person(_model(50.0)), DRIVER), _person(None)
   np.testing.assert_array_equal(ours, animate(alone, DRIVER))
+
+
+def test_the_program_for_long_clips_gives_the_same_frames():
+  person = _person(_model())
+  args = (DRIVER, None, None)
+  few, many = (person._composer(*args, many=many) for many in (False, True))
+  assert np.abs(few.astype(int) - many).max() <= 1
+  assert bilayer_model.build_generator.cache_info().currsize >= 2
 
 
 def test_a_folder_keeps_the_network(tmp_path):
