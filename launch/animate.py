@@ -41,9 +41,11 @@ from pathlib import Path
 from absl import flags
 
 from flaxheads import api
+from flaxheads.data.kinds import VIDEO, kind_of
 from flaxheads.fewshot.animation_job import RenderOptions
 from flaxheads.fewshot.model import NO_MODEL, choose_model
 from flaxheads.fewshot.person_folder import load_person
+from flaxheads.landmarks import face_finder
 from flaxheads.speech.driver import load_driver
 
 from . import _animate_flags, _consent, _logs, _mark_flags, _outputs, app
@@ -106,6 +108,8 @@ def main():
   _animate_flags.check_output(output)
   model = (choose_model(FLAGS.model) if FLAGS.source else None) or NO_MODEL
   consent = {path: _consent.ask(path) for path in FLAGS.source}
+  if any(kind_of(path) == VIDEO for path in FLAGS.driver):
+    face_finder.warm_up('mesh')
 
   def make(name, path):
     target = output if len(_animate_flags.given()) == 1 else output / name

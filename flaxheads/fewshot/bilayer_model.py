@@ -95,8 +95,17 @@ def save_model(
   )
 
 
-def restore_model(folder: str, description: dict, tree: dict) -> BilayerModel:
+def restore_model(
+  folder: str, description: dict, tree: dict, trusted: bool = False
+) -> BilayerModel:
   """A model from what `folders.load` read.
+
+  Args:
+    folder: its name.
+    description: of the model.
+    tree: its tensors.
+    trusted: whether the shapes of the tensors are those of the config. To find
+      out, the networks are traced, for a CPU-second.
 
   Raises:
     UserError: sizes that are not allowed, or tensors that do not fit them.
@@ -105,7 +114,9 @@ def restore_model(folder: str, description: dict, tree: dict) -> BilayerModel:
     description.get('config', {}).get('model', {}), BilayerModelConfig
   )
   networks = nets.build_networks(config)
-  folders.check_tree(folder, tree, nets.describe_params(networks, _NETWORKS))
+  if not trusted:
+    expected = nets.describe_params(networks, _NETWORKS)
+    folders.check_tree(folder, tree, expected)
   info = {
     **description.get('info', {}),
     'name': os.path.basename(os.path.realpath(os.path.expanduser(folder))),

@@ -26,6 +26,7 @@ _ROOM = 1.5  # the mesh sees a square so much larger than the face
 _MIN_PASSES, _MAX_PASSES = 2, 4
 _AT_REST = 0.05  # of a square's side; a larger move asks for another pass
 _EYE_CORNERS = 33, 263  # of the mesh
+_warm: set[str] = set()  # networks that are compiled for many images
 
 
 class Square(NamedTuple):
@@ -161,6 +162,7 @@ def _program(name: str, few: bool) -> _Program:
 def _run(name: str, crops: Sequence[np.ndarray], few: bool = False):
   """The network's outputs for crops, at least one, as NumPy arrays."""
   few = few and len(crops) <= BATCH_SIZE and jax.default_backend() == 'cpu'
+  few = few and name not in _warm
   network, params, size = _program(name, few)
   outputs = []
   for start in range(0, len(crops), size):
@@ -171,10 +173,17 @@ def _run(name: str, crops: Sequence[np.ndarray], few: bool = False):
   return [np.concatenate(part)[: len(crops)] for part in parts]
 
 
-def warm_up() -> None:
-  """Compiles the networks for many images, if that was not done yet."""
-  for name in ('detector', 'mesh'):
+def warm_up(*names: str) -> None:
+  """Compiles networks for many images, if that was not done yet.
+
+  From then on they serve few images, too: one program less to compile.
+
+  Args:
+    *names: 'detector', 'mesh'; none: both.
+  """
+  for name in names or ('detector', 'mesh'):
     _program(name, few=False)
+    _warm.add(name)
 
 
 def search(

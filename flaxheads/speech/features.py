@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import scipy.signal
 
 RATE = 16_000  # samples per second
 HOP, WINDOW = 160, 400  # samples: 100 frames per second, of 25 ms
@@ -104,6 +103,8 @@ def downsample(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
   Yields:
     float32 [m], in time: a filter's delay is made up for.
   """
+  from scipy.signal import upfirdn  # its import takes a CPU-second
+
   taps = _low_pass()
   kept, phase = np.zeros(len(taps) // 2, np.float32), 0
   for chunk in itertools.chain(chunks, [np.zeros(len(taps) // 2)]):
@@ -113,7 +114,7 @@ def downsample(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     complete = len(kept) - len(taps) + 1  # samples with all their neighbours
     count = max(0, -(-(complete - phase) // _DECIMATION))
     first = (len(taps) - 1) // _DECIMATION
-    filtered = scipy.signal.upfirdn(taps, kept[phase:], 1, _DECIMATION)
+    filtered = upfirdn(taps, kept[phase:], 1, _DECIMATION)
     yield filtered[first : first + count].astype(np.float32)
     phase = (phase - complete) % _DECIMATION
     kept = kept[complete:]
@@ -121,5 +122,7 @@ def downsample(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 @functools.cache
 def _low_pass() -> np.ndarray:
-  taps = scipy.signal.firwin(_TAPS, 7500, fs=RATE * _DECIMATION)
+  from scipy.signal import firwin
+
+  taps = firwin(_TAPS, 7500, fs=RATE * _DECIMATION)
   return taps.astype(np.float32)

@@ -17,6 +17,7 @@ from etils import epath
 from orbax.checkpoint import checkpoint_managers as managers
 
 from flaxheads.errors import UserError, behind
+from flaxheads.quick_jit import quick_jit
 from flaxheads.training import parallel
 
 
@@ -54,7 +55,6 @@ def _name(path) -> str:
   return '.'.join(str(getattr(k, 'name', getattr(k, 'key', k))) for k in path)
 
 
-@jax.jit
 def _sums(tree):
   return jax.tree.map(
     lambda leaf: jnp.sum(
@@ -64,9 +64,12 @@ def _sums(tree):
   )
 
 
+_jitted_sums = quick_jit(_sums, 'once')
+
+
 def _checksums(tree) -> dict[str, int]:
   """Sum of the bits of every leaf: the same on any number of devices."""
-  leaves = jax.tree_util.tree_leaves_with_path(_sums(tree))
+  leaves = jax.tree_util.tree_leaves_with_path(_jitted_sums(tree))
   return {_name(path): int(value) for path, value in leaves}
 
 

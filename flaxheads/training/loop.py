@@ -9,7 +9,13 @@ from tqdm import tqdm
 from flaxheads.config import Checked
 from flaxheads.data import pipeline
 from flaxheads.errors import UserError
-from flaxheads.training import cost, parallel, prefetch, preview
+from flaxheads.training import (
+  compilation,
+  cost,
+  parallel,
+  prefetch,
+  preview,
+)
 from flaxheads.training.checkpoints import Checkpoints
 from flaxheads.training.monitor import (
   Monitor,
@@ -134,7 +140,8 @@ class _Run:
     """Compiles the step for the first batch and starts logging."""
     batch = next(self.batches)
     arguments = (self.state, batch, self.constants)
-    self.step, flops = parallel.compile_for(self.step, arguments)
+    num_steps = self.config.training.num_steps  # the same after resuming
+    self.step, flops = compilation.compile_for(self.step, arguments, num_steps)
     cost.check_fits(self.config, self.step, self.mesh, self.state)
     self.monitor = Monitor(
       self.workdir,

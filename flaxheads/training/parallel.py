@@ -6,16 +6,15 @@ Arrays are global, so a table sharded over hosts is one array to a checkpoint.
 Every process runs the same program on its own devices; the first one writes.
 """
 
-import time
 from collections.abc import Callable
 
 import jax
 import numpy as np
-from absl import logging
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from flaxheads.errors import UserError
+from flaxheads.quick_jit import cpu_options
 from flaxheads.training.accelerators import Chip, find_chip
 
 AXIS = 'batch'
@@ -157,20 +156,6 @@ def describe_placed(tree, mesh: Mesh, spec: PartitionSpec):
   )
 
 
-def compile_for(function: Callable, arguments) -> tuple[Callable, float | None]:
-  """Compiles a function of `pmap` for these arguments.
-
-  Returns:
-    The program, and its FLOPs on each device where XLA counts them.
-  """
-  logging.info('compiling the step: a minute, or many where it is large')
-  began = time.monotonic()
-  compiled = function.lower(*arguments).compile()
-  logging.info('compiled in %.0f s', time.monotonic() - began)
-  cost = compiled.cost_analysis() or {}
-  return compiled, cost.get('flops')
-
-
 def chip(mesh: Mesh) -> Chip | None:
   """What a device of the mesh can do; None where that is not known."""
   return find_chip(mesh.devices.flat[0].device_kind)
@@ -230,7 +215,8 @@ def build(function: Callable, mesh: Mesh, specs):
   """
   described = describe(function, mesh, specs)
   shardings = jax.tree.map(lambda leaf: leaf.sharding, described)
-  return jax.jit(function, out_shardings=shardings)()
+  options = cpu_options('once')
+  return jax.jit(function, out_shardings=shardings, compiler_options=options)()
 
 
 def mean(tree):

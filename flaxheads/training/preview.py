@@ -12,6 +12,7 @@ from flaxheads.data.batch import Batch
 from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.models import spectral
+from flaxheads.quick_jit import quick_jit
 from flaxheads.training import separation
 
 MAX_PEOPLE = 8
@@ -68,7 +69,6 @@ def make_preview(generate: Callable, batch: Batch) -> Callable:
   """
   batch = preview_batch(batch)
 
-  @jax.jit
   def compute(trained, batch):
     frames = to_float(batch.frames)
     pictures = rasterise_landmarks(batch.points, frames.shape[2])
@@ -86,6 +86,7 @@ def make_preview(generate: Callable, batch: Batch) -> Callable:
     }
     return Preview(sheet.reshape(-1, *sheet.shape[2:]), l1, scalars | more)
 
+  compute = quick_jit(compute, 'once')
   return lambda trained: jax.device_get(compute(trained, batch))
 
 

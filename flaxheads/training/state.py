@@ -12,6 +12,7 @@ from flaxheads.config import Config
 from flaxheads.errors import UserError
 from flaxheads.models import spectral
 from flaxheads.networks import Networks, init_params
+from flaxheads.quick_jit import quick_jit
 from flaxheads.training import identity_table, parallel
 from flaxheads.training.identity_table import IdentityTable
 from flaxheads.training.optimizers import adam
@@ -138,6 +139,9 @@ def describe_state(
   return parallel.describe(make, mesh, STATE_SPECS)
 
 
+_copy = quick_jit(lambda tree: jax.tree.map(jnp.copy, tree), 'once')
+
+
 def create_state(
   config: Config, networks: Networks, num_videos: int, mesh: parallel.Mesh
 ) -> TrainState:
@@ -156,6 +160,6 @@ def create_state(
     spectral=random.spectral,
     generator_optimizer=zeros(like.generator_optimizer),
     discriminator_optimizer=zeros(like.discriminator_optimizer),
-    ema=jax.tree.map(jnp.copy, embedder_and_generator(random.params)),
+    ema=_copy(embedder_and_generator(random.params)),
     table=random.table,
   )

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from flaxheads.errors import UserError
+from flaxheads.landmarks import face_finder
 from flaxheads.web.session import Session
 
 FOLDER = Path(__file__).with_name('static') / 'examples'
@@ -41,6 +42,7 @@ def warm_up(session: Session) -> None:
   Args:
     session: of no visitor; it is closed.
   """
+  face_finder.warm_up('mesh')  # for drivers, and so for portraits, too
   give(session, PORTRAITS[0])
   give(session, DRIVERS[0])
   with session.changed:

@@ -12,6 +12,7 @@ from tests.benchmark import (
   clock,
   convolutions,
   finetune,
+  first_picture,
   identity_table,
   meta_train,
   pipeline,
@@ -275,6 +276,26 @@ def _stream(size: Size, options, progress):
   return rows, {}
 
 
+def _first_picture(size: Size, options, progress):
+  """CPU-seconds, and of these compiling; the ratio is to the cold run."""
+  del options
+  steps = 2 if size.name == 'tiny' else None
+  rows, programs, cold = [], {}, {}
+  with contextlib.closing(first_picture.Stage(steps)) as stage:
+    for case, state, result in first_picture.measure(stage, progress):
+      programs[f'{case}, {state}'] = result.programs
+      for part in result.parts:
+        figures = {part.name: part.seconds}
+        if part.compiling is not None:
+          figures[f'{part.name}, compiling'] = part.compiling
+        for name, seconds in figures.items():
+          name = f'{case}: {name}'
+          ratio = seconds / cold.setdefault(name, seconds or 1.0)
+          timing = clock.summarise([seconds])
+          rows.append(Row(name, state, timing, None, 1, ratio))
+  return rows, programs
+
+
 SUITES: dict[str, Callable[[Size, dict, Callable[[Iterable], Iterable]], tuple]]
 SUITES = {
   'meta_train': _meta_train,
@@ -285,4 +306,5 @@ SUITES = {
   'identity_table': _identity_table,
   'growth': _growth,
   'stream': _stream,
+  'first_picture': _first_picture,
 }

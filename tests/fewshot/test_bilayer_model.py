@@ -9,7 +9,7 @@ import pytest
 from flaxheads import bilayer_networks as nets
 from flaxheads.data.pixels import to_float
 from flaxheads.errors import UserError
-from flaxheads.fewshot import bilayer_model, load_model
+from flaxheads.fewshot import bilayer_model, folders, load_model
 from flaxheads.fewshot import model as models
 from flaxheads.fewshot.bilayer_model import BilayerModel
 from flaxheads.fewshot.model import choose_model, load_direct_model
@@ -52,6 +52,14 @@ def test_photographs_get_the_shipped_model_where_there_is_one(
   assert choose_model(None) is None
   with pytest.raises(UserError, match=absent):
     choose_model(absent)
+
+
+def test_the_shipped_tensors_are_those_of_the_config():
+  """They are not checked when the model is loaded."""
+  found = load_model()
+  networks = nets.build_networks(found.config)
+  expected = nets.describe_params(networks, ('embedder', 'generator'))
+  folders.check_tree('shipped', found.params, expected)
 
 
 @pytest.mark.parametrize(

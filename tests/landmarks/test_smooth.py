@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import signal
 
-from flaxheads.landmarks.smooth import runs, smooth_points
+from flaxheads.landmarks.smooth import runs, savitzky_golay, smooth_points
 
 FPS = 25.0
 UPPER_LIDS = [37, 38, 43, 44]
@@ -31,6 +32,13 @@ def _blink(points, frame, depth=6.0):
 def _noisy(points, sigma, seed=1):
   rng = np.random.default_rng(seed)
   return points + rng.normal(0, sigma, points.shape)
+
+
+@pytest.mark.parametrize('frames, length', [(7, 7), (30, 7), (40, 15)])
+def test_the_filter_is_scipys(frames, length):
+  path = np.random.default_rng(0).normal(size=(frames, 3, 2))
+  wanted = signal.savgol_filter(path, length, 2, axis=0, mode='interp')
+  np.testing.assert_allclose(savitzky_golay(path, length), wanted, atol=1e-12)
 
 
 def test_noise_falls():

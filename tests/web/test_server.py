@@ -9,6 +9,7 @@ import pytest
 
 from flaxheads.web import server, visitors
 from flaxheads.web.connection import is_own_host
+from tests.benchmark.first_picture import Visit
 from tests.web.conftest import PATIENCE
 
 GRACE = 0.3  # seconds
@@ -181,3 +182,15 @@ def test_what_is_too_large_or_unknown_is_refused(page, given):
   assert b'larger than 1 MB' in answers[0][1]
   (folder,) = page.visitors.settings.folder.iterdir()
   assert not list(folder.iterdir())
+
+
+def test_the_benchmarks_visit_gets_its_video(page, given):
+  visit = Visit(page.server_address[1])
+  visit.give(given.head, given.driver)
+  states = []
+  for state in visit.states():
+    states.append(state)
+    if state['result']:
+      break
+  assert states[-1]['result']['name'] == 'head.mp4'
+  assert states[-1]['may'] and not states[-1]['wrong']
