@@ -8,21 +8,21 @@ matched colours.
 import concurrent.futures
 import functools
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
 from flaxheads.fewshot.composition import compose
 from flaxheads.fewshot.mesh_target import Target
-from flaxheads.fewshot.mouth_interior import MouthInterior
+from flaxheads.fewshot.mouth_interior import Mouth, MouthInterior
 from flaxheads.fewshot.photo_parts import PARTS, PartChooser, part_costs
 from flaxheads.fewshot.still_layer import StillLayer
 from flaxheads.landmarks import head_mesh, layout
 from flaxheads.landmarks.gaze import show as show_gaze
 
 if TYPE_CHECKING:  # a person without a network loads none
-  from flaxheads.fewshot.photo_network import PhotoNetwork
+  from flaxheads.fewshot.photo_network import NativeCorrection, PhotoNetwork
 
 # Regions that are blended in, and how far about their points, in distances of
 # the outer eye corners.
@@ -34,6 +34,20 @@ _SCENE_SIDE = 64  # pixels
 _SCENE_MARGIN = 4  # about heads, in those pixels
 _SAME_SCENE = 16.0  # levels of 255 that backgrounds of one scene differ by
 _MAX_SHIFT = 24.0  # levels, of the colours of a part
+
+
+class _Shown(NamedTuple):
+  """What one frame is composed of.
+
+  Attributes:
+    photographs: by number, uint8 [S, S, 3], those that have a weight.
+    corrections: of the network, for each of them; none without one.
+    mouth: the inside of a mouth that a photograph shows shut.
+  """
+
+  photographs: dict[int, np.ndarray]
+  corrections: 'dict[int, NativeCorrection]'
+  mouth: Mouth
 
 
 class PhotoComposer:
@@ -105,8 +119,8 @@ class PhotoComposer:
     photographs = self._look(weights, gaze)
     corrections = self._correct(vertices, photographs, many)
     mouths = self._mouth.place(points, target.motion)
-    parts = vertices, weights, photographs, corrections, mouths
-    return np.stack(list(_pool().map(self._compose, *parts)))
+    shown = map(_Shown, photographs, corrections, mouths)
+    return np.stack(list(_pool().map(self._compose, vertices, weights, shown)))
 
   def _look(self, weights, gaze) -> list[dict[int, np.ndarray]]:
     """For each frame the photographs that it is made of, looking that way."""
@@ -140,70 +154,38 @@ class PhotoComposer:
       found[f][t] = correction
     return found
 
-  def _compose(self, vertices, weights, photographs, corrections, mouth):
-    """One frame: float32 [V, 3], weights for each part, and what is added."""
+  def _compose(self, vertices, weights, shown):
+    """One frame: float32 [V, 3], weights for each part, and _Shown."""
     size, rest = self._photographs.shape[1], weights['rest']
-    layers = []
+    box, layers = (0, 0, size, size), []
     for t in np.flatnonzero(rest):
       source, placed = head_mesh.place_vertices(self._source[t], vertices, size)
-      target = Target(placed, (0, 0, size, size))
-      whole = compose(
-        photographs[t],
-        source,
-        target,
-        None,
-        corrections.get(t),
-        mouth,
-        self._stills[t],
-      )
+      target = Target(placed, box)
+      whole = _compose_from(shown, t, source, target, box, self._stills[t])
       layers.append((rest[t], whole, target))
     frame = _mix([layer[:2] for layer in layers])
     target = max(layers, key=lambda layer: layer[0])[2]
     for part, regions in _REGIONS.items():
       if not np.array_equal(weights[part], rest):
         for members, reach in regions:
-          self._blend_in(
-            frame,
-            target,
-            weights[part],
-            vertices,
-            photographs,
-            corrections,
-            mouth,
-            _feathered(vertices[:68, :2], members, reach, size),
-          )
+          region = _feathered(vertices[:68, :2], members, reach, size)
+          self._blend_in(frame, target, weights[part], vertices, shown, region)
     return frame
 
-  def _blend_in(
-    self,
-    frame,
-    target,
-    weights,
-    vertices,
-    photographs,
-    corrections,
-    mouth,
-    region,
-  ):
+  def _blend_in(self, frame, target, weights, vertices, shown, region):
     """Replaces a region, mask and box, of the frame."""
     size, (mask, box) = len(frame), region
     if mask is None:
       return
     left, top, right, bottom = box
+    sources = {
+      t: head_mesh.place_vertices(self._source[t], vertices, size)[0]
+      for t in np.flatnonzero(weights)
+    }
     patch = _mix(
       [
-        (
-          weights[t],
-          compose(
-            photographs[t],
-            head_mesh.place_vertices(self._source[t], vertices, size)[0],
-            target,
-            box,
-            corrections.get(t),
-            mouth,
-          ),
-        )
-        for t in np.flatnonzero(weights)
+        (weights[t], _compose_from(shown, t, source, target, box))
+        for t, source in sources.items()
       ]
     ).astype(np.float32)
     place = frame[top:bottom, left:right]
@@ -213,6 +195,14 @@ class PhotoComposer:
     apart = apart - np.clip(shift, -_MAX_SHIFT, _MAX_SHIFT)
     mixed = np.round(place - mask * apart)
     place[:] = np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+def _compose_from(shown, t, source, target, box, still=None):
+  """`compose` with photograph t."""
+  photograph, correction = shown.photographs[t], shown.corrections.get(t)
+  return compose(
+    photograph, source, target, box, correction, shown.mouth, still
+  )
 
 
 @functools.cache
