@@ -55,15 +55,17 @@ def make_record(video: int, num_frames: int = 4):
 
 
 def make_batch(config, batch_size, seed=0, video_index=None):
-  """A batch of pictures and meshes."""
-  count = config.data.num_support + 1
+  """A batch of images and meshes of the config's image size."""
+  count, size = config.data.num_support + 1, config.model.image_size
+  scale = size // SIZE
   frames, _ = tiny_game.make_faces(batch_size * count, seed)
+  frames = frames.repeat(scale, 1).repeat(scale, 2)
   track = head_mesh.fit_head(make_points(batch_size * count, seed))
-  vertices = head_mesh.mesh_vertices(track)
+  vertices = head_mesh.mesh_vertices(track) * np.float32([scale, scale, 1])
   if video_index is None:
     video_index = 7 * np.arange(batch_size)
   return Batch(
-    frames.reshape(batch_size, count, SIZE, SIZE, 3),
+    frames.reshape(batch_size, count, size, size, 3),
     vertices.reshape(batch_size, count, mesh_pairs.NUM_VERTICES, 3),
     np.asarray(video_index, np.int32),
   )
