@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flaxheads.speech.features import FLOOR
+
 # Per frame of 10 ms: shares of a new frame in the smoothed power.
 _NOISE_SHARE, _LEVEL_SHARE = 0.12, 0.2
 # Minimum tracking (after Martin 2001): the floor follows the smoothed power
@@ -63,7 +65,8 @@ def adjust(
   for number in range(power.shape[-2]):
     frame = power[..., number, :]
     smooth = levels.smooth + _NOISE_SHARE * (frame - levels.smooth)
-    floor = np.minimum(smooth, levels.floor * rise)
+    # Digital silence has no floor that could rise again.
+    floor = np.minimum(smooth, np.maximum(levels.floor * rise, FLOOR))
     clean = np.maximum(frame - _MARGIN * floor, _KEPT * frame)
     loud = levels.loud + _LEVEL_SHARE * (clean.mean(-1) - levels.loud)
     peak = np.maximum(np.maximum(loud, levels.peak * fall), _LEAST)

@@ -23,7 +23,7 @@ CONTEXT = 2 * (1 + sum(_DILATIONS)) - LOOKAHEAD
 STRIDE = 2  # frames of features for a frame of output
 # A regression gives the mean of what is likely, which moves less than a mouth
 # and rarely closes it: openings up to _SHUT are closed lips, others grow.
-_SHUT, _CONTRAST = 0.06, 1.3
+_SHUT, _CONTRAST = 0.22, 1.45
 _AT_ONCE = 1024  # frames of output: 20 s
 
 

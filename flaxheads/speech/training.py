@@ -27,7 +27,10 @@ _BATCH = 12
 _FRAMES = 144  # of output in a training example: 2.88 s
 _LEAD = 40  # frames at its start that do not count: levels settle in them
 _SHUFFLED_SHARE = 0.5  # of the texts are words in random order
-_CLOSED, _CLOSED_WEIGHT = 0.12, 4.0  # opening; more than the other frames
+_CLOSED, _CLOSED_WEIGHT = 0.12, 1.0  # opening; more than the other frames
+# Lips of fluent speakers stay parted for most sounds: small openings grow.
+_PRESSED, _PARTED = 0.02, 0.7
+_LOUD = 1e-3  # mean power of the loudest tenth of an utterance
 _PITCHES = (85.0, 240.0)  # Hz
 _SLOWNESS = (0.75, 1.45)
 
@@ -68,7 +71,7 @@ def make_examples(
   for _ in count_to(count):
     text = sentences[rng.integers(len(sentences))]
     if rng.random() < _SHUFFLED_SHARE:
-      text = ' '.join(rng.choice(words, rng.integers(3, 10)))
+      text = ' '.join(rng.choice(words, rng.integers(3, 14)))
     spoken = voices.speak(
       text,
       rng.choice(voices.names()),
@@ -91,8 +94,12 @@ def make_example(spoken: voices.Utterance, rng) -> Example:
   ]
   power = features.mel_power(samples)
   power = power[: len(power) // STRIDE * STRIDE]
+  power *= _LOUD / (np.percentile(power.mean(1), 90) + features.FLOOR)
   times = output_times(len(power) // STRIDE)
-  return Example(power, visemes.mouth_of(phonemes, times))
+  mouth = visemes.mouth_of(phonemes, times)
+  opened = np.maximum(mouth[:, [0, 2]] - _PRESSED, 0)
+  mouth[:, [0, 2]] = opened**_PARTED
+  return Example(power, mouth)
 
 
 def cut(examples: Sequence[Example], size: int, rng) -> Example:
@@ -203,7 +210,9 @@ def train(
   rng = np.random.default_rng(seed)
   shape = (1, STRIDE * _FRAMES, features.NUM_BANDS)
   params = network.init(jax.random.key(seed), jnp.zeros(shape))['params']
-  schedule = optax.warmup_cosine_decay_schedule(0, 2e-3, 50, steps, 2e-5)
+  schedule = optax.warmup_cosine_decay_schedule(
+    0, 2e-3, min(50, steps // 2), steps, 2e-5
+  )
   optimizer = optax.chain(
     optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=1e-3)
   )
