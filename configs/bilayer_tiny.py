@@ -22,6 +22,7 @@ def get_config() -> b.BilayerConfig:
       dataset='synthetic_heads', data_dir='data_dir', num_support=2
     ),
     optimizer=b.BilayerOptimizerConfig(warmup_steps=0),
+    identity_table=b.IdentityTableConfig(initial_size=0.4),
     training=b.BilayerTrainingConfig(
       num_steps=4,
       batch_size=2,

@@ -31,5 +31,6 @@ def get_config() -> b.BilayerConfig:
     optimizer=b.BilayerOptimizerConfig(
       generator_learning_rate=2e-4, discriminator_learning_rate=2e-4, b1=0.5
     ),
+    identity_table=b.IdentityTableConfig(initial_size=0.4),
     training=b.BilayerTrainingConfig(num_steps=200_000, batch_size=48),
   )

@@ -189,3 +189,8 @@ class BilayerConfig(Checked):
 
   def __post_init__(self):
     check_choice('kind', self.kind, ('bilayer',))
+    if self.loss.adversarial and not self.identity_table.initial_size:
+      raise UserError(
+        'identity_table.initial_size: 0, rows that begin as ê, is for the '
+        "paper's generator; with loss.adversarial take 0.4 here"
+      )

@@ -23,7 +23,7 @@ from flaxheads.errors import UserError, check_choice, check_range
 class ModelConfig:
   """Sizes of embedder, generator and discriminator."""
 
-  image_size: int = 256  # a power of two from 64 to 512
+  image_size: int = 256  # a power of two from 32 to 512
   base_channels: int = 64  # channels after the first down block
   max_channels: int = 512
   embedding_size: int = 512  # N
@@ -33,7 +33,7 @@ class ModelConfig:
   dtype: str = 'bfloat16'  # of activations; parameters are always float32
 
   def __post_init__(self):
-    check_choice('model.image_size', self.image_size, (64, 128, 256, 512))
+    check_choice('model.image_size', self.image_size, (32, 64, 128, 256, 512))
     check_choice('model.bottleneck_size', self.bottleneck_size, (8, 16, 32))
     check_choice('model.pooling', self.pooling, ('sum_relu', 'relu_sum'))
     check_choice('model.dtype', self.dtype, DTYPES)
@@ -125,11 +125,12 @@ class OptimizerConfig(AdamConfig):
 class IdentityTableConfig:
   """W; its Adam has beta1 = 0, and b2 and epsilon of `optimizer`.
 
-  The rate is D's and W learns from the real score, both as in the authors' lab
-  code; the paper does not say. The lab's rows start in ±0.1.
+  The paper says neither how W starts nor how it learns. In the authors' lab
+  code it learns from the real score, and its rows start in ±0.1.
   """
 
-  initial_size: float = 0.4  # rows start uniform in [0, this], as ê can (ours)
+  # Rows start uniform in [0, this]; 0: at the ê of their first visit (ours).
+  initial_size: float = 0.0
   learning_rate: float = 2e-4
   real_score_only: bool = True  # no gradient from D(x̂, y, i) into W_i
 

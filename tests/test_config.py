@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from configs import bilayer_tiny
 from flaxheads import config as c
 from flaxheads.baselines.pix2pixhd.config import Pix2pixHDConfig
 from flaxheads.baselines.x2face.config import X2FaceConfig
@@ -52,7 +53,7 @@ def test_the_paper_s_preset_has_the_paper_s_numbers():
 @pytest.mark.parametrize(
   'part, field, value, message',
   [
-    ('model', 'image_size', 96, 'model.image_size: 96 is not one of 64, 128'),
+    ('model', 'image_size', 96, 'model.image_size: 96 is not one of 32, 64'),
     ('model', 'dtype', 'float64', "model.dtype: 'float64' is not one of"),
     ('model', 'bottleneck_size', 4, 'model.bottleneck_size: 4 is not one of'),
     ('model', 'max_channels', 32, 'model.max_channels: 32 is too small'),
@@ -161,3 +162,10 @@ def test_the_published_baselines_have_the_published_numbers():
     1e-3,
     0.9,
   )
+
+
+def test_rows_of_the_bilayer_model_do_not_begin_as_embeddings():
+  config = bilayer_tiny.get_config()
+  config.identity_table.initial_size = 0.0
+  with pytest.raises(UserError, match='identity_table.initial_size: 0, rows'):
+    config.validate()

@@ -48,6 +48,7 @@ def make_config(**training):
     config.model, max_channels=16, embedding_size=EMBEDDING_SIZE
   )
   config.training = dataclasses.replace(config.training, **training)
+  config.identity_table.initial_size = 0.4  # rows are those of make_state
   return config
 
 

@@ -68,7 +68,11 @@ class Discriminator(nn.Module):
       self.embedding_size, learned_skip=True, dtype=self.dtype
     )(outputs[-1])
     v = pool(last, self.pooling)  # [B, N]
-    w0 = self.param('w0', nn.initializers.normal(0.02), (self.embedding_size,))
+    # A vector of length 1 on average, as the lab's spectral norm makes it.
+    spread = self.embedding_size**-0.5
+    w0 = self.param(
+      'w0', nn.initializers.normal(spread), (self.embedding_size,)
+    )
     b = self.param('b', nn.initializers.zeros, ())
     w = rows + w0 if add_w0 else rows
     return DiscriminatorOutput((v * w).sum(-1) + b, [*outputs, last], v)

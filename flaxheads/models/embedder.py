@@ -65,7 +65,7 @@ class Embedder(nn.Module):
   """E: identity embedding of one frame (Zakharov et al. 2019, section 3).
 
   Attributes:
-    image_size: height and width of the frames, a power of two from 64 to 512.
+    image_size: height and width of the frames, a power of two from 32 to 512.
     base_channels: channels after the first block.
     max_channels: upper limit of channels.
     embedding_size: N.

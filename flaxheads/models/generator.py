@@ -91,7 +91,7 @@ class Generator(nn.Module):
   """G with its projection P (Zakharov et al. 2019, section 3).
 
   Attributes:
-    image_size: height and width, a power of two from 64 to 512.
+    image_size: height and width, a power of two from 32 to 512.
     base_channels: channels after the first down block.
     max_channels: upper limit of channels.
     num_residual_blocks: blocks at the bottleneck.

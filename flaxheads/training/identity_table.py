@@ -50,11 +50,11 @@ def init_table(
     key: of the rows.
     num_videos: videos of the training split.
     embedding_size: N.
-    initial_size: rows are uniform in [0, this].
+    initial_size: rows are uniform in [0, this]; 0: zeros, until `begin`.
 
-  Rows start where ê, which ends in a ReLU, can follow. Of rows about zero
-  L_MCH would draw every unit of ê to their median, 0, where a sum that is
-  below zero for everybody has no gradient: the unit would stay 0 for good.
+  Random rows are not negative, so that ê, which ends in a ReLU, can follow. Of
+  rows about zero L_MCH would draw every unit of ê to their median, 0, where a
+  sum that is below zero for everybody has no gradient: the unit would stay 0.
   """
   count = num_rows(num_videos)
   shape = (count, embedding_size)
@@ -89,6 +89,32 @@ def gather(table: IdentityTable, video_index: jax.Array) -> jax.Array:
   return parallel.sum_scatter(found)
 
 
+def gather_new(
+  table: IdentityTable, video_index: jax.Array, initial_size: float
+) -> tuple[jax.Array, jax.Array]:
+  """`gather`, and whether the rows are still to `begin`, bool [b]."""
+  rows = gather(table, video_index)
+  if initial_size:
+    return rows, jnp.zeros(video_index.shape, bool)
+  local = _local_indices(table, parallel.all_gather(video_index))  # [B]
+  last_visit = table.last_visit.at[local].get(mode='fill', fill_value=0)
+  return rows, parallel.sum_scatter(last_visit) == 0
+
+
+def begin(rows: jax.Array, new: jax.Array, embedding: jax.Array) -> jax.Array:
+  """W_i, [b, N], where a new row is the ê_i of its first visit.
+
+  L_MCH is then 0 at the first visit, and never asks E for random codes: W
+  begins as what E sees of a person, and from there D moves it.
+
+  Args:
+    rows: of `gather_new`, [b, N].
+    new: of the same, [b].
+    embedding: ê_i, [b, N].
+  """
+  return jnp.where(new[:, None], jax.lax.stop_gradient(embedding), rows)
+
+
 def update(
   table: IdentityTable,
   video_index: jax.Array,
@@ -98,6 +124,7 @@ def update(
   learning_rate,
   b2: float,
   epsilon: float,
+  begun: jax.Array | None = None,
 ) -> IdentityTable:
   """One update of the rows in the global batch.
 
@@ -109,6 +136,8 @@ def update(
     learning_rate: scalar.
     b2: decay of the second moment.
     epsilon: added to the root of the second moment.
+    begun: float32 [b, N], of `begin`: where rows lie before their first update.
+      None: where the table has them.
 
   Returns:
     The table with the touched rows changed.
@@ -137,7 +166,11 @@ def update(
   second_moment += (1 - b2) * gradients**2
   unbiased = second_moment / (1 - b2 ** count.astype(dtype))
   step = gradients / (jnp.sqrt(unbiased) + epsilon)
-  rows = take(table.rows) - learning_rate * step
+  rows = take(table.rows)
+  if begun is not None:
+    new = (last_visit == 0)[:, None]
+    rows = jnp.where(new, parallel.all_gather(begun), rows)
+  rows = rows - learning_rate * step
 
   def put(leaf, new):
     return leaf.at[local].set(new, mode='drop')

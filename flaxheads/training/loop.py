@@ -113,9 +113,8 @@ class _Run:
     self.constants = parallel.place(
       self.recipe.constants, mesh, parallel.REPLICATED
     )
-    self.preview = self.recipe.make_preview(
-      _preview_batch(recipe, config, source)
-    )
+    shown = _preview_batch(recipe, config, source)
+    self.preview = self.recipe.make_preview(shown)
     self.facts = pipeline.describe_source(source)
     self.checkpoints = Checkpoints(workdir, config.training.keep_checkpoints)
     size = (len(source), mesh)
@@ -127,7 +126,8 @@ class _Run:
       self.start, self.state = restored
       logging.info('resuming from the checkpoint of step %d', self.start)
     else:
-      self.start, self.state = 0, self.recipe.create_state(*size)
+      state = self.recipe.create_state(*size)
+      self.start, self.state = 0, self.recipe.begin(state, shown)
     self.batches = prefetch.place_ahead(
       _batches(recipe, config, source, self.start, config.data.num_workers),
       mesh,

@@ -4,6 +4,7 @@
 `gradients` differentiates it. It is shared by meta-training and fine-tuning.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from flaxheads.config import LossConfig
-from flaxheads.training import losses
+from flaxheads.training import identity_table, losses
 
 
 class GeneratorTerms(NamedTuple):
@@ -94,6 +95,7 @@ class Gradients(NamedTuple):
     discriminator_terms: DiscriminatorTerms.
     embedding: what `generate` returned beside x̂.
     real_output: D(x, y, i).
+    rows: W_i, [B, N], as D saw them.
   """
 
   generator: dict
@@ -103,6 +105,7 @@ class Gradients(NamedTuple):
   discriminator_terms: DiscriminatorTerms
   embedding: jax.Array | None
   real_output: NamedTuple
+  rows: jax.Array | None
 
 
 def gradients(
@@ -115,6 +118,7 @@ def gradients(
   content: Callable,
   weights: LossConfig,
   rows=None,
+  new_rows=None,
 ) -> Gradients:
   """Gradients of both steps from one forward pass of G and one of D.
 
@@ -132,11 +136,16 @@ def gradients(
     content: (x̂, x) -> weighted L_CNT.
     weights: weights of the other terms.
     rows: W_i, [B, N], for L_MCH; None: none.
+    new_rows: bool [B], whose rows start at ê; None: none. Then `rows` are also
+      discriminator_params['rows'].
 
   Returns:
     Gradients.
   """
   (fake, embedding), pull_generator = jax.vjp(generate, generator_params)
+  if new_rows is not None:
+    rows = identity_table.begin(rows, new_rows, embedding)
+    discriminator_params = {**discriminator_params, 'rows': rows}
   fake_output, pull_fake = jax.vjp(
     lambda params, x: discriminate(params, x, False), discriminator_params, fake
   )
@@ -144,20 +153,12 @@ def gradients(
     lambda params: discriminate(params, real, True), discriminator_params
   )
 
-  def terms_of(fake, embedding, fake_output, real_output):
-    return objectives(
-      real,
-      fake,
-      real_output,
-      fake_output,
-      content=content,
-      weights=weights,
-      embedding=embedding,
-      rows=rows,
-    )
+  terms_of = functools.partial(
+    objectives, real, content=content, weights=weights, rows=rows
+  )
 
   def generator_loss(fake, embedding, fake_output):
-    terms, _ = terms_of(fake, embedding, fake_output, real_output)
+    terms, _ = terms_of(fake, real_output, fake_output, embedding=embedding)
     return sum(terms), terms
 
   to_generator, generator_terms = jax.grad(
@@ -167,7 +168,7 @@ def gradients(
   (generator_gradient,) = pull_generator((to_fake, to_generator[1]))
 
   def discriminator_loss(fake_output, real_output):
-    _, terms = terms_of(fake, embedding, fake_output, real_output)
+    _, terms = terms_of(fake, real_output, fake_output, embedding=embedding)
     return terms.hinge, terms
 
   (from_fake, from_real), discriminator_terms = jax.grad(
@@ -184,6 +185,7 @@ def gradients(
     discriminator_terms,
     embedding,
     real_output,
+    rows,
   )
 
 

@@ -45,7 +45,15 @@ def moving_average(average, params, decay: float, step):
 
 
 def update_discriminator(
-  config, params, optimizer_state, table, gradients, video_index, count, scale
+  config,
+  params,
+  optimizer_state,
+  table,
+  gradients,
+  video_index,
+  count,
+  scale,
+  begun=None,
 ):
   """One update of D, w0, b and the rows of W.
 
@@ -58,6 +66,7 @@ def update_discriminator(
     video_index: int32 [b], the rows' videos.
     count: updates so far, this one included.
     scale: of the learning rates, from `learning_rate_scale`.
+    begun: float [b, N] or None, as of `identity_table.update`.
 
   Returns:
     (params, optimizer_state, table, the gradient of D over all devices).
@@ -79,5 +88,6 @@ def update_discriminator(
     learning_rate=scale * config.identity_table.learning_rate,
     b2=rates.b2,
     epsilon=rates.epsilon,
+    begun=begun,
   )
   return params, optimizer_state, table, gradient

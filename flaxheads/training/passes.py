@@ -62,10 +62,11 @@ class SharedPass(NamedTuple):
   generator: dict  # gradients
   discriminator: dict
   terms: tuple[objectives.GeneratorTerms, objectives.DiscriminatorTerms]
-  rows: jax.Array  # [b, N], gradient of the rows of W
+  rows_gradient: jax.Array  # [b, N]
   fake: jax.Array  # x̂, [b, H, W, 3]
   embedding: jax.Array  # ê, [b, N]
   vectors: jax.Array  # V(x, y) of the real frames, [b, N]
+  rows: jax.Array  # W_i, [b, N], new ones at ê_i
 
 
 def shared_pass(
@@ -79,13 +80,13 @@ def shared_pass(
     vectors: of spectral normalisation.
     params: of all networks.
     inputs: ModelInputs.
-    rows: W_i, [b, N].
+    rows: of `identity_table.gather_new`.
     content: (x̂, x, points) -> weighted L_CNT.
   """
   num_parts = config.training.accumulation_steps
 
   def run(part):
-    inputs, rows = part
+    inputs, (rows, new_rows) = part
     generate, discriminate = forward_passes(config, networks, vectors, inputs)
     found = objectives.gradients(
       embedder_and_generator(params),
@@ -96,6 +97,7 @@ def shared_pass(
       content=lambda fake, real: content(fake, real, inputs.target_points),
       weights=config.loss,
       rows=rows,
+      new_rows=new_rows,
     )
     averaged = (
       found.generator,
@@ -108,6 +110,7 @@ def shared_pass(
       found.fake,
       found.embedding,
       found.real_output.vector,
+      found.rows,
     )
 
   averaged, stacked = accumulate(run, (inputs, rows), num_parts)

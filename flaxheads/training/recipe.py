@@ -20,6 +20,8 @@ class Recipe(NamedTuple):
     make_preview: batch -> (state -> flaxheads.training.preview.Preview).
     shown: scalars for the progress bar, their names by label.
     knows_people: whether different people should look different.
+    begin: (state before the first step, preview batch) -> the same, adapted to
+      the data.
     choose_frames: picks the frames of a record that make a sample.
   """
 
@@ -30,6 +32,7 @@ class Recipe(NamedTuple):
   make_preview: Callable
   shown: dict[str, str]
   knows_people: bool = True
+  begin: Callable = lambda state, batch: state
   choose_frames: episodes.FrameChoice = episodes.any_frames
 
 

@@ -8,8 +8,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from flaxheads import networks as nets
 from flaxheads.config import Config
+from flaxheads.data.batch import Batch
+from flaxheads.data.pixels import to_float
 from flaxheads.errors import UserError
+from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.models import spectral
 from flaxheads.networks import Networks, init_params
 from flaxheads.quick_jit import quick_jit
@@ -101,6 +105,36 @@ def init_random_parts(
     config.identity_table.initial_size,
   )
   return RandomParts(params, vectors, table)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _mean_embedding(networks, params, vectors, batch):
+  frames = to_float(batch.frames[:, :-1])
+  pictures = rasterise_landmarks(batch.points[:, :-1], frames.shape[2])
+  normal = spectral.normalize(params, vectors)
+  return nets.embed_people(networks, normal, frames, pictures).mean(0)
+
+
+def centre(networks: Networks, state: TrainState, batch: Batch) -> TrainState:
+  """Centres W_i + w0 at zero, where W_i begins as ê_i.
+
+  Were all of it positive, D could lower a score by V(x, y) = 0 alone, at which
+  its ReLU has no gradient.
+
+  Args:
+    networks: Networks.
+    state: before the first step.
+    batch: of people, on the host; the same on every process.
+
+  Returns:
+    The state with w0 less the mean ê of these people.
+  """
+  mean = _mean_embedding(
+    networks, state.params['embedder'], state.spectral['embedder'], batch
+  )
+  discriminator = state.params['discriminator']
+  centred = {**discriminator, 'w0': discriminator['w0'] - mean}
+  return state.replace(params={**state.params, 'discriminator': centred})
 
 
 def _begin(config: Config, random: RandomParts) -> TrainState:

@@ -76,7 +76,7 @@ def _discriminator_steps(
   num_updates = config.training.discriminator_updates
   params, table = state.params['discriminator'], state.table
   optimizer_state = state.discriminator_optimizer
-  gradient, row_gradient = shared.discriminator, shared.rows
+  gradient, row_gradient = shared.discriminator, shared.rows_gradient
   for update in range(num_updates):
     if update:
       rows = identity_table.gather(table, inputs.video_index)
@@ -92,6 +92,7 @@ def _discriminator_steps(
       inputs.video_index,
       state.step * num_updates + update + 1,
       scale,
+      shared.rows,
     )
   return _DiscriminatorSteps(
     params, optimizer_state, table, gradient, row_gradient
@@ -114,17 +115,14 @@ def train_step(
     state.step, config.optimizer, config.training.num_steps
   )
   vectors = state.spectral  # for all passes; the next step has the advanced
-  rows = identity_table.gather(state.table, inputs.video_index)
+  rows = identity_table.gather_new(
+    state.table, inputs.video_index, config.identity_table.initial_size
+  )
 
   # 1. One pass of both networks.
+  see = functools.partial(content, content_params)
   shared = shared_pass(
-    config,
-    networks,
-    vectors,
-    state.params,
-    inputs,
-    rows,
-    functools.partial(content, content_params),
+    config, networks, vectors, state.params, inputs, rows, see
   )
 
   # 2. The generator step: E, G and P.
@@ -155,7 +153,7 @@ def train_step(
     ),
     table=after.table,
   )
-  given = shared.vectors, shared.embedding, rows, inputs.video_index
+  given = shared.vectors, shared.embedding, shared.rows, inputs.video_index
   norms = _norms(generator_gradient, after, new_state.params)
   metrics = StepMetrics(*shared.terms, norms, separation.measure(*given), scale)
   return new_state, parallel.mean(metrics)

@@ -111,6 +111,44 @@ def test_a_visit_after_a_long_absence_is_a_large_step():
   np.testing.assert_allclose(moved, 0.05 / np.sqrt(1 - 0.99), rtol=1e-3)
 
 
+def test_a_new_row_begins_as_the_embedding_of_its_first_visit():
+  mesh, split = parallel.make_mesh(2), parallel.SHARDED
+  table = identity_table.init_table(jax.random.key(0), NUM_ROWS, N, 0.0)
+  assert not np.any(table.rows)
+  # Rows 9 and 40 are new, and 9 stands twice in the batch, on two devices.
+  index = np.array([9, 40, 5, 9], np.int32)
+  table = table.replace(last_visit=table.last_visit.at[5].set(1))
+
+  def visit(table, index, embedding, gradient, count):
+    rows, new = identity_table.gather_new(table, index, 0.0)
+    begun = identity_table.begin(rows, new, embedding)
+    after = identity_table.update(
+      table, index, gradient, count, begun=begun, **SETTINGS
+    )
+    return after, new, begun
+
+  visit = parallel.pmap(
+    visit,
+    mesh,
+    in_specs=(TABLE, split, split, split, parallel.REPLICATED),
+    out_specs=(TABLE, split, split),
+  )
+  embedding = np.arange(4 * N, dtype=np.float32).reshape(4, N)
+  given = parallel.place((index, embedding), mesh, split)
+  none = parallel.place(np.zeros((4, N), np.float32), mesh, split)
+  table = parallel.place(jax.device_get(table), mesh, split)
+  table, new, begun = visit(table, *given, none, np.int32(2))
+  np.testing.assert_array_equal(new, [True, True, False, True])
+  np.testing.assert_array_equal(begun[2], 0)
+  rows = np.asarray(table.rows)
+  np.testing.assert_array_equal(rows[[9, 40]], embedding[:2])
+  np.testing.assert_array_equal(np.delete(rows, [9, 40], 0), 0)
+  # Afterwards the row is its own, whatever ê has become.
+  _, new, begun = visit(table, given[0], none, none, np.int32(3))
+  assert not np.any(new)
+  np.testing.assert_array_equal(begun, rows[index])
+
+
 def test_a_table_fits_any_usual_number_of_devices():
   for num_videos, wanted in ((1, 64), (64, 64), (65, 128), (145_569, 147_456)):
     shapes = jax.eval_shape(
@@ -131,8 +169,16 @@ def test_an_update_copies_no_table(batch_size):
   num_rows, size = 10_000, 16
   rows = jax.ShapeDtypeStruct((num_rows, size), np.float32)
   visits = jax.ShapeDtypeStruct((num_rows,), np.int32)
+
+  def visit(table, index, gradients, count):
+    rows, new = identity_table.gather_new(table, index, 0.0)
+    begun = identity_table.begin(rows, new, gradients)
+    return identity_table.update(
+      table, index, gradients, count, begun=begun, **SETTINGS
+    )
+
   update = parallel.pmap(
-    functools.partial(identity_table.update, **SETTINGS),
+    visit,
     parallel.make_mesh(1),
     in_specs=IN_SPECS,
     out_specs=TABLE,

@@ -35,6 +35,7 @@ def config():
     generator_learning_rate=RATE, discriminator_learning_rate=RATE, b1=1e-30
   )
   config.identity_table.learning_rate = RATE
+  config.identity_table.initial_size = 0  # new rows begin as ê
   config.optimizer.epsilon = EPSILON  # beyond what a user may ask for
   config.model.dtype = 'float64'  # refused above, too
   return config
@@ -42,7 +43,9 @@ def config():
 
 @pytest.fixture(scope='module')
 def start(config):
-  return tiny_game.as_float64(tiny_game.make_state(config))
+  state = tiny_game.as_float64(tiny_game.make_state(config))
+  state.table.last_visit[list(VIDEOS[3:6])] = 1  # these are not new
+  return state
 
 
 class _Run(NamedTuple):

@@ -3,19 +3,23 @@
 import copy
 import functools
 import importlib
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import optax
 import pytest
 
+from flaxheads import networks as nets
 from flaxheads.data import pixels
 from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.models import embedder
+from flaxheads.models.discriminator import DiscriminatorOutput
 from flaxheads.training import (
   identity_table,
   losses,
   model_inputs,
+  objectives,
   parallel,
   passes,
   state,
@@ -121,6 +125,39 @@ def test_mistake_16_w_starts_where_an_embedding_can_follow():
   assert (_match(rows - size / 2) > 0).mean() < 0.1
 
 
+def test_mistake_16_a_new_row_asks_nothing_of_the_embedder():
+  embedding = np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)
+  new, seen = np.array([True, False]), []
+
+  def discriminate(params, frames, is_real):
+    del is_real
+    seen.append(params['rows'])
+    score = (frames * params['rows']).sum(-1)
+    return DiscriminatorOutput(score, [frames[:, None, None]], frames)
+
+  found = objectives.gradients(
+    jax.numpy.asarray(embedding),
+    {'rows': np.ones_like(embedding)},
+    np.ones_like(embedding),
+    generate=lambda embedding: (2 * embedding, embedding),
+    discriminate=discriminate,
+    content=lambda fake, real: 0.0,
+    weights=SimpleNamespace(adversarial=0.0, feature_matching=0.0, match=1.0),
+    rows=np.ones_like(embedding),
+    new_rows=new,
+  )
+  begun = np.array([[0.1, 0.2], [1, 1]], np.float32)
+  np.testing.assert_array_equal(found.rows, begun)
+  # L_MCH: of the new row nothing, of the other 1 / (2 * 2) for each element.
+  np.testing.assert_array_equal(found.generator, [[0, 0], [-0.25, -0.25]])
+  # The hinge of x̂ is active, that of x is not where D sees W_i = 1.
+  np.testing.assert_allclose(
+    found.discriminator['rows'],
+    (2 * embedding - [[1], [0]]) / 2,
+    rtol=1e-6,
+  )
+
+
 def test_mistake_16_the_sum_with_w0_starts_centred(experiment, monkeypatch):
   params = tiny_game.make_params(experiment)
   w0 = params['discriminator']['w0'].copy()
@@ -132,6 +169,20 @@ def test_mistake_16_the_sum_with_w0_starts_centred(experiment, monkeypatch):
   assert rows.min() >= 0
   centre = rows.mean(0) + np.asarray(made.params['discriminator']['w0'])
   np.testing.assert_allclose(centre, w0, atol=0.01)
+
+
+def test_mistake_16_w0_centres_rows_that_begin_as_embeddings(experiment):
+  networks = nets.build_networks(experiment.model)
+  before = tiny_game.make_state(experiment)
+  batch = tiny_game.make_batch(experiment, 4)
+  after = state.centre(networks, before, batch)
+  w0 = before.params['discriminator']['w0']
+  mean = w0 - np.asarray(after.params['discriminator']['w0'])
+  assert (mean >= 0).all() and mean.max() > 0.1
+  # Centring them again finds the same mean: nothing else has changed.
+  again = state.centre(networks, after, batch)
+  twice = w0 - np.asarray(again.params['discriminator']['w0'])
+  np.testing.assert_allclose(twice, 2 * mean, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize('name', ['voxceleb2_256', 'voxceleb2_256_ff', 'gpu_8'])

@@ -13,6 +13,7 @@ import torch
 from flaxheads.config import Config, LossConfig
 from tests.benchmark.reference import losses
 from tests.benchmark.reference.networks import advance
+from tests.benchmark.reference.rows import Rows
 
 
 class Batch(NamedTuple):
@@ -23,31 +24,6 @@ class Batch(NamedTuple):
   target_frame: torch.Tensor  # [B, 3, H, W]
   target_landmarks: torch.Tensor
   video_index: torch.Tensor  # int64 [B]
-
-
-class Rows:
-  """W and the lazy form of a dense Adam with beta1 = 0."""
-
-  def __init__(self, rows, config):
-    self.rows = rows.clone()
-    self.second = torch.zeros_like(rows)
-    self.visits = torch.zeros(len(rows), 1, dtype=torch.int32).to(rows.device)
-    self.count = 0
-    self.b2, self.epsilon = config.b2, config.epsilon
-
-  @torch.no_grad()
-  def update(self, index, gradient, rate):
-    """One update; rows that stand twice in `index` get the sum."""
-    index, inverse = index.unique(return_inverse=True)
-    summed = gradient.new_zeros(len(index), gradient.shape[1])
-    gradient = summed.index_add_(0, inverse, gradient)
-    self.count += 1
-    absence = (self.count - self.visits[index]).to(gradient.dtype)
-    second = self.b2**absence * self.second[index]
-    second = second + (1 - self.b2) * gradient**2
-    self.second[index], self.visits[index] = second, self.count
-    unbiased = second / (1 - self.b2**self.count)
-    self.rows[index] -= rate * gradient / (unbiased.sqrt() + self.epsilon)
 
 
 def make_content(config: LossConfig, vggs: dict) -> Callable:
@@ -220,8 +196,11 @@ class MetaTraining:
 
   def first_pass(self, batch: Batch):
     """Sets all gradients; returns the terms, x̂ and the rows with theirs."""
-    rows = self.table.rows[batch.video_index].requires_grad_(True)
     fake, embedding = self._run_generator(batch)
+    rows = self.table.rows[batch.video_index]
+    if not self.config.identity_table.initial_size:
+      rows = self.table.begin(batch.video_index, embedding)
+    rows.requires_grad_(True)
     match = (embedding - rows.detach()).abs().mean()
     terms = self.game.play(
       fake,
