@@ -89,30 +89,18 @@ def gather(table: IdentityTable, video_index: jax.Array) -> jax.Array:
   return parallel.sum_scatter(found)
 
 
-def gather_new(
-  table: IdentityTable, video_index: jax.Array, initial_size: float
-) -> tuple[jax.Array, jax.Array]:
-  """`gather`, and whether the rows are still to `begin`, bool [b]."""
-  rows = gather(table, video_index)
-  if initial_size:
-    return rows, jnp.zeros(video_index.shape, bool)
-  local = _local_indices(table, parallel.all_gather(video_index))  # [B]
-  last_visit = table.last_visit.at[local].get(mode='fill', fill_value=0)
-  return rows, parallel.sum_scatter(last_visit) == 0
-
-
-def begin(rows: jax.Array, new: jax.Array, embedding: jax.Array) -> jax.Array:
-  """W_i, [b, N], where a new row is the ê_i of its first visit.
+def begin(rows: jax.Array, embedding: jax.Array) -> jax.Array:
+  """W_i, [b, N], where a row of zeros is the ê_i of its first visit.
 
   L_MCH is then 0 at the first visit, and never asks E for random codes: W
   begins as what E sees of a person, and from there D moves it.
 
   Args:
-    rows: of `gather_new`, [b, N].
-    new: of the same, [b].
+    rows: of `gather`, [b, N].
     embedding: ê_i, [b, N].
   """
-  return jnp.where(new[:, None], jax.lax.stop_gradient(embedding), rows)
+  new = (rows == 0).all(-1, keepdims=True)
+  return jnp.where(new, jax.lax.stop_gradient(embedding), rows)
 
 
 def update(
@@ -168,8 +156,7 @@ def update(
   step = gradients / (jnp.sqrt(unbiased) + epsilon)
   rows = take(table.rows)
   if begun is not None:
-    new = (last_visit == 0)[:, None]
-    rows = jnp.where(new, parallel.all_gather(begun), rows)
+    rows = begin(rows, parallel.all_gather(begun))
   rows = rows - learning_rate * step
 
   def put(leaf, new):

@@ -118,7 +118,6 @@ def gradients(
   content: Callable,
   weights: LossConfig,
   rows=None,
-  new_rows=None,
 ) -> Gradients:
   """Gradients of both steps from one forward pass of G and one of D.
 
@@ -135,16 +134,15 @@ def gradients(
       DiscriminatorOutput.
     content: (x̂, x) -> weighted L_CNT.
     weights: weights of the other terms.
-    rows: W_i, [B, N], for L_MCH; None: none.
-    new_rows: bool [B], whose rows start at ê; None: none. Then `rows` are also
-      discriminator_params['rows'].
+    rows: W_i, [B, N], for L_MCH, where they have begun, and then also
+      discriminator_params['rows']; None: no L_MCH.
 
   Returns:
     Gradients.
   """
   (fake, embedding), pull_generator = jax.vjp(generate, generator_params)
-  if new_rows is not None:
-    rows = identity_table.begin(rows, new_rows, embedding)
+  if rows is not None:
+    rows = identity_table.begin(rows, embedding)
     discriminator_params = {**discriminator_params, 'rows': rows}
   fake_output, pull_fake = jax.vjp(
     lambda params, x: discriminate(params, x, False), discriminator_params, fake

@@ -80,13 +80,13 @@ def shared_pass(
     vectors: of spectral normalisation.
     params: of all networks.
     inputs: ModelInputs.
-    rows: of `identity_table.gather_new`.
+    rows: W_i, [b, N]; zeros where they are still to begin.
     content: (x̂, x, points) -> weighted L_CNT.
   """
   num_parts = config.training.accumulation_steps
 
   def run(part):
-    inputs, (rows, new_rows) = part
+    inputs, rows = part
     generate, discriminate = forward_passes(config, networks, vectors, inputs)
     found = objectives.gradients(
       embedder_and_generator(params),
@@ -97,7 +97,6 @@ def shared_pass(
       content=lambda fake, real: content(fake, real, inputs.target_points),
       weights=config.loss,
       rows=rows,
-      new_rows=new_rows,
     )
     averaged = (
       found.generator,

@@ -115,9 +115,7 @@ def train_step(
     state.step, config.optimizer, config.training.num_steps
   )
   vectors = state.spectral  # for all passes; the next step has the advanced
-  rows = identity_table.gather_new(
-    state.table, inputs.video_index, config.identity_table.initial_size
-  )
+  rows = identity_table.gather(state.table, inputs.video_index)
 
   # 1. One pass of both networks.
   see = functools.partial(content, content_params)

@@ -117,35 +117,33 @@ def test_a_new_row_begins_as_the_embedding_of_its_first_visit():
   assert not np.any(table.rows)
   # Rows 9 and 40 are new, and 9 stands twice in the batch, on two devices.
   index = np.array([9, 40, 5, 9], np.int32)
-  table = table.replace(last_visit=table.last_visit.at[5].set(1))
+  table = table.replace(rows=table.rows.at[5].set(7.0))
 
   def visit(table, index, embedding, gradient, count):
-    rows, new = identity_table.gather_new(table, index, 0.0)
-    begun = identity_table.begin(rows, new, embedding)
+    begun = identity_table.begin(identity_table.gather(table, index), embedding)
     after = identity_table.update(
       table, index, gradient, count, begun=begun, **SETTINGS
     )
-    return after, new, begun
+    return after, begun
 
   visit = parallel.pmap(
     visit,
     mesh,
     in_specs=(TABLE, split, split, split, parallel.REPLICATED),
-    out_specs=(TABLE, split, split),
+    out_specs=(TABLE, split),
   )
-  embedding = np.arange(4 * N, dtype=np.float32).reshape(4, N)
+  embedding = 1 + np.arange(4 * N, dtype=np.float32).reshape(4, N)
   given = parallel.place((index, embedding), mesh, split)
   none = parallel.place(np.zeros((4, N), np.float32), mesh, split)
   table = parallel.place(jax.device_get(table), mesh, split)
-  table, new, begun = visit(table, *given, none, np.int32(2))
-  np.testing.assert_array_equal(new, [True, True, False, True])
-  np.testing.assert_array_equal(begun[2], 0)
+  table, begun = visit(table, *given, none, np.int32(2))
+  np.testing.assert_array_equal(begun[:2], embedding[:2])
+  np.testing.assert_array_equal(begun[2:], [[7] * N, embedding[3]])
   rows = np.asarray(table.rows)
   np.testing.assert_array_equal(rows[[9, 40]], embedding[:2])
-  np.testing.assert_array_equal(np.delete(rows, [9, 40], 0), 0)
+  np.testing.assert_array_equal(np.delete(rows, [5, 9, 40], 0), 0)
   # Afterwards the row is its own, whatever ê has become.
-  _, new, begun = visit(table, given[0], none, none, np.int32(3))
-  assert not np.any(new)
+  _, begun = visit(table, given[0], none, none, np.int32(3))
   np.testing.assert_array_equal(begun, rows[index])
 
 
@@ -171,8 +169,7 @@ def test_an_update_copies_no_table(batch_size):
   visits = jax.ShapeDtypeStruct((num_rows,), np.int32)
 
   def visit(table, index, gradients, count):
-    rows, new = identity_table.gather_new(table, index, 0.0)
-    begun = identity_table.begin(rows, new, gradients)
+    begun = identity_table.begin(identity_table.gather(table, index), gradients)
     return identity_table.update(
       table, index, gradients, count, begun=begun, **SETTINGS
     )

@@ -35,7 +35,6 @@ def config():
     generator_learning_rate=RATE, discriminator_learning_rate=RATE, b1=1e-30
   )
   config.identity_table.learning_rate = RATE
-  config.identity_table.initial_size = 0  # new rows begin as ê
   config.optimizer.epsilon = EPSILON  # beyond what a user may ask for
   config.model.dtype = 'float64'  # refused above, too
   return config
@@ -44,7 +43,7 @@ def config():
 @pytest.fixture(scope='module')
 def start(config):
   state = tiny_game.as_float64(tiny_game.make_state(config))
-  state.table.last_visit[list(VIDEOS[3:6])] = 1  # these are not new
+  state.table.rows[list(VIDEOS[:3])] = 0  # new rows, which begin as ê
   return state
 
 

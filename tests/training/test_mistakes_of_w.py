@@ -127,24 +127,22 @@ def test_mistake_16_w_starts_where_an_embedding_can_follow():
 
 def test_mistake_16_a_new_row_asks_nothing_of_the_embedder():
   embedding = np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)
-  new, seen = np.array([True, False]), []
+  rows = np.array([[0, 0], [1, 1]], np.float32)  # the first is new
 
   def discriminate(params, frames, is_real):
     del is_real
-    seen.append(params['rows'])
     score = (frames * params['rows']).sum(-1)
     return DiscriminatorOutput(score, [frames[:, None, None]], frames)
 
   found = objectives.gradients(
     jax.numpy.asarray(embedding),
-    {'rows': np.ones_like(embedding)},
+    {'rows': rows},
     np.ones_like(embedding),
     generate=lambda embedding: (2 * embedding, embedding),
     discriminate=discriminate,
     content=lambda fake, real: 0.0,
     weights=SimpleNamespace(adversarial=0.0, feature_matching=0.0, match=1.0),
-    rows=np.ones_like(embedding),
-    new_rows=new,
+    rows=rows,
   )
   begun = np.array([[0.1, 0.2], [1, 1]], np.float32)
   np.testing.assert_array_equal(found.rows, begun)

@@ -16,7 +16,9 @@ class Rows:
   @torch.no_grad()
   def begin(self, index, embedding):
     """Rows of `index`, new ones at ê; of two of a video the first counts."""
-    rows = torch.where(self.visits[index] == 0, embedding, self.rows[index])
+    rows = self.rows[index]
+    new = (rows == 0).all(1, keepdim=True)
+    rows = torch.where(new, embedding, rows)
     first = (index[:, None] == index).int().argmax(1)
     self.rows[index] = rows[first]
     return rows

@@ -197,9 +197,7 @@ class MetaTraining:
   def first_pass(self, batch: Batch):
     """Sets all gradients; returns the terms, x̂ and the rows with theirs."""
     fake, embedding = self._run_generator(batch)
-    rows = self.table.rows[batch.video_index]
-    if not self.config.identity_table.initial_size:
-      rows = self.table.begin(batch.video_index, embedding)
+    rows = self.table.begin(batch.video_index, embedding)
     rows.requires_grad_(True)
     match = (embedding - rows.detach()).abs().mean()
     terms = self.game.play(
