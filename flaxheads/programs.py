@@ -103,7 +103,7 @@ def trace_embed(config, mesh, num_shots: int) -> Program:
   if isinstance(config, BilayerConfig):
     networks = bilayer_networks.build_networks(config.model)
     params = bilayer_networks.describe_params(networks, _PEOPLE)
-    embed = jax.jit(bilayer_model.build_embedder(networks).__wrapped__)
+    embed = bilayer_model.build_embedder(networks)
     side = networks.embedder.image_size
     landmarks = _array(mesh, num_shots, side, side, 3)  # rasterised by the host
   else:
@@ -112,7 +112,8 @@ def trace_embed(config, mesh, num_shots: int) -> Program:
     embed = direct.build_embedder(networks)
     landmarks = _array(mesh, num_shots, NUM_POINTS, 2)
   params = _placed(mesh, {k: params[k] for k in _PEOPLE})
-  return Program(embed.trace(params, frames, landmarks), params, num_shots)
+  traced = jax.jit(embed.__wrapped__).trace(params, frames, landmarks)
+  return Program(traced, params, num_shots)
 
 
 def trace_finetune(config, mesh, num_shots: int) -> Program:

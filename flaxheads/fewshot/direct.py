@@ -19,6 +19,7 @@ from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.person import Batch, Person, padded_batches
 from flaxheads.landmarks.rasterise import rasterise_landmarks
+from flaxheads.quick_jit import quick_jit
 
 BATCH = 16
 _PIXELS_ON_CPU = 256 * 256  # of the frames of one batch
@@ -116,9 +117,11 @@ def best_batch_size(image_size: int) -> int:
 
 @functools.lru_cache(maxsize=8)
 def build_embedder(networks: nets.Networks):
-  """A jitted (params, frames [T, S, S, 3], points) -> (ê [N], psi [M])."""
+  """A jitted (params, frames [T, S, S, 3], points) -> (ê [N], psi [M]).
 
-  @jax.jit
+  `__wrapped__` is the function before jax.jit.
+  """
+
   def embed(params, frames, points):
     landmark_images = rasterise_landmarks(points, networks.embedder.image_size)
     embedding = nets.embed_people(
@@ -129,7 +132,7 @@ def build_embedder(networks: nets.Networks):
     )
     return embedding[0], nets.project(params['generator'], embedding)[0]
 
-  return embed
+  return quick_jit(embed, 'once')
 
 
 def embed_person(model: Model, frames, points):

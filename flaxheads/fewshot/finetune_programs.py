@@ -19,6 +19,7 @@ from flaxheads.fewshot.finetune_step import (
   finetune_step,
   generate_frames,
 )
+from flaxheads.quick_jit import quick_jit
 from flaxheads.training.content_loss import build_content
 
 
@@ -56,7 +57,6 @@ def _build_programs(experiment_json: str) -> Programs:
   content = build_content(experiment)
   step = jit_step(experiment, networks, content.apply)
 
-  @jax.jit
   def validate(state, content_params, frames, landmark_images, points):
     rates = experiment.finetune
     params = blended_params(state, rates.blend)
@@ -67,10 +67,11 @@ def _build_programs(experiment_json: str) -> Programs:
     )
     return loss(fake, frames), to_uint8(fake)
 
+  validate = quick_jit(validate, 'once')
   return Programs(
     lambda state, *inputs: step(state, *inputs, content.params),
     lambda state, *inputs: validate(state, content.params, *inputs),
-    jax.jit(functools.partial(calibrate, networks=networks)),
+    quick_jit(functools.partial(calibrate, networks=networks), 'once'),
   )
 
 

@@ -7,6 +7,7 @@ turns find faces that lie or hang, and the mesh looks until it is at rest.
 """
 
 import functools
+import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ _ROOM = 1.5  # the mesh sees a square so much larger than the face
 _MIN_PASSES, _MAX_PASSES = 2, 4
 _AT_REST = 0.05  # of a square's side; a larger move asks for another pass
 _EYE_CORNERS = 33, 263  # of the mesh
+_locks = {name: threading.Lock() for name in ('detector', 'mesh')}
 _warm: set[str] = set()  # networks that are compiled for many images
 
 
@@ -163,7 +165,8 @@ def _run(name: str, crops: Sequence[np.ndarray], few: bool = False):
   """The network's outputs for crops, at least one, as NumPy arrays."""
   few = few and len(crops) <= BATCH_SIZE and jax.default_backend() == 'cpu'
   few = few and name not in _warm
-  network, params, size = _program(name, few)
+  with _locks[name]:  # no thread compiles what another compiles already
+    network, params, size = _program(name, few)
   outputs = []
   for start in range(0, len(crops), size):
     batch = list(crops[start : start + size])
@@ -181,9 +184,10 @@ def warm_up(*names: str) -> None:
   Args:
     *names: 'detector', 'mesh'; none: both.
   """
-  for name in names or ('detector', 'mesh'):
-    _program(name, few=False)
+  for name in names or tuple(_locks):
     _warm.add(name)
+    with _locks[name]:
+      _program(name, few=False)
 
 
 def search(

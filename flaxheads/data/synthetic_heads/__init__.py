@@ -24,14 +24,16 @@ from flaxheads.data.synthetic_heads.motion import (
   sample_motion as _sample_motion,
 )
 from flaxheads.errors import UserError
+from flaxheads.quick_jit import quick_jit
 
 IMAGE_SIZES = (64, 128, 256, 512)
 
 _DRAWN_AT_ONCE = 4  # frames
 _MOVED_AT_ONCE = 64
 
-sample_identity = jax.jit(_sample_identity)
-_motion_at = jax.jit(_sample_motion)
+# These compile for longer than they run, for any dataset.
+sample_identity = quick_jit(_sample_identity, 'once')
+_motion_at = quick_jit(_sample_motion, 'once')
 
 
 def _in_parts(function, frames, size: int, num_threads: int = 1):
