@@ -124,7 +124,7 @@ def test_done_is_0_and_flags_reach_main(script):
       '--config: its file imports a preset of configs/',
     ),
     ('--config=empty.py', '--config: its file has no get_config()'),
-    ('--config=refused.py', 'model.image_size: 3 is not one of 64, 128'),
+    ('--config=refused.py', 'model.image_size: 3 is not one of 32, 64'),
   ],
 )
 def test_asked_wrongly_is_2_in_one_line(script, arguments, message):
