@@ -164,7 +164,8 @@ def _fake_step(broken_step, player, term, value):
     def lower(self, *_):
       return self
 
-    compile = lower
+    def compile(self, **_):
+      return self
 
     def cost_analysis(self):
       return {}
@@ -230,10 +231,11 @@ def test_sigterm_saves_and_the_run_resumes(whole, tmp_path):
 
     class Terminated:
       def lower(self, *args):
-        self.compiled = program.lower(*args).compile()
+        self.lowered = program.lower(*args)
         return self
 
-      def compile(self):
+      def compile(self, **options):
+        self.compiled = self.lowered.compile(**options)
         return self
 
       def cost_analysis(self):
