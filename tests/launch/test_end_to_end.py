@@ -119,7 +119,7 @@ def test_training_went_on_where_it_stopped(house):
 def test_training_speaks_for_itself_alone(house):
   """Neither Orbax nor JAX writes into the log of a training."""
   logged = re.findall(r'^[IWE]\d.* (\w+\.py):\d+\]', house.log['stderr'], re.M)
-  ours = {'content_loss.py', 'loop.py', 'monitor.py', 'parallel.py'}
+  ours = {'compilation.py', 'content_loss.py', 'loop.py', 'monitor.py'}
   assert set(logged) <= ours, logged
   assert logged.count('loop.py') == 2  # two runs went on
 
