@@ -75,7 +75,7 @@ def _run_step(config, device):
   import jax
 
   from flaxheads import bilayer_networks as nets
-  from flaxheads.training import parallel
+  from flaxheads.training import compilation, parallel
   from flaxheads.training.bilayer_losses import load_perceptual
   from flaxheads.training.bilayer_step import make_train_step
   from tests import tiny_bilayer
@@ -93,7 +93,7 @@ def _run_step(config, device):
       parallel.REPLICATED,
     )
     step = make_train_step(config, networks, content, mesh)
-    step, _ = parallel.compile_for(step, (state, batch, constants))
+    step, _ = compilation.compile_for(step, (state, batch, constants), 1)
     state, metrics = step(state, batch, constants)
     first = jax.device_get((metrics, state.params))
     began = time.monotonic()
