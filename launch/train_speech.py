@@ -1,7 +1,8 @@
 r"""Trains the network from speech to the mouth.
 
-On speech that programs speak, which needs no recordings and no faces; the
-default makes what is part of the package:
+On speech that programs speak, which needs no recordings and no faces. The
+default is the recipe of the package's own parameters; that it gives as good
+ones is not yet measured:
 
   apt install flite
   python -m launch.train_speech \

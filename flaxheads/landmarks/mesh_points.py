@@ -56,8 +56,8 @@ def landmarks(mesh: np.ndarray) -> np.ndarray:
   low, high = _extent(hull @ down, hull @ across, jaw @ down)
   reached = jaw @ across
   hidden = np.where(_SIDES < 0, reached - low, high - reached)
-  moved = np.abs(_SIDES) * np.maximum(hidden - _TOLERANCE * size, 0)
-  points[_JAW] += (_SIDES * moved)[:, None] * across
+  moved = _SIDES * np.maximum(hidden - _TOLERANCE * size, 0)
+  points[_JAW] += moved[:, None] * across
   return points.astype(np.float32)
 
 
