@@ -7,7 +7,6 @@ the clip 25 frames of it.
 
 import http.client
 import json
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -156,9 +155,7 @@ class Stage:
 
   def page(self, cache: Path, *arguments: str) -> Result:
     """From the start of the page to the video of a photo and a clip."""
-    with socket.socket() as probe:
-      probe.bind(('127.0.0.1', 0))
-      port = probe.getsockname()[1]
+    port = commands.free_port()
     child, log = self._start(cache, 'launch.demo', f'--port={port}', *arguments)
     try:
       child.stdout.readline()  # with its address

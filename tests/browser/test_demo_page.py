@@ -6,7 +6,6 @@ The page runs in a process of its own, as users start it.
 import re
 import shutil
 import signal
-import socket
 import time
 
 import numpy as np
@@ -18,16 +17,10 @@ from flaxheads.data.video import read_video
 from flaxheads.provenance import examine, identity
 from tests.browser.conftest import NAMES
 from tests.launch import footage
-from tests.launch.commands import start
+from tests.launch.commands import free_port, start
 
 PATIENCE = 300_000  # milliseconds: programs are compiled on the way
 FRAMES = 12
-
-
-def _free_port():
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    return probe.getsockname()[1]
 
 
 @pytest.fixture(scope='module')
@@ -48,7 +41,7 @@ def material(tmp_path_factory):
 def served(tmp_path_factory):
   """The page's address, and the folder for its temporary files."""
   temporary = tmp_path_factory.mktemp('temporary')
-  port = _free_port()
+  port = free_port()
   process = start('demo', f'--port={port}', TMPDIR=str(temporary))
   said = process.stdout.readline()
   if str(port) not in said:

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import runpy
+import socket
 import subprocess
 import sys
 from typing import NamedTuple
@@ -32,6 +33,13 @@ class Done(NamedTuple):
   code: int
   out: str
   err: str
+
+
+def free_port() -> int:
+  """A port of this machine that nobody listens at."""
+  with socket.socket() as probe:
+    probe.bind(('127.0.0.1', 0))
+    return probe.getsockname()[1]
 
 
 def call(name, *arguments) -> Done:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 
 import jax
 import numpy as np
@@ -14,7 +13,7 @@ from flaxheads.training import parallel
 from flaxheads.training.checkpoints import Checkpoints
 from tests import tiny_game
 from tests.data import prepared
-from tests.launch.commands import call, files_below, finish, start
+from tests.launch.commands import call, files_below, finish, free_port, start
 
 NUM_VIDEOS = 4
 WHOLE = 0.03  # of the movement, after three steps
@@ -44,15 +43,9 @@ def data_dir(tmp_path_factory):
   return folder
 
 
-def _free_port():
-  with socket.socket() as listener:
-    listener.bind(('127.0.0.1', 0))
-    return listener.getsockname()[1]
-
-
 def _train_together(data_dir, workdir, *flags):
   """Two processes of two devices each."""
-  coordinator = f'--coordinator=127.0.0.1:{_free_port()}'
+  coordinator = f'--coordinator=127.0.0.1:{free_port()}'
   processes = [
     start(
       'train',

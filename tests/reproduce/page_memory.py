@@ -8,7 +8,6 @@ file of a visitor a minute after they left.
 import contextlib
 import os
 import signal
-import socket
 import tempfile
 import time
 from pathlib import Path
@@ -48,14 +47,12 @@ def _visit(port: int, photo: Path, clip: Path) -> None:
 
 def main():
   """Visits the page; exits 1 where memory grows or files stay."""
-  with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+  with tempfile.TemporaryDirectory() as folder:
     work = Path(folder)
     footage.write_pictures(work / 'photos', 1)
     footage.write_video(work / 'clip.mp4', FLAGS.frames, 25)
     (work / 'page').mkdir()
-    probe.bind(('127.0.0.1', 0))
-    port = probe.getsockname()[1]
-    probe.close()
+    port = commands.free_port()
     page = commands.start('demo', f'--port={port}', TMPDIR=str(work / 'page'))
     page.stdout.readline()
     grown = {}
