@@ -66,6 +66,12 @@ flags.DEFINE_float(
 flags.DEFINE_float(
   'max_seconds', 900.0, _VIDEOS + 'Limit for one video; beyond, it is dropped.'
 )
+flags.DEFINE_enum(
+  'family',
+  'makehuman',
+  ['makehuman', 'ict'],
+  "(scanned_heads) Whose meshes people have; 'ict' has the split 'test' alone.",
+)
 flags.DEFINE_integer('num_identities', 500, _HEADS + 'People to train on.')
 flags.DEFINE_integer('num_test_identities', 20, _HEADS + 'Further people.')
 flags.DEFINE_integer('clips_per_identity', 2, _HEADS + 'Clips of each.')

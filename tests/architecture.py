@@ -14,7 +14,7 @@ MAX_TEST_LINES = 350  # of a module of tests
 MAX_FUNCTION_LINES = 60  # without the docstring; tests are exempt
 # Over a limit today; an entry goes when its module or function is split.
 OVER_A_LIMIT = {
-  'flaxheads/data/scanned_heads/figure.py:build',
+  'flaxheads/data/scanned_heads/makehuman_people.py:build',
   'flaxheads/data/scanned_heads/identity.py:sample_person',
   'flaxheads/data/scanned_heads/lighting.py:sample_light',
   'flaxheads/data/scanned_heads/render.py',

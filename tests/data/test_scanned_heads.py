@@ -212,17 +212,16 @@ def test_arrays_of_vectors_reach_a_shader_as_they_are(real_assets):
 
 def test_a_grin_shows_the_upper_incisors(real_assets):
   """Between the lips: as MakeHuman places them, the lip hides them."""
-  from flaxheads.data.scanned_heads import figure
+  from flaxheads.data.scanned_heads import makehuman_people
 
   template = makehuman.load(real_assets)
-  names = [name for name, *_ in makehuman.sliders(template.morph_names)]
   grin = motion.EXPRESSIONS['grin']
   for index in range(3):
-    person = identity.sample_person(0, index, names)
-    made = figure.build(real_assets, person)
+    person = makehuman_people.sample(real_assets, 0, index)
+    made = makehuman_people.build(real_assets, person)
     units = motion._shape(grin, list(template.unit_names))
     moved = made.rest + np.tensordot(units.astype(np.float32), made.units, 1)
-    lip = moved[np.searchsorted(made.skin_ids, 474)]
+    lip = moved[made.landmarks[62]]
     jaw = made.units[template.unit_names.index('jawOpen')]
     upper = made.inside & (np.linalg.norm(jaw, axis=1) < 0.5)
     near = upper & (np.abs(made.rest[:, 0] - lip[0]) < 1)

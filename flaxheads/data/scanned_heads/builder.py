@@ -15,12 +15,20 @@ from flaxheads.errors import check_choice, check_range
 # People of the split 'test' are counted from here, so that a larger training
 # set never contains them.
 FIRST_TEST_IDENTITY = 1_000_000
+FIRST_ICT_IDENTITY = 2_000_000
+# As families.FAMILIES; reading a dataset does not import meshes and textures.
+FAMILIES = ('makehuman', 'ict')
 
 
 @dataclasses.dataclass(frozen=True)
 class ScannedHeadsOptions:
-  """How many people, clips and frames; people of 'test' are others."""
+  """How many people, clips and frames; people of 'test' are others.
 
+  The family 'ict' is a test set: it has no split 'train', whatever
+  `num_identities` says.
+  """
+
+  family: str = 'makehuman'
   num_identities: int = 500  # in the split 'train'
   num_test_identities: int = 20  # 0: no such split
   clips_per_identity: int = 2
@@ -31,8 +39,10 @@ class ScannedHeadsOptions:
   seed: int = 0
 
   def __post_init__(self):
+    check_choice('family', self.family, FAMILIES)
     check_range('num_identities', self.num_identities, 1, FIRST_TEST_IDENTITY)
-    check_range('num_test_identities', self.num_test_identities, 0)
+    least = 1 if self.family == 'ict' else 0
+    check_range('num_test_identities', self.num_test_identities, least)
     check_range('clips_per_identity', self.clips_per_identity, 1)
     for name in ('num_frames', 'num_test_frames'):
       check_range(name, getattr(self, name), 2, records.MAX_FRAMES)
@@ -40,9 +50,17 @@ class ScannedHeadsOptions:
     check_choice('image_size', self.image_size, (64, 128, 256, 512))
     check_range('seed', self.seed, 0)
 
+  def people(self) -> dict[str, range]:
+    """Numbers of the people of each split."""
+    test = FIRST_ICT_IDENTITY if self.family == 'ict' else FIRST_TEST_IDENTITY
+    made = {
+      'train': range(0 if self.family == 'ict' else self.num_identities),
+      'test': range(test, test + self.num_test_identities),
+    }
+    return {split: people for split, people in made.items() if people}
+
   def num_clips(self) -> int:
-    people = self.num_identities + self.num_test_identities
-    return people * self.clips_per_identity
+    return sum(map(len, self.people().values())) * self.clips_per_identity
 
 
 class ScannedHeads(tfds.core.GeneratorBasedBuilder):
@@ -69,22 +87,16 @@ class ScannedHeads(tfds.core.GeneratorBasedBuilder):
   def _info(self):
     return tfds.core.DatasetInfo(
       builder=self,
-      description='Frames and exact 68 landmarks of rendered people. '
-      + '; '.join(assets_lib.LICENCES),
+      description='Frames and exact 68 landmarks of rendered people of the'
+      f' family {self.options.family}. ' + '; '.join(assets_lib.LICENCES),
       features=records.features(),
     )
 
   def _split_generators(self, dl_manager):
     del dl_manager
-    people = {'train': range(self.options.num_identities)}
-    if self.options.num_test_identities:
-      people['test'] = range(
-        FIRST_TEST_IDENTITY,
-        FIRST_TEST_IDENTITY + self.options.num_test_identities,
-      )
     return {
       split: self._generate_examples(split, identities)
-      for split, identities in people.items()
+      for split, identities in self.options.people().items()
     }
 
   def _generate_examples(self, split, identities):
@@ -98,7 +110,8 @@ class ScannedHeads(tfds.core.GeneratorBasedBuilder):
     times = np.arange(num_frames) / options.fps  # [F] seconds
     for identity in identities:
       for clip in range(options.clips_per_identity):
-        identity_id = f'scanned_{identity:07d}'
+        prefix = 'ict' if options.family == 'ict' else 'scanned'
+        identity_id = f'{prefix}_{identity:07d}'
         video_id = f'{identity_id}/{clip:02d}'
         frames, points = clip_lib.make_clip(
           assets,
@@ -108,6 +121,7 @@ class ScannedHeads(tfds.core.GeneratorBasedBuilder):
           options.image_size,
           motion_index=clip,
           fps=options.fps,
+          family=options.family,
         )
         record = records.make_record(
           frames, points, times, video_id=video_id, identity_id=identity_id

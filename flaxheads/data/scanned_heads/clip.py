@@ -6,10 +6,10 @@ import numpy as np
 
 from flaxheads.data.scanned_heads import (
   backgrounds,
+  families,
   film,
   identity,
   lighting,
-  makehuman,
   render,
 )
 from flaxheads.data.scanned_heads import camera as camera_lib
@@ -48,17 +48,18 @@ def rotation(yaw, pitch, roll) -> np.ndarray:
   return (turn @ nod @ tilt).astype(np.float32)
 
 
-def make_scene(assets, seed, identity_index, motion_index, num_frames, fps):
-  """Samples a clip; see synthetic_heads.sample_clip for the arguments."""
-  template = makehuman.load(assets)
-  names = [name for name, *_ in makehuman.sliders(template.morph_names)]
-  person = identity.sample_person(seed, identity_index, names)
+def make_scene(
+  assets, seed, identity_index, motion_index, num_frames, fps, family
+):
+  """Samples a clip; see make_clip for the arguments."""
+  people = families.FAMILIES[family]
+  person = people.sample(assets, seed, identity_index)
   stream = [seed, identity_index, 1, motion_index]
   return Scene(
     person,
-    figures.build(assets, person),
+    people.build(assets, person),
     motions.sample_motion(
-      [*stream, 0], num_frames, fps, list(template.unit_names)
+      [*stream, 0], num_frames, fps, list(people.unit_names(assets))
     ),
     lighting.sample_light([*stream, 1]),
     film.sample_film([*stream, 2]),
@@ -138,6 +139,7 @@ def make_clip(
   image_size: int,
   motion_index: int = 0,
   fps: float = 25.0,
+  family: str = 'makehuman',
 ):
   """Renders a clip from whole numbers alone.
 
@@ -149,12 +151,13 @@ def make_clip(
     image_size: S, pixels.
     motion_index: which of this person's motions, lights and places.
     fps: frames a second; fewer show more poses in as many frames.
+    family: of families.FAMILIES.
 
   Returns:
     Frames uint8 [F, S, S, 3] and points float32 [F, 68, 2].
   """
   scene = make_scene(
-    assets, seed, identity_index, motion_index, num_frames, fps
+    assets, seed, identity_index, motion_index, num_frames, fps, family
   )
   stream = [seed, identity_index, 1, motion_index]
   return render_clip(assets, scene, image_size, stream)

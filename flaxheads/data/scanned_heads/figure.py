@@ -5,15 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse
 
-from flaxheads.data.scanned_heads import makehuman, meshes, wear
+from flaxheads.data.scanned_heads import meshes, wear
 from flaxheads.data.scanned_heads.assets import Assets
 from flaxheads.data.scanned_heads.identity import Person
-from flaxheads.data.scanned_heads.points import VERTICES
-
-_JOINTS = {'neck': slice(14534, 14542), 'head': slice(14070, 14078)}
-_MAKEHUMAN = 'makehuman'
-_UPPER_LIP = VERTICES[62]  # the middle of its lower edge
-_TONGUE_LOW, _TONGUE_BACK = 0.25, 0.3  # cm, as a tongue lies in speech
 
 
 class Layer(NamedTuple):
@@ -48,7 +42,7 @@ class Figure(NamedTuple):
     pivot: float32 [3] where the head turns.
     inside: bool [V] teeth and tongue.
     num_skin: the first vertices are those of the skin.
-    skin_ids: int32 [num_skin] their numbers in the base mesh.
+    landmarks: int32 [68] the vertices of the points, in layout.py's order.
   """
 
   rest: np.ndarray
@@ -64,10 +58,10 @@ class Figure(NamedTuple):
   pivot: np.ndarray
   num_skin: int
   inside: np.ndarray
-  skin_ids: np.ndarray
+  landmarks: np.ndarray
 
 
-class _Parts:
+class Parts:
   """Collects meshes into one."""
 
   def __init__(self, num_units):
@@ -94,32 +88,51 @@ class _Parts:
     return triangles
 
 
-def _person_weights(person: Person, template) -> dict:
-  weights = makehuman.macro_weights(
-    person.race, person.masculine, person.age, person.muscle, person.weight
+class WornMesh(NamedTuple):
+  """A mesh of MakeHuman that is worn: brows, lashes, hair, teeth, tongue.
+
+  Attributes:
+    fit: how it follows MakeHuman's base mesh.
+    faces: int32 [F, 3].
+    welded: meshes.Unwelded.
+  """
+
+  fit: meshes.Fit
+  faces: np.ndarray
+  welded: meshes.Unwelded
+
+
+def read_worn(assets: Assets, folder: str, name: str) -> WornMesh:
+  """Reads makehuman/FOLDER/NAME."""
+  path = f'makehuman/{folder}/{name}/{name}'
+  mesh = meshes.parse_obj(assets.text(f'{path}.obj'))
+  return WornMesh(
+    meshes.parse_mhclo(assets.text(f'{path}.mhclo')),
+    mesh.corners,
+    meshes.unweld(mesh.corners, mesh.uv_corners, mesh.uvs),
   )
-  rng = np.random.default_rng(person.asymmetry)
-  for name, low, high in makehuman.sliders(template.morph_names):
-    value = person.sliders[name]
-    chosen = low if value < 0 else high
-    for morph in chosen:
-      weights[morph] = abs(value) + 0.03 * rng.normal()
-  return weights
 
 
-def reference_shape(template) -> np.ndarray:
-  """The average person, dm: where patterns of skin and clothes are defined."""
-  return makehuman.shape(
-    template, makehuman.macro_weights((1 / 3, 1 / 3, 1 / 3), 0.5, 0.1, 0, 0)
-  )
+def dress(parts: Parts, person: Person, worn, eyes, skin, chest) -> None:
+  """Adds what both families wear: brows, clothes, glasses and hair.
 
-
-def _centred(shape, template, centre=None):
-  positions = meshes.to_cm(shape)
-  if centre is None:
-    eyes = [positions[e].mean(0) for e in template.eye_vertices]
-    centre = np.float32([0, (eyes[0][1] + eyes[1][1]) / 2, 0])
-  return positions - centre
+  Args:
+    parts: to add to.
+    person: who.
+    worn: adds a mesh: (kind, folder, name, texture, moving).
+    eyes: float [2, 4], see Figure.
+    skin: float [V, 3] the skin's vertices, where glasses rest.
+    chest: (positions, places, faces) of the skin under the clothes.
+  """
+  brows = f'eyebrow{person.brows:03d}'
+  worn('brow', 'eyebrows', brows, f'eyebrows/{brows}/{brows}')
+  parts.add('cloth', *wear.cloth(person, *chest))
+  if person.glasses[0]:
+    for kind, mesh in wear.glasses(person, np.array(eyes), skin):
+      parts.add(kind, *mesh)
+  if person.hair:
+    texture = f'hair/{person.hair}/{person.hair}_diffuse'
+    worn('hair', 'hair', person.hair, texture, moving=False)
 
 
 def _turning(place, hair):
@@ -131,33 +144,8 @@ def _turning(place, hair):
   return np.where(hair, np.clip(1.25 * t, 0, 1), t).astype(np.float32)
 
 
-def _worn(assets, folder, name, bodies, shape, moving):
-  """A worn mesh: positions, faces, Unwelded, units, places."""
-  base, reference, cm_units = bodies
-  path = f'{_MAKEHUMAN}/{folder}/{name}/{name}'
-  fit = meshes.parse_mhclo(assets.text(f'{path}.mhclo'))
-  mesh = meshes.parse_obj(assets.text(f'{path}.obj'))
-  rest = meshes.wear(fit, base, meshes.scale_of(fit, shape) * meshes.CM)
-  units = None
-  if moving:
-    units = meshes.wear(fit, cm_units, np.zeros(3, np.float32))
-  welded = meshes.unweld(mesh.corners, mesh.uv_corners, mesh.uvs)
-  place = meshes.wear(fit, reference, np.full(3, meshes.CM, np.float32))
-  return rest, mesh.corners, welded, units, place
-
-
-def _teeth_drop(parts, person, lip, unit_names):
-  """Cm by which MakeHuman's teeth, which sit high, have to come down."""
-  rest = parts.rest[-1]
-  with_jaw = np.linalg.norm(
-    parts.units[-1][unit_names.index('jawOpen')], axis=1
-  )
-  upper = rest[(with_jaw < 0.5) & (np.abs(rest[:, 0] - lip[0]) < 1)]
-  incisors = upper[upper[:, 2] > upper[:, 2].max() - 0.6]
-  return incisors[:, 1].min() - (lip[1] - person.teeth_shown)
-
-
-def _assemble(parts, eyes, pivot, ids) -> Figure:
+def assemble(parts: Parts, eyes, pivot, landmarks, num_skin) -> Figure:
+  """Makes the Figure of all parts; see Figure for the other arguments."""
   rest = np.concatenate(parts.rest).astype(np.float32)
   place = np.concatenate(parts.place).astype(np.float32)
   kinds = np.concatenate(parts.kinds)
@@ -181,71 +169,9 @@ def _assemble(parts, eyes, pivot, ids) -> Figure:
     eyes=np.array(eyes, np.float32),
     pivot=pivot.astype(np.float32),
     inside=np.isin(kinds, ('teeth', 'tongue')),
-    num_skin=len(ids),
-    skin_ids=ids,
+    num_skin=num_skin,
+    landmarks=np.asarray(landmarks, np.int32),
   )
-
-
-def build(assets: Assets, person: Person) -> Figure:
-  """Makes a person's meshes; takes about 0.2 s."""
-  template = makehuman.load(assets)
-  shape = makehuman.shape(template, _person_weights(person, template))
-  base = _centred(shape, template)
-  reference = _centred(reference_shape(template), template)
-  cm_units = template.units * np.float32(meshes.CM)
-  parts = _Parts(len(cm_units))
-
-  ids, compact = np.unique(template.skin.source, return_inverse=True)
-  skin = template.skin._replace(source=compact.astype(np.int32))
-  faces = skin.source[skin.triangles]
-  triangles = parts.add(
-    'skin',
-    base[ids],
-    faces,
-    skin,
-    person.skin,
-    cm_units[:, ids],
-    reference[ids],
-  )
-  fur = wear.fur_triangles(person, reference[ids], faces, triangles)
-  parts.layers.extend(Layer(kind, some) for kind, some in fur)
-
-  eyes = []
-  for vertices in template.eye_vertices:
-    ball = base[vertices]
-    centre = (ball.min(0) + ball.max(0)) / 2
-    radius = np.linalg.norm(ball - centre, axis=-1).mean() * 0.985
-    eyes.append([*centre, radius])
-    sphere = wear.eyeball(centre, radius)
-    parts.add('eye', *sphere, person.iris)
-
-  bodies = (base, reference, cm_units)
-
-  def worn(kind, folder, name, texture, moving=True):
-    mesh = _worn(assets, folder, name, bodies, shape, moving)
-    parts.add(kind, *mesh[:3], texture, *mesh[3:])
-
-  teeth = f'teeth_shape{person.teeth:02d}' if person.teeth else 'teeth_base'
-  worn('teeth', 'teeth', teeth, 'teeth/materials/teeth')
-  down = _teeth_drop(parts, person, base[_UPPER_LIP], template.unit_names)
-  parts.rest[-1][:, 1] -= down
-  worn('tongue', 'tongue', 'tongue01', 'tongue/tongue01/tongue01_diffuse')
-  parts.rest[-1] -= np.float32([0, down + _TONGUE_LOW, _TONGUE_BACK])
-  brows = f'eyebrow{person.brows:03d}'
-  worn('brow', 'eyebrows', brows, f'eyebrows/{brows}/{brows}')
-  lashes = f'eyelashes{person.lashes:02d}'
-  worn('lash', 'eyelashes', lashes, f'eyelashes/{lashes}/{lashes}')
-  cloth = wear.cloth(person, base[ids], reference[ids], faces)
-  parts.add('cloth', *cloth)
-  if person.glasses[0]:
-    for kind, mesh in wear.glasses(person, np.array(eyes), base[ids]):
-      parts.add(kind, *mesh)
-  if person.hair:
-    texture = f'hair/{person.hair}/{person.hair}_diffuse'
-    worn('hair', 'hair', person.hair, texture, moving=False)
-
-  pivot = (base[_JOINTS['neck']].mean(0) + base[_JOINTS['head']].mean(0)) / 2
-  return _assemble(parts, eyes, pivot, ids)
 
 
 def pose(figure: Figure, units, head, body, shift):

@@ -168,3 +168,16 @@ def unweld(corners: np.ndarray, uv_corners: np.ndarray, uvs) -> Unwelded:
     np.asarray(uvs, np.float32)[unique[:, 1]],
     inverse.reshape(-1, 3).astype(np.int32),
   )
+
+
+def border_triangles(triangles: np.ndarray) -> np.ndarray:
+  """Triangles with an edge that no other one shares: int32 [B, 3]."""
+  edges = triangles[:, [[0, 1], [1, 2], [2, 0]]]  # [F, 3, 2]
+  _, which, count = np.unique(
+    np.sort(edges, -1).reshape(-1, 2),
+    axis=0,
+    return_inverse=True,
+    return_counts=True,
+  )
+  lone = count[which.ravel()].reshape(-1, 3) == 1
+  return np.ascontiguousarray(triangles[lone.any(1)])

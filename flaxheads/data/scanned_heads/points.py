@@ -34,13 +34,12 @@ _REACH = 5.0  # cm from the jaw's point towards the cheek
 
 
 @functools.lru_cache(maxsize=8)
-def _rows(skin_ids_bytes, place_bytes):
+def _rows(landmarks_bytes, place_bytes):
   """Vertices of the 17 rows: int [17, _ROW]."""
-  ids = np.frombuffer(skin_ids_bytes, np.int64)
+  landmarks = np.frombuffer(landmarks_bytes, np.int32)
   place = np.frombuffer(place_bytes, np.float32).reshape(-1, 3)
-  own = np.searchsorted(ids, VERTICES[:17])
   rows = []
-  for k, vertex in enumerate(own):
+  for k, vertex in enumerate(landmarks[:17]):
     start = place[vertex]
     # Towards the nose for the sides, straight up for the chin.
     t = np.linspace(0, 1, _ROW)[:, None] * min(_REACH, abs(start[0]))
@@ -68,10 +67,8 @@ def project(figure, pose, view, side: int) -> np.ndarray:
     float [68, 2], (x, y) in pixels.
   """
   positions = pose[0]
-  own = np.searchsorted(figure.skin_ids, VERTICES)
-  points = camera.project(view, positions[own], side)
-  place = _reference(figure)
-  rows = _rows(figure.skin_ids.astype(np.int64).tobytes(), place.tobytes())
+  points = camera.project(view, positions[figure.landmarks], side)
+  rows = _rows(figure.landmarks.tobytes(), _reference(figure).tobytes())
   outline = camera.project(view, positions[rows], side)  # [17, R, 2]
   # Outwards: from the bridge of the nose, level with the eyes.
   across = points[45] - points[36]

@@ -5,10 +5,12 @@ import numpy as np
 from flaxheads.data.scanned_heads import camera as camera_lib
 from flaxheads.data.scanned_heads import (
   lighting,
+  meshes,
   opengl,
   textures,
   wear,
 )
+from flaxheads.landmarks import layout
 
 _SHADOW_SIDE = 512
 _NUM_SHELLS = {'beard': 7, 'cropped': 8}
@@ -45,11 +47,14 @@ class Renderer:
     for layer in figure.layers:
       index = gl.buffer(np.ascontiguousarray(layer.triangles).tobytes())
       if layer.material == 'skin':
-        skin = gl.vertex_array(
-          painter, [(self._fixed, '2f 3f 2f', 'uv', 'place', 'fur')], index
-        )
+        fixed = [(self._fixed, '2f 3f 2f', 'uv', 'place', 'fur')]
+        seams = meshes.border_triangles(layer.triangles)
+        skin = [
+          gl.vertex_array(painter, fixed, some)
+          for some in (gl.buffer(seams.tobytes()), index)
+        ]
         picture = textures.paint_skin(
-          gl, painter, assets, person, skin, opengl.write
+          gl, painter, assets, person, layer.texture, skin, opengl.write
         )
       else:
         picture = textures.layer_texture(gl, assets, person, layer)
@@ -147,11 +152,8 @@ class Renderer:
     made *= 4 / num_directions
     # The mouth is shut at rest. In an open one, incisors are lit nearly as the
     # lips are; the shader darkens what lies deeper.
-    place = figure.rest
-    lips = (np.abs(place[:, 0]) < 2) & (np.abs(place[:, 1] + 6.7) < 1.2)
-    lips &= place[:, 2] > np.quantile(place[lips, 2], 0.5)
-    inside = figure.inside
-    made[inside] = 1.2 * made[lips].mean(0)
+    lips = figure.landmarks[list(layout.OUTER_LIPS)]
+    made[figure.inside] = 0.75 * made[lips].mean(0)
     return made.astype(np.float32)
 
   def _frame_values(self, camera, head, gaze, exposure, lamp):

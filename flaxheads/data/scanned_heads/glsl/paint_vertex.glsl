@@ -1,4 +1,5 @@
 #version 330
+uniform vec2 nudge;
 in vec2 uv;
 in vec3 place;
 in vec2 fur;
@@ -9,5 +10,5 @@ void main() {
   v_uv = uv;
   v_place = place;
   v_fur = fur;
-  gl_Position = vec4(uv * 2.0 - 1.0, 0.0, 1.0);
+  gl_Position = vec4(uv * 2.0 - 1.0 + nudge, 0.0, 1.0);
 }
