@@ -37,7 +37,9 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string('source', '', _VIDEOS + 'Folder of videos.')
 flags.DEFINE_integer(
-  'num_workers', None, _VIDEOS + 'Processes; default: one for each core.'
+  'num_workers',
+  None,
+  '(videos, scanned_heads) Processes; default: one for each core.',
 )
 flags.DEFINE_multi_string(
   'beam',

@@ -11,6 +11,7 @@ python -m launch.prepare --inspect --dataset=video_folder --data_dir=data
 import dataclasses
 import json
 import logging
+import os
 
 import tensorflow_datasets as tfds
 import tqdm
@@ -66,7 +67,10 @@ def _scanned_heads():
 
   options = _prepare_flags.make_options(builder.ScannedHeadsOptions)
   made = builder.ScannedHeads(
-    options=options, mirror=FLAGS.mirror, data_dir=FLAGS.data_dir
+    options=options,
+    mirror=FLAGS.mirror,
+    num_workers=FLAGS.num_workers or os.cpu_count() or 1,
+    data_dir=FLAGS.data_dir,
   )
   if pipeline.find_dataset(FLAGS.dataset, FLAGS.data_dir) is None:
     assets.open_assets(FLAGS.mirror).check()

@@ -45,7 +45,7 @@ def decode_outcome(value: dict) -> Outcome:
   return Outcome(**{**value, 'pictures': pictures})
 
 
-def _exit_with(parent):
+def exit_with(parent):
   """Ends this process when its parent has ended, for any reason."""
   connection.wait([parent.sentinel])
   os._exit(1)
@@ -68,7 +68,7 @@ def _serve(channel, options):
   from flaxheads.landmarks.detect import make_detector
 
   parent = multiprocessing.parent_process()
-  threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
+  threading.Thread(target=exit_with, args=(parent,), daemon=True).start()
   cv2.setNumThreads(1)
   detector = make_detector(often=True)
   face_finder.warm_up()  # compilation needs memory beyond the limit

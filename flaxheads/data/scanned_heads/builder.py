@@ -1,15 +1,18 @@
 """Rendered people of published meshes and textures as a dataset."""
 
 import dataclasses
+import itertools
 import os
 
-import numpy as np
 import tensorflow_datasets as tfds
+from etils import epath
 
 from flaxheads.data import records
+from flaxheads.data.output_files import locked
 from flaxheads.data.preparation import report
 from flaxheads.data.preparation.job import Outcome
 from flaxheads.data.scanned_heads import assets as assets_lib
+from flaxheads.data.scanned_heads import rendering
 from flaxheads.errors import check_choice, check_range
 
 # People of the split 'test' are counted from here, so that a larger training
@@ -59,12 +62,38 @@ class ScannedHeadsOptions:
     }
     return {split: people for split, people in made.items() if people}
 
+  def clips(self) -> list[rendering.Clip]:
+    """All clips, split after split."""
+    made = []
+    for split, people in self.people().items():
+      test = split == 'test'
+      num_frames = self.num_test_frames if test else self.num_frames
+      for identity, number in itertools.product(
+        people, range(self.clips_per_identity)
+      ):
+        clip = rendering.Clip(
+          split,
+          self.family,
+          identity,
+          number,
+          num_frames,
+          self.fps,
+          self.image_size,
+          self.seed,
+        )
+        made.append(clip)
+    return made
+
   def num_clips(self) -> int:
-    return sum(map(len, self.people().values())) * self.clips_per_identity
+    return len(self.clips())
 
 
 class ScannedHeads(tfds.core.GeneratorBasedBuilder):
-  """Builds `scanned_heads`, one record a clip."""
+  """Builds `scanned_heads`, one record a clip.
+
+  Finished clips are kept in a folder beside the dataset, so that the same call
+  resumes after an interruption. The dataset appears when it is complete.
+  """
 
   VERSION = tfds.core.Version('1.0.0')
   # Nothing is downloaded by tensorflow-datasets itself; looking for checksums
@@ -76,11 +105,19 @@ class ScannedHeads(tfds.core.GeneratorBasedBuilder):
     *,
     options: ScannedHeadsOptions | None = None,
     mirror: str = '',
+    num_workers: int = 1,
     **kwargs,
   ):
-    """Args: options; mirror: folder of the assets; kwargs as for tfds."""
+    """Makes a builder.
+
+    Args:
+      options: how many people, clips and frames.
+      mirror: folder of the assets; '': see assets.open_assets.
+      num_workers: processes; 1: this one.
+      **kwargs: as for `tfds.core.DatasetBuilder`.
+    """
     self.options = options or ScannedHeadsOptions()
-    self._mirror = mirror
+    self._mirror, self._num_workers = mirror, num_workers
     self._tally = report.new_tally()
     super().__init__(file_format='array_record', **kwargs)
 
@@ -92,44 +129,38 @@ class ScannedHeads(tfds.core.GeneratorBasedBuilder):
       features=records.features(),
     )
 
+  @property
+  def work_folder(self) -> epath.Path:
+    """The folder of finished clips."""
+    return epath.Path(self.data_dir).parent / 'unfinished'
+
+  def _on_clip(self, clip):
+    outcome = Outcome(
+      clip.video_id, clip.identity_id, clip.split, clip.num_frames
+    )
+    report.add(self._tally, outcome)
+    report.announce(outcome)
+
   def _split_generators(self, dl_manager):
     del dl_manager
+    clips = self.options.clips()
+    rendering.render(
+      self.work_folder, clips, self._mirror, self._num_workers, self._on_clip
+    )
     return {
-      split: self._generate_examples(split, identities)
-      for split, identities in self.options.people().items()
+      split: self._generate_examples(clips, split)
+      for split in self.options.people()
     }
 
-  def _generate_examples(self, split, identities):
-    # Late: reading the dataset needs no OpenGL.
-    from flaxheads.data.scanned_heads import clip as clip_lib
+  def _generate_examples(self, clips, split):
+    yield from rendering.read(self.work_folder, clips, split)
 
-    assets = assets_lib.open_assets(self._mirror)
-    test = split == 'test'
-    options = self.options
-    num_frames = options.num_test_frames if test else options.num_frames
-    times = np.arange(num_frames) / options.fps  # [F] seconds
-    for identity in identities:
-      for clip in range(options.clips_per_identity):
-        prefix = 'ict' if options.family == 'ict' else 'scanned'
-        identity_id = f'{prefix}_{identity:07d}'
-        video_id = f'{identity_id}/{clip:02d}'
-        frames, points = clip_lib.make_clip(
-          assets,
-          options.seed,
-          identity,
-          num_frames,
-          options.image_size,
-          motion_index=clip,
-          fps=options.fps,
-          family=options.family,
-        )
-        record = records.make_record(
-          frames, points, times, video_id=video_id, identity_id=identity_id
-        )
-        outcome = Outcome(video_id, identity_id, split, record['num_frames'])
-        report.add(self._tally, outcome)
-        report.announce(outcome)
-        yield video_id, record
+  def download_and_prepare(self, **kwargs):
+    """Makes the dataset; see tfds.core.DatasetBuilder."""
+    self.work_folder.mkdir(parents=True, exist_ok=True)
+    with locked(self.work_folder):
+      super().download_and_prepare(**kwargs)
+    self.work_folder.rmtree()
 
   def _download_and_prepare(self, dl_manager, download_config):
     super()._download_and_prepare(dl_manager, download_config)

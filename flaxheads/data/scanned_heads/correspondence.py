@@ -159,10 +159,13 @@ def fit(positions, faces, points, target: Surface, target_points) -> np.ndarray:
     trust = ((facing > 0.4) & (apart < _FAR)).astype(float)
     goal[points], trust[points] = target_points, 10.0
     system = scipy.sparse.diags(trust + 1e-3) + stiffness * rough
-    moved = scipy.sparse.linalg.splu(system.tocsc()).solve(
-      trust[:, None] * (goal - at)
-    )
-    at = at + moved
+    solve = scipy.sparse.linalg.splu(
+      system.tocsc(),
+      'MMD_AT_PLUS_A',  # symmetric and positive definite
+      diag_pivot_thresh=0.0,
+      options={'SymmetricMode': True},
+    ).solve
+    at = at + solve(trust[:, None] * (goal - at))
   return at.astype(np.float32)
 
 
