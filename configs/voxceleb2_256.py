@@ -6,7 +6,8 @@
 
 75 epochs of 145,569 videos. The batch of 48 is ours: the paper does not name
 one. Nothing is flipped or recoloured, since one row W_i stands for a video.
-Not yet run.
+loss.mismatch, which is ours and teaches D to tell people apart, is 0 as in the
+paper; docs/results.md has what it does. Not yet run.
 """
 
 import math

@@ -75,6 +75,8 @@ class LossConfig:
   # Of the sum over D's layers; the authors' repositories take their mean.
   feature_matching: float = 10.0
   match: float = 10.0  # L_MCH; 0 trains the feed-forward model
+  # Of a hinge in L_DSC on real frames scored as other people (ours).
+  mismatch: float = 0.0
 
   def __post_init__(self):
     for field in dataclasses.fields(self):

@@ -114,6 +114,21 @@ def discriminate(
   )
 
 
+def score_as_others(params, vectors, rows):
+  """D(x, y, j) = V(x, y)^T (W_j + w0) + b of every frame and every row.
+
+  Args:
+    params: parameters of D.
+    vectors: V(x, y), [B, N].
+    rows: W_j, [M, N].
+
+  Returns:
+    float32 [B, M].
+  """
+  w = rows + params['w0']
+  return jnp.einsum('bn,mn->bm', vectors, w, precision='highest') + params['b']
+
+
 def project(params, embedding):
   """Psi = P e: [B, N] -> [B, M], with normalised generator parameters."""
   projection = Projection(params['projection']['bias'].shape[0])

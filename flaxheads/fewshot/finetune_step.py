@@ -174,7 +174,11 @@ def _discriminator_steps(state, frames, first, experiment, discriminate):
   for update in range(experiment.training.discriminator_updates):
     if update:
       gradient = objectives.discriminator_gradients(
-        trained, frames, first.fake, discriminate=discriminate
+        trained,
+        frames,
+        first.fake,
+        discriminate=discriminate,
+        weights=experiment.loss,
       )
     trained, optimizer_state = apply_gradient(
       trained,

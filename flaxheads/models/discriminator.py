@@ -17,11 +17,14 @@ class DiscriminatorOutput(NamedTuple):
       hinge.
     features: outputs of the residual blocks, finest first, for L_FM.
     vector: V(x, y), float32 [B, N].
+    other_scores: of the frames as other people, float32 [B, M]; -inf where a
+      pair does not count. None: not asked for.
   """
 
   score: jnp.ndarray
   features: list
   vector: jnp.ndarray | None = None
+  other_scores: jnp.ndarray | None = None
 
 
 class Discriminator(nn.Module):

@@ -27,6 +27,7 @@ from flaxheads.training.bilayer_inputs import Meshes, prepare_meshes
 from flaxheads.training.objectives import (
   DiscriminatorTerms,
   discriminator_gradients,
+  discriminator_terms,
 )
 from flaxheads.training.optimizers import (
   adam,
@@ -153,10 +154,14 @@ def _update_discriminator(
   params = state.params['discriminator']
   trained = {'params': params, 'rows': rows}
   gradient = discriminator_gradients(
-    trained, generated.real, generated.fake, discriminate=discriminate
+    trained,
+    generated.real,
+    generated.fake,
+    discriminate=discriminate,
+    weights=config.loss,
   )
-  scores = [
-    discriminate(trained, x, is_real).score
+  outputs = [
+    discriminate(trained, x, is_real)
     for x, is_real in ((generated.real, True), (generated.fake, False))
   ]
   new_params, optimizer_state, table, _ = update_discriminator(
@@ -174,12 +179,7 @@ def _update_discriminator(
     'discriminator_optimizer': optimizer_state,
     'table': table,
   }
-  terms = DiscriminatorTerms(
-    losses.discriminator_loss(scores[1], scores[0]),
-    scores[0].mean(),
-    scores[1].mean(),
-  )
-  return new_params, changed, terms
+  return new_params, changed, discriminator_terms(*outputs, config.loss)
 
 
 def _clip(gradient, most):
@@ -236,7 +236,7 @@ def train_step(
 
   # 2. D, w0, b and the rows of W, on the same x̂.
   critic, changed = state.params['discriminator'], {}
-  terms = DiscriminatorTerms(*[jnp.zeros(())] * 3)
+  terms = DiscriminatorTerms(*[jnp.zeros(())] * 4)
   if has_critic:
     critic, changed, terms = _update_discriminator(
       state, generated, batch.video_index, rows, scale, config, networks

@@ -8,6 +8,8 @@ at every update, and the bias correction follows the count of all updates. A
 visit after a long absence moves a row by up to lr / sqrt(1 - beta2).
 """
 
+from typing import NamedTuple
+
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -101,6 +103,29 @@ def begin(rows: jax.Array, embedding: jax.Array) -> jax.Array:
   """
   new = (rows == 0).all(-1, keepdims=True)
   return jnp.where(new, jax.lax.stop_gradient(embedding), rows)
+
+
+class AllRows(NamedTuple):
+  """The rows of the global batch.
+
+  Attributes:
+    rows: W_j, float32 [B, N]; zeros where they are still to begin.
+    video_index: int32 [B].
+  """
+
+  rows: jax.Array
+  video_index: jax.Array
+
+  def are_others(self, video_index: jax.Array) -> jax.Array:
+    """Whether j has begun and is not i: int32 [b] -> bool [b, B]."""
+    begun = (self.rows != 0).any(-1)
+    return (video_index[:, None] != self.video_index) & begun
+
+
+def gather_all(rows: jax.Array, video_index: jax.Array) -> AllRows:
+  """What `gather` gave on all devices, to all; no gradient into W_j."""
+  rows = jax.lax.stop_gradient(rows)
+  return AllRows(parallel.all_gather(rows), parallel.all_gather(video_index))
 
 
 def update(

@@ -96,6 +96,24 @@ def cosine_loss(fake_embedding, real_embedding):
   return (1 - (a * b).sum(-1) * jax.lax.rsqrt(lengths + _TINY)).mean()
 
 
+def mismatch_loss(other_scores):
+  """The hinge of real frames that are shown as other people's, as of fakes.
+
+  Reed et al. 2016, "Generative adversarial text to image synthesis", section
+  4.2, show D real images with wrong texts; ours here. L_DSC alone shows D a
+  frame with its own row only, so that nothing rewards telling people apart.
+
+  Args:
+    other_scores: D(x_i, y_i, j), [B, M]; -inf where a pair does not count.
+
+  Returns:
+    float32 scalar: mean over i of the mean over j.
+  """
+  count = jnp.isfinite(other_scores).sum(-1)
+  hinge = jax.nn.relu(1 + other_scores).sum(-1)
+  return (hinge / jnp.maximum(count, 1)).mean()
+
+
 def discriminator_loss(fake_score, real_score):
   """L_DSC, the hinge: max(0, 1 + r̂) + max(0, 1 - r), each [B] -> scalar."""
   return jax.nn.relu(1 + fake_score).mean() + jax.nn.relu(1 - real_score).mean()

@@ -25,9 +25,10 @@ class GeneratorTerms(NamedTuple):
 
 
 class DiscriminatorTerms(NamedTuple):
-  """The hinge loss, which D and W minimise, and the mean scores."""
+  """Weighted terms, whose sum D and W minimise, and the mean scores."""
 
   hinge: jax.Array
+  mismatch: jax.Array
   real_score: jax.Array
   fake_score: jax.Array
 
@@ -51,11 +52,13 @@ def objectives(
     L_FM  = Σ |D_k(x̂, y, i) - D_k(x, y, i)|, over the blocks of D
     L_MCH = |ê_i - W_i|
   D, W (θ, W, w0, b):   L_DSC = max(0, 1 + D(x̂, y, i)) + max(0, 1 - D(x, y, i))
+    and, with loss.mismatch (ours), mean over j != i of max(0, 1 + D(x, y, j))
 
   Args:
     real: x, [B, H, W, 3] in [-1, 1].
     fake: x̂ = G(y, ê_i), the same.
-    real_output: D(x, y, i), a DiscriminatorOutput.
+    real_output: D(x, y, i), a DiscriminatorOutput; with other_scores,
+      D(x, y, j), where mismatch counts.
     fake_output: D(x̂, y, i).
     content: (x̂, x) -> weighted L_CNT.
     weights: weights of the other terms.
@@ -76,12 +79,21 @@ def objectives(
     * losses.features_loss(fake_output.features, real_output.features),
     match=match,
   )
-  discriminator = DiscriminatorTerms(
+  return generator, discriminator_terms(real_output, fake_output, weights)
+
+
+def discriminator_terms(real_output, fake_output, weights):
+  """What D and W minimise, as of `objectives`."""
+  mismatch = jnp.zeros(())
+  if real_output.other_scores is not None:
+    mismatch = losses.mismatch_loss(real_output.other_scores)
+    mismatch *= weights.mismatch
+  return DiscriminatorTerms(
     hinge=losses.discriminator_loss(fake_output.score, real_output.score),
+    mismatch=mismatch,
     real_score=real_output.score.mean(),
     fake_score=fake_output.score.mean(),
   )
-  return generator, discriminator
 
 
 class Gradients(NamedTuple):
@@ -167,7 +179,7 @@ def gradients(
 
   def discriminator_loss(fake_output, real_output):
     _, terms = terms_of(fake, real_output, fake_output, embedding=embedding)
-    return terms.hinge, terms
+    return terms.hinge + terms.mismatch, terms
 
   (from_fake, from_real), discriminator_terms = jax.grad(
     discriminator_loss, argnums=(0, 1), has_aux=True
@@ -188,14 +200,16 @@ def gradients(
 
 
 def discriminator_gradients(
-  discriminator_params, real, fake, *, discriminate: Callable
+  discriminator_params, real, fake, *, discriminate: Callable, weights
 ):
   """Gradient of L_DSC alone, for D's further updates on the same x̂."""
 
   def loss(params):
-    return losses.discriminator_loss(
-      discriminate(params, jax.lax.stop_gradient(fake), False).score,
-      discriminate(params, real, True).score,
+    terms = discriminator_terms(
+      discriminate(params, real, True),
+      discriminate(params, jax.lax.stop_gradient(fake), False),
+      weights,
     )
+    return terms.hinge + terms.mismatch
 
   return jax.grad(loss)(discriminator_params)

@@ -4,21 +4,34 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from flaxheads import networks as nets
 from flaxheads.config import Config
 from flaxheads.models import spectral
 from flaxheads.networks import Networks
-from flaxheads.training import objectives
+from flaxheads.training import identity_table, objectives
 from flaxheads.training.gradient_accumulation import accumulate
 from flaxheads.training.model_inputs import ModelInputs
 from flaxheads.training.state import embedder_and_generator
 
 
 def forward_passes(
-  config: Config, networks: Networks, vectors: dict, inputs: ModelInputs
+  config: Config,
+  networks: Networks,
+  vectors: dict,
+  inputs: ModelInputs,
+  all_rows: identity_table.AllRows | None = None,
 ) -> tuple[Callable, Callable]:
-  """`generate` and `discriminate` as `objectives.gradients` takes them."""
+  """`generate` and `discriminate` as `objectives.gradients` takes them.
+
+  Args:
+    config: Config.
+    networks: Networks.
+    vectors: of spectral normalisation.
+    inputs: ModelInputs.
+    all_rows: of the people as whom D scores real frames, too; None: of nobody.
+  """
   remat = config.training.remat
   keep_blocks = nets.recompute_blocks if remat else lambda function: function
 
@@ -51,7 +64,14 @@ def forward_passes(
         networks, normal, frames, inputs.target_landmarks, rows
       )
 
-    return score(trained['params'], rows, frames)
+    output = score(trained['params'], rows, frames)
+    if not is_real or all_rows is None:
+      return output
+    scores = nets.score_as_others(
+      trained['params'], output.vector, all_rows.rows
+    )
+    others = all_rows.are_others(inputs.video_index)
+    return output._replace(other_scores=jnp.where(others, scores, -jnp.inf))
 
   return generate, discriminate
 
@@ -69,6 +89,13 @@ class SharedPass(NamedTuple):
   rows: jax.Array  # W_i, [b, N], new ones at ê_i
 
 
+def _other_rows(config, rows, inputs):
+  """AllRows, where the loss asks for them."""
+  if not config.loss.mismatch:
+    return None
+  return identity_table.gather_all(rows, inputs.video_index)
+
+
 def shared_pass(
   config, networks, vectors, params, inputs, rows, content
 ) -> SharedPass:
@@ -84,10 +111,13 @@ def shared_pass(
     content: (x̂, x, points) -> weighted L_CNT.
   """
   num_parts = config.training.accumulation_steps
+  all_rows = _other_rows(config, rows, inputs)
 
   def run(part):
     inputs, rows = part
-    generate, discriminate = forward_passes(config, networks, vectors, inputs)
+    generate, discriminate = forward_passes(
+      config, networks, vectors, inputs, all_rows
+    )
     found = objectives.gradients(
       embedder_and_generator(params),
       {'params': params['discriminator'], 'rows': rows},
@@ -119,15 +149,19 @@ def shared_pass(
 def later_pass(config, networks, vectors, params, inputs, rows, fake):
   """Gradients of D alone and of the rows, on the same x̂."""
   num_parts = config.training.accumulation_steps
+  all_rows = _other_rows(config, rows, inputs)
 
   def run(part):
     inputs, rows, fake = part
-    _, discriminate = forward_passes(config, networks, vectors, inputs)
+    _, discriminate = forward_passes(
+      config, networks, vectors, inputs, all_rows
+    )
     gradient = objectives.discriminator_gradients(
       {'params': params, 'rows': rows},
       inputs.target_frame,
       fake,
       discriminate=discriminate,
+      weights=config.loss,
     )
     return gradient['params'], gradient['rows'] / num_parts
 

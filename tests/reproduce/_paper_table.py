@@ -1,22 +1,21 @@
-"""The paper's table with all methods: what its two proofs share.
+"""The paper's table with all methods: what its two scripts share.
 
-Whatever is there already is gone on with, so that a proof can be interrupted.
-CSIM needs ArcFace's weights, which cannot be shipped; a network that was
-trained to tell synthetic people apart stands in, and every table says so.
+Interrupted trainings and evaluations are resumed. Identity is measured with
+SFace and LPIPS with VGG16, which `make weights` fetches.
 """
 
 from pathlib import Path
 
 import numpy as np
 
+from flaxheads.weights import store
 from tests.reproduce import _commands as commands
 
 FOLDER = Path('out/reproduce/paper_table')
 SYNTHETIC = FOLDER / 'synthetic'
 METHODS = ('nearest', 'warp', 'x2face', 'pix2pixhd', 'ff', 'ft')
 COMPARATORS = ('x2face', 'pix2pixhd')
-_IDENTITY = SYNTHETIC / 'models' / 'identity.safetensors'
-_CSIM = 'csim_proxy_weights'
+_CSIM = 'csim_sface'
 
 
 def prepare_synthetic() -> None:
@@ -28,43 +27,38 @@ def prepare_synthetic() -> None:
   )
 
 
-def train(config: str, folder: Path, name: str, more='', suffix='') -> None:
+def train(config: str, folder: Path, name: str, more='') -> None:
   """Trains by a config on the records in folder/data, and exports.
 
   Args:
     config: a name of configs/.
-    folder: of the proof.
-    name: of the run.
+    folder: of the script.
+    name: of the run; the export is folder/models/name.
     more: flags.
-    suffix: of the export, which is folder/models/name and this.
   """
   commands.run(
     f'train --config=configs/{config}.py --workdir={folder}/{name} '
     f'--config.data.data_dir={folder}/data {more}'
   )
-  output = f'{folder}/models/{name}{suffix}'
+  output = f'{folder}/models/{name}'
   commands.run(f'export --workdir={folder}/{name} --output={output}')
-
-
-def train_identity() -> None:
-  """The network that stands in for ArcFace."""
-  train('face_identity_64', SYNTHETIC, 'identity', suffix='.safetensors')
 
 
 def evaluate(folder: Path, people: str) -> commands.Rows:
   """The whole table into folder/evaluation.
 
   Args:
-    folder: of the proof, with the exported models.
+    folder: of the script, with the exported models.
     people: flags that say which model and which people.
 
   Returns:
-    Rows of every person's own motion.
+    Rows of every person in their own motion.
   """
   compared = ' '.join(f'--{n}={folder}/models/{n}' for n in COMPARATORS)
   commands.run(
     f'evaluate {people} --num_shots=1,8,32 --methods={",".join(METHODS)} '
-    f'{compared} --arcface={_IDENTITY} --split_clip=halves '
+    f'{compared} --sface={store.default_path("sface")} '
+    f'--lpips={store.default_path("lpips_vgg")} --split_clip=halves '
     f'--output={folder}/evaluation'
   )
   return commands.read_rows(folder / 'evaluation' / 'report.json')

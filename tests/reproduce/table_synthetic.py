@@ -21,7 +21,6 @@ def main():
   for name in table.COMPARATORS:
     table.train(f'{name}_64', table.SYNTHETIC, name)
   table.train('synthetic_64', table.SYNTHETIC, 'ours')
-  table.train_identity()
   people = table.SYNTHETIC / 'people'
   synthetic_people.render(people, _NUM_PEOPLE)
   rows = table.evaluate(

@@ -150,7 +150,7 @@ def test_fields_are_checked_before_anything_is_made(tmp_path):
 def _fake_step(broken_step, player, term, value):
   good = StepMetrics(
     GeneratorTerms(*np.ones(4)),
-    DiscriminatorTerms(*np.ones(3)),
+    DiscriminatorTerms(*np.ones(4)),
     Norms(*np.ones(4)),
     Separation(*np.ones(2)),
     np.ones(()),

@@ -31,6 +31,7 @@ def config():
     batch_size=BATCH, num_steps=100, discriminator_updates=1
   )
   config.data.num_support = 1
+  config.loss.mismatch = 1.0
   config.optimizer = OptimizerConfig(
     generator_learning_rate=RATE, discriminator_learning_rate=RATE, b1=1e-30
   )

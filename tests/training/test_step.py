@@ -26,6 +26,7 @@ RATE = 1e-2
 def config():
   config = tiny_game.make_config(batch_size=BATCH, num_steps=100)
   config.data.num_support = 1
+  config.loss.mismatch = 0.5
   config.optimizer = OptimizerConfig(
     generator_learning_rate=RATE, discriminator_learning_rate=RATE, epsilon=1.0
   )
