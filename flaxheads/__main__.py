@@ -7,6 +7,7 @@ import sys
 
 COMMANDS = (
   'animate',
+  'compile',
   'demo',
   'evaluate',
   'export',
@@ -14,6 +15,7 @@ COMMANDS = (
   'prepare',
   'render_heads',
   'train',
+  'train_speech',
   'verify',
   'weights',
 )

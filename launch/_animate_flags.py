@@ -12,52 +12,73 @@ from . import _consent, _mark_flags
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_multi_string('person', [], 'Person folder; repeatable.')
+flags.DEFINE_multi_string(
+  'person', [], 'Person folder of launch.finetune; repeatable.'
+)
 flags.DEFINE_string(
   'model',
   None,
-  'Model folder, for --source; the shipped one. none: the head mesh alone.',
+  'Model folder for --source. Default: the shipped bi-layer model. none: the '
+  'head mesh alone.',
 )
-flags.DEFINE_multi_string('source', [], 'Pictures of a person; repeatable.')
-flags.DEFINE_integer('num_shots', None, 'T of --source.')
-flags.DEFINE_multi_string('driver', [], 'What moves the person.')
+flags.DEFINE_multi_string(
+  'source', [], 'Photographs or a video of one person; repeatable.'
+)
+flags.DEFINE_integer(
+  'num_shots', None, 'Frames to use of each --source. Default: at most 32.'
+)
+flags.DEFINE_multi_string(
+  'driver',
+  [],
+  'What moves the person: a video, an image, a folder of images, a landmark '
+  'file, or a sound file with speech; repeatable.',
+)
 flags.DEFINE_string(
   'driver_sound',
   None,
-  'Speech that moves the mouth and is heard: a sound file, or a video with '
-  'sound. With --driver, that gives the motion of the head; without, it idles.',
+  'Speech for the mouth and the sound of the video: a sound file, or a video '
+  'with sound. The head moves as in --driver, or idles without one.',
 )
-flags.DEFINE_integer('seed', 0, 'Of the motion of a head that idles.')
+flags.DEFINE_integer('seed', 0, 'Seed of the motion of an idle head.')
 flags.DEFINE_string(
   'motion',
   'auto',
-  "relative: the driver's change since its rest, on the person as the picture "
-  "shows it; absolute: the driver's own poses; auto: relative, but absolute "
-  'for the file that the person was made from, and for less than 10 frames.',
+  "relative: the person moves as the driver does from the driver's rest. "
+  "absolute: the person takes on the driver's poses. auto: relative, but "
+  'absolute for the file that the person was made from and for drivers of '
+  'fewer than 10 frames.',
 )
 flags.DEFINE_bool(
   'paste_back',
   None,
-  'Videos are the whole portrait with the head in it; the default of people '
-  'made of photographs without --size.',
+  'Render the whole portrait, with the moving head in it. Default: true for '
+  'photographs unless --size is given.',
 )
 flags.DEFINE_bool(
-  'gaze', True, "Eyes of photographs look where the driver's look."
+  'gaze', True, "Move the eyes of photographs as the driver's move."
 )
 flags.DEFINE_bool('sound', True, "Keep the driver's sound.")
 flags.DEFINE_integer(
-  'face', None, 'Which face of source and driver, from the left, from 0.'
+  'face',
+  None,
+  'Which face to use where an image shows several, from the left, from 0.',
 )
-flags.DEFINE_float('fps', None, "Frames per second; the driver's own.")
-flags.DEFINE_integer('max_frames', None, 'Of each driver.')
+flags.DEFINE_float(
+  'fps', None, "Frames per second of the video. Default: the driver's."
+)
+flags.DEFINE_integer('max_frames', None, 'Frames to read of each driver.')
 flags.DEFINE_integer(
-  'size', None, "Side of the video, pixels; the person's, at least 256."
+  'size',
+  None,
+  "Side of the video in pixels. Default: the person's, at least 256.",
 )
-flags.DEFINE_bool('png_frames', False, 'PNG frames as well.')
+flags.DEFINE_bool('png_frames', False, 'Write every frame as PNG, too.')
 flags.DEFINE_bool(
-  'visible_label', False, 'Burn the word "synthetic" into every picture.'
+  'visible_label', False, 'Write the word "synthetic" into every frame.'
 )
-flags.DEFINE_string('output', None, 'An .mp4 file, or a folder.')
+flags.DEFINE_string(
+  'output', None, 'Video to write (.mp4), or a folder for several.'
+)
 flags.adopt_module_key_flags(_mark_flags)  # for --help
 flags.adopt_module_key_flags(_consent)
 
@@ -68,10 +89,12 @@ def check() -> None:
     raise UserError('--output is missing: an .mp4 file, or a folder')
   if not FLAGS.driver and not FLAGS.driver_sound:
     raise UserError(
-      '--driver is missing: a video, pictures, landmarks, or speech'
+      '--driver is missing: a video, images, landmarks, or speech'
     )
   if bool(FLAGS.person) == bool(FLAGS.source):
-    raise UserError('give either --person, or --source: pictures of a person')
+    raise UserError(
+      'give either --person, or --source: photographs of a person'
+    )
   if FLAGS.person and (FLAGS.model or FLAGS.num_shots is not None):
     raise UserError('--model and --num_shots go with --source, not --person')
   if FLAGS.num_shots is not None:
@@ -98,7 +121,7 @@ def check_output(output: Path) -> None:
         ' not an .mp4'
       )
   elif output.suffix.lower() in VIDEO_EXTENSIONS:
-    raise UserError(f'{named}: video is written as MP4; name it ….mp4')
+    raise UserError(f'{named}: video is written as MP4; end the name in .mp4')
   elif len(given()) == 1:
     animation_folder.check_folder(output)
   elif output.exists() and not output.is_dir():
@@ -107,7 +130,7 @@ def check_output(output: Path) -> None:
   for path in [*FLAGS.driver, *sounds, *FLAGS.source]:
     path = Path(path).expanduser()
     if not path.exists():  # before anything that takes long
-      raise UserError(f'{path}: no such file or folder; give one there is')
+      raise UserError(f'{path}: no such file or folder; check the name')
     if path.resolve().is_relative_to(output.resolve()):
       raise UserError(f'{named}: would overwrite {path}; give another name')
   if output.suffix.lower() == '.mp4':

@@ -12,7 +12,7 @@ _FOLDERS = {
   name: flags.DEFINE_string(
     name,
     None,
-    f'Folder of a trained {methods.TITLES[name]}, as launch.export writes it.',
+    f'Folder of a trained {methods.TITLES[name]}, by launch.export.',
   )
   for name in methods.TRAINED
 }
@@ -37,7 +37,7 @@ def load(names) -> dict:
   loaded = {}
   for name, flag in _FOLDERS.items():
     if flag.value and name not in names:
-      raise UserError(f'--{name}: is not among the --methods; add it there')
+      raise UserError(f'--{name} is given, but --methods lacks {name}; add it')
     if name not in names:
       continue
     if not flag.value:

@@ -49,6 +49,7 @@ def ask(source: str) -> str:
   if _answer(source):
     return 'at the terminal'
   raise UserError(
-    f'{source}: only with the right to it; give pictures of yourself, of '
-    'somebody who has agreed, or of launch.render_heads'
+    f'{source}: you have not confirmed that you may animate who is shown; give '
+    'photographs of yourself, of somebody who has agreed, or of '
+    'launch.render_heads'
   )

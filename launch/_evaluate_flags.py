@@ -12,60 +12,67 @@ from . import _baselines, _config_flags, _mark_flags, app
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string('model', None, "Model of the paper's generator: ff and ft.")
-flags.DEFINE_string('bilayer', None, 'Bi-layer model folder; the shipped one.')
+flags.DEFINE_string(
+  'model', None, "Model folder of the paper's generator, for ff and ft."
+)
+flags.DEFINE_string(
+  'bilayer', None, 'Folder of a bi-layer model. Default: the shipped one.'
+)
 flags.DEFINE_string('dataset', None, 'Name of a prepared dataset.')
-flags.DEFINE_string('data_dir', None, 'Folder that holds the dataset.')
-flags.DEFINE_string('split', 'test', 'Split of the dataset.')
+flags.DEFINE_string('data_dir', None, 'The --data_dir of launch.prepare.')
+flags.DEFINE_string('split', 'test', 'Split of the dataset to evaluate.')
 flags.DEFINE_multi_string(
   'source',
   [],
-  'Instead of a dataset: a video, a folder of videos (a person each) or of'
-  ' pictures (one person); repeatable.',
+  'Instead of a dataset: a video, a folder of videos (one person each), or a'
+  ' folder of images (one person); repeatable.',
 )
-flags.DEFINE_list('num_shots', ['1', '8', '32'], 'Support frames, T; several.')
+flags.DEFINE_list(
+  'num_shots', ['1', '8', '32'], 'Numbers of support frames (T).'
+)
 flags.DEFINE_list(
   'methods',
   None,
-  'What to measure; nearest, warp, mesh, and what there is a model for.',
+  'Methods to evaluate. Default: nearest, warp, mesh, and those of the models'
+  ' that are given.',
 )
 flags.DEFINE_string(
   'split_clip',
   'halves',
-  'halves: the second half of a clip is for testing; spread: test frames lie'
-  ' between support frames.',
+  'halves: test frames are from the second half of a clip. spread: test frames'
+  ' lie between support frames.',
 )
-flags.DEFINE_integer('max_people', 50, 'At most so many people.')
-flags.DEFINE_integer('num_test_frames', 32, 'Test frames, at most.')
+flags.DEFINE_integer('max_people', 50, 'Largest number of people.')
+flags.DEFINE_integer('num_test_frames', 32, 'Largest number of test frames.')
 flags.DEFINE_integer(
-  'image_size', None, "Pixels; the models', or 256 where none is needed."
+  'image_size', None, "Side of frames in pixels. Default: the models', or 256."
 )
 flags.DEFINE_bool(
-  'detect', True, 'Detect faces in the results, for the landmark errors.'
+  'detect', True, 'Detect faces in generated frames, for NME and AKD.'
 )
 for _kind, (_names, _measures) in evaluators.KINDS.items():
   flags.DEFINE_string(
     _kind,
     '',
-    f'Measures {_measures}: weights of {" or ".join(_names)} as launch.weights,'
-    ' or launch.export, writes them; empty: from where the former puts them;'
-    ' none: leave it out; random: random weights, whose numbers mean nothing.',
+    f'Weights for {_measures}: a file of {" or ".join(_names)} by'
+    ' launch.weights or launch.export. Default: where launch.weights writes'
+    ' it. none: omit the metric. random: random weights, to try the command.',
   )
 flags.DEFINE_bool(
-  'cross', True, 'Also drive each person by the landmarks of the next one.'
+  'cross', True, 'Evaluate cross-reenactment: each person driven by the next.'
 )
 flags.DEFINE_integer(
-  'study_triplets', 120, 'Questions of the user study, study.html; 0: none.'
+  'study_triplets', 120, 'Number of questions in study.html. 0: write no study.'
 )
 flags.DEFINE_multi_string(
   'study_answers',
   [],
-  'Answers that study.html saved, for the USER column; repeatable.',
+  'File of answers that study.html saved; repeatable.',
 )
 flags.DEFINE_string('output', None, 'Folder for the report.')
-flags.DEFINE_integer('seed', 0, 'Of splits, fine-tuning and intervals.')
+flags.DEFINE_integer('seed', 0, 'Seed of splits, fine-tuning and intervals.')
 _config_flags.define_config(
-  'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
+  'finetune', FinetuneConfig(), "Fields of fine-tuning. Default: the model's."
 )
 flags.adopt_module_key_flags(_baselines)  # for --help
 flags.adopt_module_key_flags(_mark_flags)
@@ -78,10 +85,10 @@ def parse_num_shots() -> list[int]:
     num_shots = sorted({int(text) for text in FLAGS.num_shots})
   except ValueError:
     raise UserError(
-      f'--num_shots={given}: whole numbers and commas are needed'
+      f'--num_shots={given}: give whole numbers, separated by commas'
     ) from None
   if not num_shots or num_shots[0] < 1:
-    raise UserError(f'--num_shots={given}: numbers from 1 on are needed')
+    raise UserError(f'--num_shots={given}: give numbers of at least 1')
   return num_shots
 
 
@@ -111,7 +118,7 @@ def check() -> None:
     raise UserError('--data_dir is missing: the folder of the dataset')
   methods.check_names(FLAGS.methods)
   if FLAGS.bilayer and methods.BILAYER not in FLAGS.methods:
-    raise UserError('--bilayer: is not among the --methods; add it there')
+    raise UserError('--bilayer is given, but --methods lacks bilayer; add it')
   check_choice('--split_clip', FLAGS.split_clip, splits.SPLITS)
   check_range('--max_people', FLAGS.max_people, 1)
   check_range('--num_test_frames', FLAGS.num_test_frames, 1)

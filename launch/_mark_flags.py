@@ -10,15 +10,19 @@ from flaxheads.provenance import identity
 from flaxheads.provenance.marks import UNMARKED, Marks, default_marks
 
 _CERT = flags.DEFINE_string(
-  'signing_cert', None, "Certificate chain, PEM; the installation's own."
+  'signing_cert',
+  None,
+  "Certificate chain to sign with (PEM). Default: this installation's.",
 )
-_KEY = flags.DEFINE_string('signing_key', None, 'Its private key, PEM.')
+_KEY = flags.DEFINE_string(
+  'signing_key', None, 'Private key of --signing_cert (PEM).'
+)
 OFF_FLAG = 'without_marks_i_will_label_it_myself'
 _OFF = flags.DEFINE_bool(
   OFF_FLAG,
   False,
-  'No watermark and no signature: nothing in the files says that they are '
-  'synthetic, and you have to.',
+  'Write no watermark and no signature. Nothing in the files then says that '
+  'they are synthetic; label them yourself.',
 )
 
 
@@ -27,7 +31,7 @@ def check_flags() -> None:
   if bool(_CERT.value) != bool(_KEY.value):
     raise UserError('--signing_cert and --signing_key go together: give both')
   if _OFF.value and _CERT.value:
-    raise UserError(f'--{OFF_FLAG} leaves nothing to sign: no --signing_cert')
+    raise UserError(f'--{OFF_FLAG} leaves nothing to sign; omit --signing_cert')
   if not _OFF.value:
     _identity()
 
@@ -40,7 +44,7 @@ def signer() -> identity.Identity:
   """
   if _OFF.value:
     raise UserError(
-      f'--{OFF_FLAG}: not here; files of this command are always marked'
+      f'--{OFF_FLAG}: files of this command are always marked; omit the flag'
     )
   check_flags()
   return _identity()

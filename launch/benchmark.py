@@ -27,14 +27,16 @@ from . import _logs, _malloc, app
 _malloc.make_gaps()  # here, for processes of a program that import this
 
 _SIZE = flags.DEFINE_string(
-  'size', 'cpu', 'cpu, gpu or tiny (figures without meaning).'
+  'size', 'cpu', 'cpu, gpu or tiny (its figures mean nothing).'
 )
-_SUITES = flags.DEFINE_list('suites', [], 'Suites to run; default: all.')
+_SUITES = flags.DEFINE_list('suites', [], 'Suites to run. Default: all.')
 _REFERENCE = flags.DEFINE_bool('reference', True, 'Time PyTorch as well.')
 _REPEATS = flags.DEFINE_integer(
-  'repeats', None, 'Runs of each program.', lower_bound=1
+  'repeats', None, 'Number of timed runs of each program.', lower_bound=1
 )
-_OUTPUT = flags.DEFINE_string('output', 'out/benchmark', 'A folder.')
+_OUTPUT = flags.DEFINE_string(
+  'output', 'out/benchmark', 'Folder for the report.'
+)
 
 
 def _describe_machine() -> str:
@@ -66,7 +68,7 @@ def _read_before(path: Path, facts: dict) -> dict:
     ) from None
   if not same:
     raise UserError(
-      f'{path}: of another machine or size; give another --output'
+      f'{path}: is of another machine or size; give another --output'
     )
   return suites
 

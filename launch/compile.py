@@ -6,12 +6,12 @@ python -m launch.compile --config=configs/h200_1.py --topology=h200:1 \
   --program=finetune --num_shots=32
 
 Needs libtpu (`pip install 'jax[tpu]'`) or JAX's CUDA plugin
-(`pip install 'jax[cuda12]'`), but neither TPU nor GPU. Prints what a run costs
-each device, and the least time that it can take by the data sheet; for a step
-also that of 75 epochs of VoxCeleb2. Where it does not fit, `advice` names the
-field to change, and the exit code is 1. XLA for TPUs counts prefetched bytes
-more than once: its memory traffic only compares programs. A config of 256²
-takes minutes.
+(`pip install 'jax[cuda12]'`), but neither TPU nor GPU. Prints the cost of a run
+per device and its minimum time by the datasheet, for a step also that of 75
+epochs of VoxCeleb2. If the program does not fit, `advice` names the field to
+change, and the exit code is 1. XLA for TPUs counts prefetched bytes more than
+once, so its memory traffic only compares programs. A config of 256² takes
+minutes.
 """
 
 import json
@@ -28,7 +28,7 @@ flags.declare_key_flag('config')  # for --help
 _TOPOLOGY = flags.DEFINE_string(
   'topology',
   None,
-  'Devices and their arrangement: v5e:2x4, h200:1, a100-40g:8.',
+  'Devices and their arrangement, such as v5e:2x4, h200:1, a100-40g:8.',
 )
 _PROGRAM = flags.DEFINE_string(
   'program',
@@ -36,8 +36,10 @@ _PROGRAM = flags.DEFINE_string(
   'step (of training), embed (--num_shots frames), finetune (one step) or '
   'animate (a batch of frames).',
 )
-_SHOTS = flags.DEFINE_integer('num_shots', 8, 'T, of embed and finetune.')
-_OUTPUT = flags.DEFINE_string('output', None, 'JSON file to write, too.')
+_SHOTS = flags.DEFINE_integer(
+  'num_shots', 8, 'Frames of embed and finetune (T).'
+)
+_OUTPUT = flags.DEFINE_string('output', None, 'JSON file to write as well.')
 
 
 def main():

@@ -3,9 +3,9 @@ r"""Serves a page that animates photographs.
   python -m launch.demo
   python -m launch.demo --model=models/mine --port=8000
 
-It listens on this machine alone. What visitors give it lies in a temporary
-folder. It is deleted within a minute after they close the page, and when the
-page ends.
+It listens on this machine only. What visitors upload is kept in a temporary
+folder, and deleted within a minute after they close the page, and when the
+server stops.
 """
 
 import os
@@ -24,18 +24,19 @@ from . import _config_flags, _mark_flags, app
 _MODEL = flags.DEFINE_string(
   'model',
   None,
-  'Folder of a bi-layer model; the shipped one. none: the mesh alone.',
+  'Folder of a bi-layer model. Default: the shipped one. none: the head mesh '
+  'alone.',
 )
 _HOST = flags.DEFINE_string(
   'host',
   '127.0.0.1',
-  'Address to listen at. Any other than this one opens the page to others.',
+  'Address to listen on. Any other than the default opens the page to others.',
 )
-_PORT = flags.DEFINE_integer('port', 7860, 'Port to listen at.')
+_PORT = flags.DEFINE_integer('port', 7860, 'Port to listen on.')
 _NAME = flags.DEFINE_string(
-  'public_name', '', 'Host name under which a proxy serves the page, if any.'
+  'public_name', '', 'Host name under which a proxy serves the page.'
 )
-_config_flags.define_config('limits', Limits(), 'What one visitor may use.')
+_config_flags.define_config('limits', Limits(), 'Limits for a visitor.')
 flags.adopt_module_key_flags(_mark_flags)  # for --help
 
 

@@ -2,12 +2,12 @@ r"""Evaluates methods and models on people that they were not trained on.
 
 python -m launch.evaluate --source=CLIPS --output=out/evaluation
 python -m launch.evaluate --model=MODEL --source=CLIPS --output=out/evaluation
-python -m launch.evaluate --model=MODEL --dataset=video_folder --data_dir=data \
-  --split=test --max_people=50 --output=out/evaluation
+python -m launch.evaluate --model=MODEL --dataset=video_folder \
+  --data_dir=data_dir --max_people=50 --output=out/evaluation
 
 Writes report.html, report.json, table.md, images and the user study to the
 output folder; docs/evaluation.md explains the numbers. The same command
-again resumes an interrupted evaluation. Images are signed as composites of real
+resumes an interrupted evaluation. Images are signed as composites of real
 and synthetic ones, and carry no watermark.
 """
 

@@ -1,10 +1,10 @@
-"""Exports a training run as a folder: the networks, without the rest.
+"""Exports the networks of a training run as a model folder.
 
 python -m launch.export --workdir=runs/s64 --output=models/s64
 
-Of the model: E, G and D without W, for launch.finetune and the others. Of a
-baseline, X2Face or Pix2pixHD: what launch.evaluate compares with. Of a face
-identity network: a file for launch.evaluate --arcface=FILE:
+A model folder holds E, G and D without W. An exported baseline (X2Face,
+Pix2pixHD) is a folder for launch.evaluate. A face identity network is a file
+for launch.evaluate --arcface=FILE:
 
 python -m launch.export --workdir=runs/identity --output=identity.safetensors
 """
@@ -19,17 +19,17 @@ from . import _outputs, app
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _OUTPUT = flags.DEFINE_string(
-  'output', None, 'The folder to write; of a face identity the file.'
+  'output', None, 'Folder to write; a .safetensors file for a face identity.'
 )
 _DTYPE = flags.DEFINE_string(
   'dtype',
   None,
-  'Of the tensors of a folder: float32, float16 or bfloat16; float16.',
+  'Type of the tensors: float32, float16 or bfloat16. Default: float16.',
 )
 _CHECKPOINT = flags.DEFINE_string(
   'checkpoint',
   'newest',
-  'newest, or best: least error on the preview batch.',
+  'newest, or best: the one with the least error on the preview batch.',
 )
 
 

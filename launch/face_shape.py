@@ -13,7 +13,7 @@ from flaxheads.data.output_files import atomic_path
 
 from . import app
 
-_OUTPUT = flags.DEFINE_string('output', None, 'The JSON file to write.')
+_OUTPUT = flags.DEFINE_string('output', None, 'JSON file to write.')
 
 _DIGITS = 4  # behind the point, of centimetres
 

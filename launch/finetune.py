@@ -29,20 +29,28 @@ _MODEL = flags.DEFINE_string(
   'model', None, "Model folder of the paper's generator."
 )
 _SOURCE = flags.DEFINE_multi_string(
-  'source', [], 'Pictures of one person; repeatable, for other people.'
+  'source', [], 'Photographs or a video of one person; repeatable.'
 )
 _NUM_SHOTS = flags.DEFINE_integer(
-  'num_shots', None, 'T, spread over the source; all that there are, up to 32.'
+  'num_shots',
+  None,
+  'Frames to use of --source (T), evenly spread. Default: at most 32.',
 )
-_FACE = flags.DEFINE_integer('face', None, 'Which face, from the left, from 0.')
+_FACE = flags.DEFINE_integer(
+  'face',
+  None,
+  'Which face to use where an image shows several, from the left, from 0.',
+)
 _LANDMARKS = flags.DEFINE_string(
-  'landmarks', None, 'An .npz file with the points of the source.'
+  'landmarks', None, 'Landmark file (.npz) of --source, instead of detection.'
 )
-_OUTPUT = flags.DEFINE_string('output', None, 'The person folder to write.')
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the order of frames.')
-_NUM_STEPS = flags.DEFINE_integer('num_steps', None, 'At most so many steps.')
+_OUTPUT = flags.DEFINE_string('output', None, 'Person folder to write.')
+_SEED = flags.DEFINE_integer('seed', 0, 'Seed of the order of frames.')
+_NUM_STEPS = flags.DEFINE_integer(
+  'num_steps', None, 'Number of steps. Default: chosen by validation.'
+)
 _config_flags.define_config(
-  'finetune', FinetuneConfig(), "Rates and lengths; the model's own."
+  'finetune', FinetuneConfig(), "Fields of fine-tuning. Default: the model's."
 )
 flags.adopt_module_key_flags(_consent)  # for --help
 

@@ -1,11 +1,13 @@
 r"""Makes a dataset: ArrayRecord files, one record per video, and a report.
 
 python -m launch.prepare --dataset=video_folder --source=VIDEOS \
-  --test_identities=anna,ben --data_dir=data
-python -m launch.prepare --dataset=voxceleb2 --source=VOXCELEB2 --data_dir=data
+  --test_identities=anna,ben --data_dir=data_dir
+python -m launch.prepare --dataset=voxceleb2 --source=VOXCELEB2 \
+  --data_dir=data_dir
 python -m launch.prepare --dataset=synthetic_heads --num_identities=100 \
-  --data_dir=data
-python -m launch.prepare --inspect --dataset=video_folder --data_dir=data
+  --data_dir=data_dir
+python -m launch.prepare --inspect --dataset=video_folder \
+  --data_dir=data_dir
 """
 
 import dataclasses
@@ -97,7 +99,7 @@ def _check_same(folder, options):
   for name, value in wanted.items():
     if name in made_from and made_from[name] != value:
       raise UserError(
-        f'--data_dir: {folder} is there already, made with'
+        f'--data_dir: {folder} exists already, made with'
         f' {name}={made_from[name]!r} instead of {value!r}; name another'
         ' --data_dir, or delete that folder'
       )
@@ -146,7 +148,7 @@ def main():
     folder = _build(builder, count)
   else:
     _check_same(folder, builder.options)
-    print('there already, made with the same options:')
+    print('exists already, made with the same options:')
   _print_report(folder)
 
 

@@ -1,4 +1,4 @@
-r"""Renders talking heads that do not exist: clips, pictures, or motion alone.
+r"""Renders talking heads of people who do not exist.
 
 python -m launch.render_heads --output=heads --num_identities=8
 python -m launch.render_heads --kind=pictures --num_frames=4 --output=heads
@@ -8,9 +8,8 @@ iiii of PNG files; either comes with iiii.landmarks.npz (points [F, 68, 2] in
 pixels, times [F] in seconds), and sheet.png shows them all. --kind=motion
 renders nothing and writes the landmarks only.
 
-The files are signed as drawn by an algorithm, so that launch.finetune knows
-them for heads of nobody. They carry no watermark, which a model trained on them
-would learn.
+The files are signed as rendered, so the other commands do not ask for consent.
+They carry no watermark, because a model trained on them would learn it.
 """
 
 import pathlib
@@ -34,13 +33,15 @@ _FPS = 25.0
 _SHEET_COLUMNS = 6
 _SHEET_ROWS = 16
 
-flags.DEFINE_string('output', '', 'Folder to write to; made if missing.')
-flags.DEFINE_integer('num_identities', 8, 'People to draw.', lower_bound=1)
-flags.DEFINE_integer('num_frames', 50, 'Frames of each.', lower_bound=1)
+flags.DEFINE_string('output', '', 'Folder to write to; created if missing.')
+flags.DEFINE_integer('num_identities', 8, 'Number of people.', lower_bound=1)
+flags.DEFINE_integer('num_frames', 50, 'Frames of each person.', lower_bound=1)
 flags.DEFINE_integer('image_size', 256, 'Side of a frame: 64, 128, 256 or 512.')
-flags.DEFINE_integer('seed', 0, 'Other seeds are other people.', lower_bound=0)
+flags.DEFINE_integer(
+  'seed', 0, 'Seed; other seeds give other people.', lower_bound=0
+)
 flags.DEFINE_enum(
-  'kind', 'clip', ('clip', 'pictures', 'motion'), 'What to write.'
+  'kind', 'clip', ('clip', 'pictures', 'motion'), 'What to write; see above.'
 )
 
 
@@ -62,7 +63,7 @@ def _write(folder, name, frames, points, seal):
   _write_landmarks(folder, name, points)
 
 
-def _draw(person):
+def _render(person):
   """Frames and points of one person."""
   count, size, seed = FLAGS.num_frames, FLAGS.image_size, FLAGS.seed
   # Pictures are of one sitting, a second apart: unlike each other in pose.
@@ -94,8 +95,10 @@ def main():
   facts = {'kind': SYNTHETIC_HEAD, 'seed': FLAGS.seed}
   marks = _mark_flags.sign_only(facts, ALGORITHMIC)
   rows = []
-  for person in tqdm.trange(FLAGS.num_identities, unit='head', desc='draw'):
-    frames, points = _draw(person)
+  for person in tqdm.trange(
+    FLAGS.num_identities, unit='head', desc='rendering'
+  ):
+    frames, points = _render(person)
     _write(folder, f'{person:04}', frames, points, marks.seal)
     if len(rows) < _SHEET_ROWS:
       picks = np.linspace(0, len(frames) - 1, _SHEET_COLUMNS).round()

@@ -1,17 +1,16 @@
-"""Meta-trains a model, or trains a baseline to compare it with.
+"""Meta-trains a model, or trains a baseline.
 
   python -m launch.train --config=configs/synthetic_64.py --workdir=runs/s64
   python -m launch.train --config=configs/x2face_64.py --workdir=runs/x64
   python -m launch.train --config=configs/pix2pixhd_64.py --workdir=runs/p64
 
-Every field of the config is a flag: --config.training.num_steps=100. A
-workdir that holds a run of the same experiment is resumed, on as many devices
-as there are now. --describe prints what the experiment costs, as one
-JSON object, and trains nothing.
+Every field of the config is a flag: --config.training.num_steps=100. The same
+command resumes an interrupted run, on the devices that exist then. --describe
+prints the cost of the experiment as one JSON object and trains nothing.
 
---init_from=MODEL begins with the parameters of a folder of launch.export, as
-far as names and shapes are the same; WORKDIR/init_from.json lists what was
-taken and what was not. W and the optimisers begin afresh.
+--init_from=MODEL starts from the parameters of a model folder, where names and
+shapes agree; WORKDIR/init_from.json lists what was taken and what was not. W
+and the optimisers start anew.
 
 On several hosts the same command runs on each, with --distributed: on a Cloud
 TPU slice or under Slurm the processes find one another; elsewhere give
@@ -31,21 +30,33 @@ from . import _config_flags, _logs, _malloc, app
 
 _experiment = _config_flags.define_experiment()
 flags.declare_key_flag('config')  # for --help
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
-_DEVICES = flags.DEFINE_integer('num_devices', None, 'To use; default: all.')
-_PROFILE = flags.DEFINE_integer(
-  'profile_steps', 0, 'Steps to trace into WORKDIR/profile.'
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'Folder of the run, new or to be resumed.'
 )
-_DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'Run on several hosts.')
+_DEVICES = flags.DEFINE_integer(
+  'num_devices', None, 'Number of devices. Default: all.'
+)
+_PROFILE = flags.DEFINE_integer(
+  'profile_steps', 0, 'Number of steps to trace into WORKDIR/profile.'
+)
+_DISTRIBUTED = flags.DEFINE_bool(
+  'distributed', False, 'Join the processes of the other hosts.'
+)
 _COORDINATOR = flags.DEFINE_string(
   'coordinator', None, 'HOST:PORT of the first process.'
 )
-_PROCESSES = flags.DEFINE_integer('num_processes', None, 'Of the run.')
-_PROCESS = flags.DEFINE_integer('process_id', None, 'Of this one, from 0.')
-_INIT_FROM = flags.DEFINE_string(
-  'init_from', '', 'A model folder whose parameters a new run begins with.'
+_PROCESSES = flags.DEFINE_integer(
+  'num_processes', None, 'Number of processes of the run.'
 )
-_DESCRIBE = flags.DEFINE_bool('describe', False, 'Print the cost, and stop.')
+_PROCESS = flags.DEFINE_integer(
+  'process_id', None, 'Number of this process, from 0.'
+)
+_INIT_FROM = flags.DEFINE_string(
+  'init_from', '', 'Model folder whose parameters a new run starts from.'
+)
+_DESCRIBE = flags.DEFINE_bool(
+  'describe', False, 'Print the cost and train nothing.'
+)
 
 
 def _start_processes(parallel):
@@ -86,7 +97,9 @@ def _load_initial(config):
     return None
   kind = getattr(config, 'kind', 'model')
   if kind not in ('model', 'bilayer'):
-    raise UserError(f'--init_from={_INIT_FROM.value}: not for {kind}')
+    raise UserError(
+      f'--init_from={_INIT_FROM.value}: not supported for {kind}; omit it'
+    )
   from flaxheads import fewshot
 
   return fewshot.load_model(_INIT_FROM.value)

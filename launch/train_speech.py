@@ -25,18 +25,20 @@ from flaxheads.errors import UserError, check_range
 
 from . import _logs, app
 
-_OUTPUT = flags.DEFINE_string('output', None, 'The .safetensors to write.')
+_OUTPUT = flags.DEFINE_string('output', None, 'File to write (.safetensors).')
 _UTTERANCES = flags.DEFINE_integer(
-  'utterances', 1000, 'Texts spoken by programs.'
+  'utterances', 1000, 'Number of texts that flite speaks.'
 )
 _CLIPS = flags.DEFINE_string(
-  'clips', None, 'Folder of videos of people who speak, to be prepared.'
+  'clips', None, 'Folder of videos of people who speak, to prepare.'
 )
 _DATA_DIR = flags.DEFINE_string(
-  'data_dir', None, 'Folder of prepared videos; with --clips, it is filled.'
+  'data_dir', None, 'Folder of prepared videos; --clips are written there.'
 )
-_STEPS = flags.DEFINE_integer('steps', 2500, 'Updates, of 12 x 2.88 s each.')
-_SEED = flags.DEFINE_integer('seed', 0, 'Of texts, voices and parameters.')
+_STEPS = flags.DEFINE_integer(
+  'steps', 2500, 'Training steps, on 12 x 2.88 s of speech each.'
+)
+_SEED = flags.DEFINE_integer('seed', 0, 'Seed of texts, voices and parameters.')
 
 
 def _bar(text, unit):
@@ -49,7 +51,9 @@ def _recorded():
 
   if not _DATA_DIR.value:
     if _CLIPS.value:
-      raise UserError('--data_dir: not given; name a folder for --clips')
+      raise UserError(
+        '--data_dir is missing: the folder for the prepared --clips'
+      )
     return []
   folder = Path(_DATA_DIR.value).expanduser()
   if _CLIPS.value:
@@ -90,7 +94,9 @@ def main():
     voices.check_installed()
   examples = [*_recorded(), *(_spoken() if _UTTERANCES.value else [])]
   if not examples:
-    raise UserError('--utterances: 0, and no --data_dir; nothing to train on')
+    raise UserError(
+      '--utterances=0 without --data_dir: nothing to train on; give one'
+    )
   losses = []
   params = training.train(
     examples,

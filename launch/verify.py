@@ -1,12 +1,12 @@
-r"""Says whether pictures and videos are synthetic, and whether they changed.
+r"""Says whether images and videos are synthetic, and whether they changed.
 
   python -m launch.verify out/demo/animation.mp4
   python -m launch.verify clip.mp4 picture.png --json
 
-For each file, and each picture and video in a folder: the verdict (synthetic,
+For each file, and each image and video in a folder: the verdict (synthetic,
 altered or unknown), its Content Credentials (trusted, untrusted, altered or
-absent) and the watermark in its pixels. Trusted are the credentials of this
-installation, of the certificates in its folder `trusted`, and of --trust.
+absent) and the watermark in its pixels. Trusted are this installation, the
+certificates in its folder `trusted`, and those of --trust.
 """
 
 import json
@@ -19,11 +19,11 @@ from flaxheads.provenance import examine, identity
 from . import _logs, app
 from ._messages import say
 
-_JSON = flags.DEFINE_bool('json', False, 'JSON on stdout instead of words.')
+_JSON = flags.DEFINE_bool('json', False, 'Print JSON instead of text.')
 _TRUST = flags.DEFINE_string(
-  'trust', None, 'A PEM file of root certificates to believe as well.'
+  'trust', None, 'File of further root certificates to trust (PEM).'
 )
-_FILES = app.take_files('what to verify: pictures, videos or folders')
+_FILES = app.take_files('what to verify: images, videos or folders')
 
 
 def main():
@@ -49,7 +49,7 @@ def main():
     print(json.dumps([finding.as_json() for finding in findings], indent=2))
   if failed:
     raise UserError(
-      f'{failed} of {len(paths)} files could not be looked at, see above; the '
+      f'{failed} of {len(paths)} files could not be examined, see above; the '
       'others were'
     )
 

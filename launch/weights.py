@@ -1,4 +1,4 @@
-r"""Fetches or converts pretrained weights.
+r"""Downloads or converts pretrained weights.
 
 python -m launch.weights --fetch=inception
 python -m launch.weights --fetch=lpips_vgg,sface
@@ -24,22 +24,24 @@ from . import _logs, app
 
 _NAMES = ', '.join(sources.SOURCES)
 _FETCH = flags.DEFINE_list(
-  'fetch', [], f'What to download, separated by commas: {_NAMES}.'
+  'fetch', [], f'Networks to download, separated by commas: {_NAMES}.'
 )
 _CONVERT = flags.DEFINE_multi_string(
-  'convert', [], 'Instead: a weight file you have; repeatable for LPIPS.'
+  'convert', [], 'Weight file to convert instead; repeatable for LPIPS.'
 )
 _AS = flags.DEFINE_string(
-  'as', '', f'What the files of --convert are: {_NAMES}.'
+  'as', '', f'Network of the files of --convert: {_NAMES}.'
 )
 _MIRROR = flags.DEFINE_string(
-  'mirror', '', 'Folder or URL that holds the files of the publishers.'
+  'mirror', '', 'Folder or URL with the files of the publishers.'
 )
 _SHA256 = flags.DEFINE_multi_string(
-  'sha256', [], 'Of a file you trust whose publisher gives no hash.'
+  'sha256', [], 'SHA-256 of a file that you trust, if its publisher gives none.'
 )
 _OUTPUT = flags.DEFINE_string(
-  'output', '', 'Safetensors file to write; the place where it is looked for.'
+  'output',
+  '',
+  'File to write (.safetensors). Default: where the metrics find it.',
 )
 
 

@@ -150,7 +150,7 @@ def read_answers(path: Path) -> list[dict]:
     content = json.loads(path.read_text(encoding='utf-8'))
   except OSError as error:
     raise UserError(
-      f'--study_answers={path}: can not be read ({error.strerror}); give the'
+      f'--study_answers={path}: cannot be read ({error.strerror}); give the'
       ' file that the study page saved'
     ) from None
   except (ValueError, RecursionError):

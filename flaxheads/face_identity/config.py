@@ -1,6 +1,6 @@
 """The experiment of a face identity network, like those of `config`.
 
-Where ArcFace can not be had it stands in for it; everything here is ours.
+Where ArcFace cannot be had it stands in for it; everything here is ours.
 """
 
 import dataclasses
@@ -56,7 +56,7 @@ class RateConfig(AdamConfig):
 
 @dataclasses.dataclass
 class FaceIdentityConfig(Checked):
-  """A network that tells people apart, where ArcFace can not be had (ours).
+  """A network that tells people apart, where ArcFace cannot be had (ours).
 
   It is as `models.iresnet.SMALL` says; `model` holds the side of the frames.
   """

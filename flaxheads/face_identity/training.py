@@ -1,6 +1,6 @@
 """Trains a face identity network on the records of the model.
 
-It stands in for ArcFace where its weights can not be had or may not be used:
+It stands in for ArcFace where its weights cannot be had or may not be used:
 two frames of a video shall be nearer to each other than to those of the other
 videos of a batch, in cosine (NT-Xent, Chen et al. 2020, equation 1; without
 their head, and with Adam). Faces are aligned as for ArcFace. Its cosines

@@ -76,7 +76,7 @@ def frechet_distance(
   """
   if a.mean.shape != b.mean.shape:
     raise UserError(
-      f'features of {len(a.mean)} and {len(b.mean)} dimensions can not be'
+      f'features of {len(a.mean)} and {len(b.mean)} dimensions cannot be'
       ' compared'
     )
   difference = a.mean - b.mean
@@ -112,8 +112,7 @@ def feature_distance(a, b) -> FrechetDistance:
     return frechet_distance(feature_statistics(a), feature_statistics(b))
   if a.shape[1] != b.shape[1]:
     raise UserError(
-      f'features of {a.shape[1]} and {b.shape[1]} dimensions can not be'
-      ' compared'
+      f'features of {a.shape[1]} and {b.shape[1]} dimensions cannot be compared'
     )
   roots = [(x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (a, b)]
   difference = a.mean(0) - b.mean(0)

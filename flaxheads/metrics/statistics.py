@@ -38,7 +38,7 @@ class FeatureStatistics(NamedTuple):
     if self.mean.shape != other.mean.shape:
       raise UserError(
         f'features of {len(self.mean)} and {len(other.mean)} dimensions'
-        ' can not be put together'
+        ' cannot be put together'
       )
     count = self.count + other.count
     delta = other.mean - self.mean

@@ -115,7 +115,7 @@ def make_recipe(config: BilayerConfig) -> Recipe:
   """What the loop trains.
 
   Raises:
-    UserError: the file of LPIPS can not be used.
+    UserError: the file of LPIPS cannot be used.
   """
   networks = nets.build_networks(config.model)
   perceptual = load_perceptual(config)

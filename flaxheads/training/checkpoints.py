@@ -34,7 +34,7 @@ class Restored(NamedTuple):
 
 
 class _DamagedError(Exception):
-  """A checkpoint that can not be what was saved."""
+  """A checkpoint that cannot be what was saved."""
 
 
 @contextlib.contextmanager

@@ -144,7 +144,7 @@ def load_identity(config) -> tuple[dict, Callable]:
     weighted; {} and zero where there is none.
 
   Raises:
-    UserError: a file without a weight or the other way round; or it can not
+    UserError: a file without a weight or the other way round; or it cannot
       be used.
   """
   path, weight = config.perceptual.dlib_resnet, config.loss.identity

@@ -12,14 +12,14 @@ def hash_file(path: str) -> str:
   """SHA-256 of a file, hexadecimal.
 
   Raises:
-    UserError: it can not be read.
+    UserError: it cannot be read.
   """
   try:
     with open(path, 'rb') as file:
       return hashlib.file_digest(file, 'sha256').hexdigest()
   except OSError as error:
     raise UserError(
-      f'{path}: can not be read ({error.strerror}); a weight file is needed'
+      f'{path}: cannot be read ({error.strerror}); a weight file is needed'
     ) from None
 
 

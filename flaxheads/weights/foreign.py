@@ -106,7 +106,7 @@ def read(path: str) -> Contents:
   except (SafetensorError, Exception) as error:
     lines = str(error).strip().split('\n')
     raise UserError(
-      f'{path}: can not be read as weights ({lines[0][:200]})'
+      f'{path}: cannot be read as weights ({lines[0][:200]})'
     ) from None
   return contents._replace(tensors=_check(path, contents.tensors))
 

@@ -62,7 +62,7 @@ def save(path, network: str, params, to_see: Convention, **others: str) -> dict:
     The metadata that were written.
 
   Raises:
-    UserError: the folder or file can not be written.
+    UserError: the folder or file cannot be written.
   """
   path = Path(path)
   metadata = {'network': network, 'convention': to_see.to_json(), **others}
@@ -71,7 +71,7 @@ def save(path, network: str, params, to_see: Convention, **others: str) -> dict:
     tensors.save_tree(str(path), params, metadata)
   except OSError as error:
     raise UserError(
-      f'{path}: can not be written ({error.strerror or error}); name a file in'
+      f'{path}: cannot be written ({error.strerror or error}); name a file in'
       ' a folder that you may write to'
     ) from None
   return metadata

@@ -21,20 +21,24 @@ from absl import flags, logging
 from flaxheads.errors import RunFailedError, UserError, check_choice
 from launch import app
 
-_NAME = flags.DEFINE_string('name', None, 'Of the TPU; you choose it.')
-_ZONE = flags.DEFINE_string('zone', None, 'Of the TPU, say us-west4-a.')
-_TYPE = flags.DEFINE_string(
-  'accelerator_type', None, 'As gcloud names it, say v5litepod-8.'
+_NAME = flags.DEFINE_string('name', None, 'Name of the TPU; you choose it.')
+_ZONE = flags.DEFINE_string(
+  'zone', None, 'Zone of the TPU, such as us-west4-a.'
 )
-_SPOT = flags.DEFINE_bool('spot', True, 'Cheaper, and may be preempted.')
+_TYPE = flags.DEFINE_string(
+  'accelerator_type', None, 'Type as gcloud names it, such as v5litepod-8.'
+)
+_SPOT = flags.DEFINE_bool(
+  'spot', True, 'Request a spot TPU: cheaper, may be preempted.'
+)
 _GCLOUD = flags.DEFINE_multi_string(
-  'create_flag', [], "For gcloud's create, say --internal-ips."
+  'create_flag', [], "Flag for gcloud's create, such as --internal-ips."
 )
 _SSH = flags.DEFINE_multi_string(
-  'ssh_flag', [], "For gcloud's ssh, say --internal-ip."
+  'ssh_flag', [], "Flag for gcloud's ssh, such as --internal-ip."
 )
 _REPOSITORY = flags.DEFINE_string(
-  'repository', None, 'https address that the workers fetch the code from.'
+  'repository', None, 'https address from which the workers fetch the code.'
 )
 _REVISION = flags.DEFINE_string(
   'revision', 'main', 'Branch, tag or commit to train.'
@@ -47,11 +51,13 @@ _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run in Cloud Storage, gs://BUCKET/...'
 )
 _MORE = flags.DEFINE_multi_string(
-  'train_flag', [], 'For launch.train, say --config.data.data_dir=data_dir.'
+  'train_flag', [], 'Flag for launch.train; repeatable.'
 )
 _WATCH = flags.DEFINE_bool('watch', False, 'Repeat until training is done.')
-_POLL = flags.DEFINE_float('poll_seconds', 60.0, 'Between two checks.')
-_DRY_RUN = flags.DEFINE_bool('dry_run', False, 'Print the commands of gcloud.')
+_POLL = flags.DEFINE_float('poll_seconds', 60.0, 'Seconds between two checks.')
+_DRY_RUN = flags.DEFINE_bool(
+  'dry_run', False, 'Print the gcloud commands, run none.'
+)
 
 # cloud.google.com/tpu/docs/runtimes, "PyTorch and JAX".
 RUNTIMES = {

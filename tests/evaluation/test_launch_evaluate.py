@@ -212,7 +212,7 @@ def test_random_weights_are_marked_in_every_file(data_dir, tmp_path):
     ),
     (
       ('--output=OUT', '--source=x', '--study_answers=x.json'),
-      '--study_answers=x.json: can not be read',
+      '--study_answers=x.json: cannot be read',
     ),
     (
       ('--output=OUT', '--source=x', '--study_triplets=-1'),

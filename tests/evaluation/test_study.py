@@ -171,7 +171,7 @@ def test_wrong_answers_are_refused(rounds, tmp_path):
     path.write_text(content)
     with pytest.raises(UserError, match=r'a\.json: not the answers'):
       study.read_answers(path)
-  with pytest.raises(UserError, match='can not be read'):
+  with pytest.raises(UserError, match='cannot be read'):
     study.read_answers(tmp_path / 'missing.json')
   _write(path, [{**good, 'triplet': 'a' * 16}])
   with pytest.raises(UserError, match='not of this evaluation'):

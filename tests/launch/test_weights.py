@@ -93,7 +93,7 @@ def test_fetch_from_a_mirror(files, tmp_path, monkeypatch):
       '--mirror goes with --fetch',
     ),
     (['--fetch=vgg19', '--output=x.pth'], '--output=x.pth: must end in'),
-    (['--convert=absent.pth', '--as=vgg19'], 'absent.pth: can not be read'),
+    (['--convert=absent.pth', '--as=vgg19'], 'absent.pth: cannot be read'),
     (['--fetch=vgg19', '--mirror=/none'], 'no file vgg19-d01eb7cb.pth'),
   ],
 )

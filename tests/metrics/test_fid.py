@@ -149,9 +149,9 @@ def test_features_are_checked(features, message):
 
 
 def test_sets_that_can_not_be_compared_are_refused(sets):
-  with pytest.raises(UserError, match='12 and 5 dimensions can not be comp'):
+  with pytest.raises(UserError, match='12 and 5 dimensions cannot be comp'):
     _distance(sets[0], np.zeros((9, 5)))
-  with pytest.raises(UserError, match='12 and 5 dimensions can not be put'):
+  with pytest.raises(UserError, match='12 and 5 dimensions cannot be put'):
     statistics.feature_statistics(sets[0]).merge(
       statistics.feature_statistics(np.zeros((9, 5)))
     )

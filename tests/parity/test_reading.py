@@ -40,7 +40,7 @@ def test_torch_files(tmp_path, zipped):
   assert set(tensors) == {'a'}  # counters are no weights
   assert tensors['a'].dtype == np.float32
   save({'a': _Bomb(tmp_path / 'made')})
-  _refuse(path, 'can not be read as weights')
+  _refuse(path, 'cannot be read as weights')
   assert not (tmp_path / 'made').exists()
   save({'state_dict': {'a': torch.ones(2)}, 'epoch': 3})
   _refuse(path, 'state_dict is no tensor; a state_dict is needed')
@@ -49,7 +49,7 @@ def test_torch_files(tmp_path, zipped):
   save({'a': torch.tensor([float('nan')])})
   _refuse(path, 'a holds numbers that are not finite')
   path.write_bytes(path.read_bytes()[:-20])
-  _refuse(path, 'can not be read as weights')
+  _refuse(path, 'cannot be read as weights')
 
 
 def test_onnx_files_name_no_other_files(tmp_path):
@@ -64,7 +64,7 @@ def test_onnx_files_name_no_other_files(tmp_path):
   path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
   assert set(foreign.read(str(path)).tensors) == {'inside'}
   path.write_bytes(b'\xff' * 100)
-  _refuse(path, 'can not be read as weights')
+  _refuse(path, 'cannot be read as weights')
 
 
 def test_keras_files_hold_what_they_say(tmp_path):
@@ -83,4 +83,4 @@ def test_keras_files_hold_what_they_say(tmp_path):
     file.create_dataset('a', (16,), np.float32, external=outside)
   _refuse(path, 'a is larger than the file')
   path.write_bytes(b'\x89HDF\r\n\x1a\n torn')
-  _refuse(path, 'can not be read as weights')
+  _refuse(path, 'cannot be read as weights')

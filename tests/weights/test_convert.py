@@ -199,7 +199,7 @@ def test_foreign_files_are_read_with_care(files, tmp_path, monkeypatch):
   refuse(tmp_path / 'x.pkl', 'not a weight file; one of .pth, .pt, .onnx')
   refuse(tmp_path / 'absent.pth', 'no such file')
   (tmp_path / 'x.safetensors').write_bytes(b'\xff' * 64)
-  refuse(tmp_path / 'x.safetensors', 'can not be read as weights')
+  refuse(tmp_path / 'x.safetensors', 'cannot be read as weights')
   save_file({'x': np.array([np.nan])}, tmp_path / 'nan.safetensors')
   refuse(tmp_path / 'nan.safetensors', 'x holds numbers that are not finite')
   save_file({'x': np.array([1])}, tmp_path / 'int.safetensors')

@@ -71,7 +71,7 @@ def test_a_pickle_is_not_run(tmp_path):
     [np.zeros(2, np.float32)],
     {'a': 1.5},
   ):
-    assert 'can not be read' in _refused(
+    assert 'cannot be read' in _refused(
       tmp_path, 'x.ckpt', pickle.dumps(value, 3)
     )
   shared['a'] = shared

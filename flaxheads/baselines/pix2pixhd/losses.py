@@ -72,7 +72,7 @@ def build_content(config: Pix2pixHDConfig) -> ContentLoss:
   """The perceptual loss of VGG19; the pyramid where there are no weights.
 
   Raises:
-    UserError: the weight file can not be used.
+    UserError: the weight file cannot be used.
   """
   networks, params = load_networks(
     config.perceptual, jnp.dtype(config.model.dtype)

@@ -146,7 +146,7 @@ def make_recipe(config: Pix2pixHDConfig) -> Recipe:
   """What the loop trains.
 
   Raises:
-    UserError: the file of VGG19 can not be used.
+    UserError: the file of VGG19 cannot be used.
   """
   networks, content = build_networks(config.model), build_content(config)
 

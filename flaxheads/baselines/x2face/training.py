@@ -228,7 +228,7 @@ def make_recipe(config: X2FaceConfig) -> Recipe:
   """What the loop trains.
 
   Raises:
-    UserError: the file of the identity network can not be used, or it is
+    UserError: the file of the identity network cannot be used, or it is
       not said when to.
   """
   if bool(config.perceptual.vggface) != bool(config.identity.num_steps):
