@@ -72,20 +72,12 @@ class Experiment(NamedTuple):
 _DTYPE = 'float16'  # of an export, where none is given
 
 
-def _export_model(output, config, state, dtype) -> str:
-  model = fewshot.model_from_state(
+def _export(output, config, state, dtype, *, module, what) -> str:
+  model = module.model_from_state(
     state, config, {'dataset': config.data.dataset, 'seed': config.seed}
   )
-  fewshot.save_model(output, model, dtype or _DTYPE)
-  return f'the model after {model.info["step"]} steps'
-
-
-def _export_bilayer(output, config, state, dtype) -> str:
-  model = bilayer_model.model_from_state(
-    state, config, {'dataset': config.data.dataset, 'seed': config.seed}
-  )
-  bilayer_model.save_model(output, model, dtype or _DTYPE)
-  return f'the bi-layer model after {model.info["step"]} steps'
+  module.save_model(output, model, dtype or _DTYPE)
+  return f'the {what} after {model.info["step"]} steps'
 
 
 def _export_baseline(output, config, state, dtype) -> str:
@@ -111,7 +103,7 @@ EXPERIMENTS = {
     TrainState,
     meta_training.make_recipe,
     functools.partial(_check_folder, kind='model'),
-    _export_model,
+    functools.partial(_export, module=fewshot, what='model'),
   ),
   'x2face': Experiment(
     X2FaceConfig,
@@ -151,7 +143,7 @@ EXPERIMENTS = {
     TrainState,
     bilayer.make_recipe,
     functools.partial(_check_folder, kind='model'),
-    _export_bilayer,
+    functools.partial(_export, module=bilayer_model, what='bi-layer model'),
   ),
 }
 

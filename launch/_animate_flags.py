@@ -6,7 +6,7 @@ from absl import flags
 
 from flaxheads.data.kinds import VIDEO_EXTENSIONS
 from flaxheads.errors import UserError, check_choice, check_range
-from flaxheads.fewshot import animation_folder, fitting, rendering
+from flaxheads.fewshot import animation_folder, animation_job, rendering
 
 from . import _consent, _mark_flags
 
@@ -101,7 +101,7 @@ def check() -> None:
     check_range('--num_shots', FLAGS.num_shots, 1)
   if FLAGS.size is not None:
     check_range('--size', FLAGS.size, 64, 2048)
-  check_choice('--motion', FLAGS.motion, fitting.MOTIONS)
+  check_choice('--motion', FLAGS.motion, animation_job.MOTIONS)
   _mark_flags.check_flags()
 
 

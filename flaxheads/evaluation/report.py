@@ -1,5 +1,6 @@
 """Writes the results: report.json, table.md, images, report.html."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flaxheads import pages
 from flaxheads.data.image import contact_sheet, write_png
 from flaxheads.data.output_files import Seal, atomic_path
-from flaxheads.evaluation import curves, report_page, results, tables
+from flaxheads.evaluation import curves, results, tables
 from flaxheads.evaluation.protocol import REAL, kept_frames
 from flaxheads.evaluation.summary import summarise
 from flaxheads.evaluation.trials import Trial
@@ -127,6 +129,46 @@ def _markdown(report: dict, made: list[tables.Table]) -> str:
   return '\n'.join(parts)
 
 
+def _group_lines(table: tables.Table) -> dict:
+  """A table with its lines grouped by T, which a rule separates."""
+  groups = itertools.groupby(table.body, lambda cells: cells[0].split('(')[-1])
+  return {**table._asdict(), 'groups': [list(lines) for _, lines in groups]}
+
+
+def _make_page(
+  report: dict, made: Sequence[tables.Table], figures: Sequence[Path]
+) -> str:
+  """The HTML of a report.
+
+  Args:
+    report: what report.json holds.
+    made: of `tables.make_tables`.
+    figures: PNG files to show; their bytes, signature and all, go into the
+      page.
+
+  Returns:
+    A page that loads nothing and runs nothing.
+  """
+  return pages.render(
+    'report.html',
+    report=report,
+    tables=[_group_lines(table) for table in made],
+    figures=[
+      {
+        'name': path.name,
+        'uri': pages.data_uri(path.read_bytes(), 'image/png'),
+      }
+      for path in figures
+    ],
+    charts=[
+      {'caption': chart.caption, 'uri': pages.figure_uri(chart.figure)}
+      for chart in curves.make_charts(report['rows'])
+    ],
+    chart_notes=curves.explain(report['finetuning']),
+    settings=json.dumps(report['settings'], indent=2),
+  )
+
+
 def write_report(
   output: Path,
   trials: Sequence[Trial],
@@ -181,7 +223,7 @@ def write_report(
   made = tables.make_tables(summary, cross)
   write_text(output / 'table.md', _markdown(report, made))
   paths = [output / name for name in figures]
-  html = report_page.make_page(report, made, paths)
+  html = _make_page(report, made, paths)
   write_text(output / 'report.html', html)
   # Last: where there is a report, the rest is there too.
   text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False)

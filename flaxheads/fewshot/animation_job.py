@@ -6,15 +6,25 @@ from collections.abc import Callable, Sequence
 
 from flaxheads.data.driver import Driver
 from flaxheads.errors import check_choice, check_range
-from flaxheads.fewshot import fitting
 from flaxheads.fewshot.animation_folder import unique_names
 from flaxheads.fewshot.paste import check_portrait
 from flaxheads.fewshot.person import Person
 from flaxheads.fewshot.person_folder import load_person
+from flaxheads.landmarks.gaze import transfer
+from flaxheads.landmarks.relative_motion import RelativeMotion
+from flaxheads.landmarks.retarget import keep_inside, place_on, retarget
 from flaxheads.provenance.examine import sha256_of
 from flaxheads.provenance.marks import Marks, default_marks
 from flaxheads.speech.driver import load_driver
 
+# relative: the driver's change since its own rest, on the person as the first
+#   picture has it.
+# absolute: the driver's pose and expression, on the person's own face shape; of
+#   the person's own file the landmarks as they are.
+# auto: relative, but absolute for the person's own file, and for drivers that
+#   are too short to show their rest.
+MOTIONS = ('auto', 'relative', 'absolute')
+_SHORT = 10  # frames
 # Makes the marks of a file from the model's SHA-256 and the manifest's facts.
 MakeMarks = Callable[[str, dict], Marks]
 _DEFAULT_SIZE = 256  # pixels, of videos; smaller frames are enlarged
@@ -26,7 +36,7 @@ class RenderOptions:
   """How a person is animated.
 
   Attributes:
-    motion: 'relative', 'absolute' or 'auto': see fitting.MOTIONS.
+    motion: 'relative', 'absolute' or 'auto': see MOTIONS.
     paste_back: whether the video is the whole portrait with the head in it;
       None: of people made of photographs, unless `size` is given.
     sound: whether the driver's sound is kept.
@@ -42,7 +52,7 @@ class RenderOptions:
   gaze: bool = True
 
   def __post_init__(self):
-    check_choice('--motion', self.motion, fitting.MOTIONS)
+    check_choice('--motion', self.motion, MOTIONS)
     if self.size is not None:
       check_range('--size', self.size, 64, 2048)
 
@@ -66,16 +76,63 @@ def _ingredients(driver: Driver):
     yield {'role': 'speech', 'sha256': sha256_of(driver.speech)}
 
 
+def is_own(person: Person, driver_sha256: str) -> bool:
+  """Whether a driver is the very file that the person was made from."""
+  return driver_sha256 == person.info.get('source_sha256')
+
+
+def choose_motion(choice: str, driver: Driver, own: bool) -> str:
+  """Relative or absolute.
+
+  Args:
+    choice: of MOTIONS.
+    driver: Driver.
+    own: of `is_own`.
+  """
+  if choice != 'auto':
+    return choice
+  short = len(driver.points) < _SHORT and not driver.speech
+  return 'absolute' if own or short else 'relative'
+
+
+def fit_points(
+  person: Person, driver: Driver, motion: str, own: bool, pasted: bool
+) -> Driver:
+  """The driver with the points to generate the person's frames from.
+
+  Args:
+    person: Person.
+    driver: its points are in pixels of the person's image size.
+    motion: of `choose_motion`.
+    own: of `is_own`.
+    pasted: whether the head has to lie where the person's portrait has it.
+  """
+  points, size = driver.points, person.image_size
+  if driver.gaze is not None and person.gaze is None:
+    driver = driver._replace(gaze=None)
+  if motion == 'relative':
+    move = RelativeMotion(person.support_points, person.points, points)
+    if driver.gaze is not None:
+      gaze = transfer(person.gaze[0], driver.gaze, move.rest_frames)
+      driver = driver._replace(gaze=gaze)
+    return driver._replace(points=keep_inside(move(points), size))
+  if not own:
+    points = retarget(person.support_points, points, size)
+  if pasted:
+    points = keep_inside(place_on(points, person.points), size)
+  return driver._replace(points=points)
+
+
 def fit_driver(
   person: Person, driver: Driver, options: RenderOptions
 ) -> tuple[Driver, str]:
   """A driver with the points for this person, and how it moves them."""
-  own = fitting.is_own(person, _digest(driver))
-  motion = fitting.choose_motion(options.motion, driver, own)
+  own = is_own(person, _digest(driver))
+  motion = choose_motion(options.motion, driver, own)
   pasted = options.pastes_back(person)
   if not options.gaze:
     driver = driver._replace(gaze=None)
-  return fitting.fit_driver(person, driver, motion, own, pasted), motion
+  return fit_points(person, driver, motion, own, pasted), motion
 
 
 def marks_of(

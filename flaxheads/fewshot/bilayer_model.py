@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -11,7 +10,6 @@ import numpy as np
 
 from flaxheads import bilayer_networks as nets
 from flaxheads.bilayer_config import BilayerConfig, BilayerModelConfig
-from flaxheads.config import from_dict
 from flaxheads.data.pixels import to_float
 from flaxheads.fewshot import folders
 from flaxheads.landmarks import host_raster, layout
@@ -95,34 +93,9 @@ def save_model(
   )
 
 
-def restore_model(
-  folder: str, description: dict, tree: dict, trusted: bool = False
-) -> BilayerModel:
-  """A model from what `folders.load` read.
-
-  Args:
-    folder: its name.
-    description: of the model.
-    tree: its tensors.
-    trusted: whether the shapes of the tensors are those of the config. To find
-      out, the networks are traced, for a CPU-second.
-
-  Raises:
-    UserError: sizes that are not allowed, or tensors that do not fit them.
-  """
-  config = from_dict(
-    description.get('config', {}).get('model', {}), BilayerModelConfig
-  )
-  networks = nets.build_networks(config)
-  if not trusted:
-    expected = nets.describe_params(networks, _NETWORKS)
-    folders.check_tree(folder, tree, expected)
-  info = {
-    **description.get('info', {}),
-    'name': os.path.basename(os.path.realpath(os.path.expanduser(folder))),
-    'sha256': description['sha256'],
-  }
-  return BilayerModel(config, tree, info)
+def expected(config: BilayerModelConfig) -> dict:
+  """Shapes of every tensor of a model, as `folders.check_tree` takes them."""
+  return nets.describe_params(nets.build_networks(config), _NETWORKS)
 
 
 @functools.lru_cache(maxsize=4)
@@ -166,11 +139,6 @@ def embed_photographs(model: BilayerModel, frames, points) -> np.ndarray:
   )
 
 
-def without_projection(generator: dict) -> dict:
-  """Parameters of G that a person keeps, for psi takes the place of P ê."""
-  return {k: v for k, v in generator.items() if k != 'projection'}
-
-
 @functools.lru_cache(maxsize=4)
 def build_generator(networks: nets.BilayerNetworks, many: bool = False):
   """A jitted function for windows; `corrections` has its arguments.
@@ -208,7 +176,7 @@ def corrections(
 
   Args:
     networks: BilayerNetworks.
-    generator: of `without_projection`.
+    generator: of `person.without_projection`.
     psi: float32 [M].
     photographs: uint8 [B, S, S, 3].
     source: float32 [B, V, 3], of `head_mesh.mesh_vertices`, pixels of S.

@@ -17,7 +17,12 @@ from flaxheads import networks as nets
 from flaxheads.config import ModelConfig
 from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.fewshot.model import Model
-from flaxheads.fewshot.person import Batch, Person, padded_batches
+from flaxheads.fewshot.person import (
+  Batch,
+  Person,
+  padded_batches,
+  without_projection,
+)
 from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.quick_jit import quick_jit
 
@@ -79,11 +84,6 @@ class DirectPerson(Person):
     """See Person."""
     config = configs.from_dict(description['model'], ModelConfig)
     return cls(config=config, **tensors, **common)
-
-
-def without_projection(generator_params: dict) -> dict:
-  """Parameters of G that a person keeps: psi' takes the place of P e."""
-  return {k: v for k, v in generator_params.items() if k != 'projection'}
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from flaxheads.landmarks import head_mesh, layout
+from flaxheads.landmarks.host_raster import coverage
 
 SUBPIXEL_BITS = 4  # of OpenCV's integer coordinates
 _TURNED_AWAY = 20.0  # cm, as in landmarks/head_warp.py
@@ -175,7 +176,9 @@ class Target:
         index = np.where(index, index, cv2.dilate(index, kernel))
       yield Hole(
         self._map(index, source, left, top),
-        _coverage(outline - (left, top), right - left, bottom - top),
+        coverage(
+          outline - (left, top), right - left, bottom - top, SUBPIXEL_BITS
+        ),
         shown,
         is_mouth,
       )
@@ -250,13 +253,3 @@ def _rounded(outline, share):
     end = t * t * (1 - t) * ((after - outline) - np.roll(slopes, -1, 0))
     pieces.append(straight + share * (start + end))
   return np.stack(pieces, 1).reshape(-1, 2)
-
-
-def _coverage(outline, width, height):
-  """float32 [h, w, 1], antialiased: the share of each pixel in an outline."""
-  scale = 4
-  mask = np.zeros((height * scale, width * scale), np.uint8)
-  fixed = np.round((outline * scale - 0.5) * 2**SUBPIXEL_BITS)
-  cv2.fillPoly(mask, [fixed.astype(np.int32)], 255, cv2.LINE_8, SUBPIXEL_BITS)
-  small = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
-  return small[..., None].astype(np.float32) / 255

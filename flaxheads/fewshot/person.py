@@ -120,6 +120,11 @@ class Person(abc.ABC):
     """
 
 
+def without_projection(generator: dict) -> dict:
+  """Parameters of a generator that a person keeps: psi replaces P ê."""
+  return {k: v for k, v in generator.items() if k != 'projection'}
+
+
 def padded_batches(points, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
   """Splits points into batches of one size, as one size compiles once.
 

@@ -17,6 +17,7 @@ from flaxheads.config import from_dict
 from flaxheads.errors import UserError
 from flaxheads.fewshot import bilayer_model
 from flaxheads.fewshot.bilayer_model import BilayerModel
+from flaxheads.fewshot.person import without_projection
 
 BATCH = 8  # one size compiles once
 # A mask that is nearly 1 is 1, so that the photograph stays as sharp as it is.
@@ -92,7 +93,7 @@ class PhotoNetwork:
     psi = bilayer_model.embed_photographs(
       model, _resized(photographs, size), points * (size / len(photographs[0]))
     )
-    generator = bilayer_model.without_projection(model.params['generator'])
+    generator = without_projection(model.params['generator'])
     return cls(model.config, generator, psi)
 
   @classmethod
@@ -102,7 +103,7 @@ class PhotoNetwork:
     params = nets.describe_params(networks, ['generator'])
     psi = (networks.generator.num_adain_params,)
     return {
-      'generator': bilayer_model.without_projection(params['generator']),
+      'generator': without_projection(params['generator']),
       'adain_params': jax.ShapeDtypeStruct(psi, np.float32),
     }
 

@@ -9,7 +9,7 @@ is the same in every crop. NaN stands for an eye whose gaze is unknown.
 import cv2
 import numpy as np
 
-from flaxheads.landmarks import layout
+from flaxheads.landmarks import host_raster, layout
 from flaxheads.landmarks.smooth import smooth_points
 
 # Points of the mesh for each eye, the left one in the image first: its corners,
@@ -23,7 +23,6 @@ _RADIUS = 0.24  # of an iris, of the eye's width; measured: 0.18 to 0.24
 _MAX_GAZE = np.array([0.2, 0.12])
 _MAX_CHANGE = np.array([0.25, 0.07])
 _LASHES = 0.06  # of the eye's width along the lids: what lies there stays there
-_SUPERSAMPLING = 4
 
 
 def measure(mesh: np.ndarray) -> np.ndarray:
@@ -176,7 +175,7 @@ def _move_iris(shown, image, outline, before, after):
     interpolation=cv2.INTER_CUBIC,
     borderMode=cv2.BORDER_REPLICATE,
   )
-  share = _inside(outline - low, *(high - low))
+  share = host_raster.coverage(outline - low, *(high - low))
   patch = shown[low[1] : high[1], low[0] : high[0]]
   patch[:] = np.round(patch + share * (eye.astype(np.float32) - patch))
 
@@ -202,12 +201,3 @@ def _look_up(u, v, lids, before, after):
   return from_u, np.clip(
     from_v, np.minimum(least, centre), np.maximum(most, centre)
   )
-
-
-def _inside(outline, width, height):
-  """float32 [h, w, 1], antialiased: the share of each pixel in an outline."""
-  mask = np.zeros((height * _SUPERSAMPLING, width * _SUPERSAMPLING), np.uint8)
-  fixed = np.round(outline * _SUPERSAMPLING - 0.5).astype(np.int32)
-  cv2.fillPoly(mask, [fixed], 255)
-  mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
-  return mask[..., None].astype(np.float32) / 255

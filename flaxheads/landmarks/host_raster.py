@@ -5,12 +5,14 @@ training. Here a triangle or a stroke visits only the pixels of its bounding
 box, and nothing is compiled.
 """
 
+import cv2
 import numpy as np
 
 from flaxheads.landmarks import head_mesh, head_warp, layout
 from flaxheads.landmarks.head_warp import WarpField
 from flaxheads.landmarks.rasterise import line_width
 
+_SAMPLES = 4  # of `coverage`, along each side of a pixel
 # Strokes as ranges of layout's segments.
 _STROKE_ENDS = np.cumsum(
   [len(p) - (not closed) for p, closed in layout.STROKES]
@@ -157,6 +159,29 @@ def _cover(outline, size):
   total = np.bincount(at.ravel(), under.ravel(), batch * size * size)
   total = total.reshape(batch, size, size).swapaxes(1, 2) / len(shifts)
   return np.clip(total, 0, 1).astype(np.float32)
+
+
+def coverage(
+  outline: np.ndarray, width: int, height: int, bits: int = 0
+) -> np.ndarray:
+  """The share of every pixel of a rectangle that lies in one outline.
+
+  By OpenCV, 16 samples a pixel; quicker than `_cover` for a single outline.
+
+  Args:
+    outline: float [E, 2], pixels of the rectangle.
+    width: pixels.
+    height: pixels.
+    bits: fractional bits of corners, in samples.
+
+  Returns:
+    float32 [h, w, 1].
+  """
+  mask = np.zeros((height * _SAMPLES, width * _SAMPLES), np.uint8)
+  fixed = np.round((outline * _SAMPLES - 0.5) * 2**bits).astype(np.int32)
+  cv2.fillPoly(mask, [fixed], 255, cv2.LINE_8, bits)
+  mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+  return mask[..., None].astype(np.float32) / 255
 
 
 def sample_bilinear(image: np.ndarray, xy: np.ndarray) -> np.ndarray:

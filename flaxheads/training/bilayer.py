@@ -35,7 +35,7 @@ def _init_state(config: BilayerConfig, networks, num_videos) -> TrainState:
   keys = jax.random.split(jax.random.key(config.seed), 3)
   params = nets.init_params(networks, keys[0])
   params['discriminator'] = critic = identity_table.centred(
-    params['discriminator'], config.identity_table.initial_size
+    params['discriminator'], config.identity_table.initial_size / 2
   )
   optimizer, player = adam(config.optimizer), embedder_and_generator(params)
   return TrainState(

@@ -64,13 +64,17 @@ def init_table(
   return IdentityTable(rows, jnp.zeros(shape), jnp.zeros((count,), jnp.int32))
 
 
-def centred(discriminator: dict, initial_size: float) -> dict:
-  """D's parameters with W_i + w0 centred at zero, for rows of `init_table`.
+def centred(discriminator: dict, mean) -> dict:
+  """D's parameters with W_i + w0 centred at zero.
 
   Were all of W_i + w0 positive, D could lower a score by V(x, y) = 0 alone, at
   which its ReLU has no gradient.
+
+  Args:
+    discriminator: parameters.
+    mean: of the rows, a number or [N]; half of `initial_size` for random ones.
   """
-  return {**discriminator, 'w0': discriminator['w0'] - initial_size / 2}
+  return {**discriminator, 'w0': discriminator['w0'] - mean}
 
 
 def _local_indices(table, global_indices):

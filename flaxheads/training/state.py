@@ -88,7 +88,7 @@ def init_random_parts(
   keys = jax.random.split(jax.random.key(config.seed), 3)
   params = init_params(networks, keys[0])
   params['discriminator'] = identity_table.centred(
-    params['discriminator'], config.identity_table.initial_size
+    params['discriminator'], config.identity_table.initial_size / 2
   )
   vectors = {
     name: spectral.power_iteration(
@@ -116,10 +116,7 @@ def _mean_embedding(networks, params, vectors, batch):
 
 
 def centre(networks: Networks, state: TrainState, batch: Batch) -> TrainState:
-  """Centres W_i + w0 at zero, where W_i begins as ê_i.
-
-  Were all of it positive, D could lower a score by V(x, y) = 0 alone, at which
-  its ReLU has no gradient.
+  """Centres W_i + w0 at zero, where W_i begins as ê_i; see `centred`.
 
   Args:
     networks: Networks.
@@ -132,8 +129,7 @@ def centre(networks: Networks, state: TrainState, batch: Batch) -> TrainState:
   mean = _mean_embedding(
     networks, state.params['embedder'], state.spectral['embedder'], batch
   )
-  discriminator = state.params['discriminator']
-  centred = {**discriminator, 'w0': discriminator['w0'] - mean}
+  centred = identity_table.centred(state.params['discriminator'], mean)
   return state.replace(params={**state.params, 'discriminator': centred})
 
 

@@ -1,14 +1,18 @@
 """The sessions of the page's visitors by token, and their end."""
 
 import contextlib
+import ctypes
+import gc
+import platform
 import secrets
 import shutil
 import threading
 import time
 from collections.abc import Iterator
 
+import jax
+
 from flaxheads.errors import UserError
-from flaxheads.web import memory
 from flaxheads.web.jobs import Job, Queue
 from flaxheads.web.session import Session
 from flaxheads.web.settings import Settings
@@ -106,7 +110,7 @@ class Visitors:
 
     with contextlib.suppress(UserError):  # a full queue; then next time
       self.queue.submit(
-        Job('Freeing memory', lambda _: memory.free(full), nothing, nothing)
+        Job('Freeing memory', lambda _: _free_memory(full), nothing, nothing)
       )
 
   def close(self) -> None:
@@ -122,3 +126,18 @@ class Visitors:
   def _run(self):
     while not self._closed.wait(min(_SWEEP, self._grace)):
       self.sweep()
+
+
+def _free_memory(programs: bool) -> None:
+  """Returns unused memory to the system.
+
+  Args:
+    programs: whether to drop compiled programs as well. Each size of photograph
+      has some, 10 MB in all; those of all visitors come back from the
+      compilation cache, if there is one, in a second.
+  """
+  if programs:
+    jax.clear_caches()
+  gc.collect()
+  if platform.libc_ver()[0] == 'glibc':  # else it keeps a fifth of the memory
+    ctypes.CDLL(None).malloc_trim(0)

@@ -8,7 +8,7 @@ import pytest
 from flaxheads.data.driver import Driver
 from flaxheads.data.support import Support
 from flaxheads.errors import UserError
-from flaxheads.fewshot import fitting, paste
+from flaxheads.fewshot import animation_job, paste
 from flaxheads.fewshot.support_warnings import support_warnings
 from flaxheads.landmarks import face_shape
 from flaxheads.landmarks.retarget import keep_inside
@@ -46,15 +46,15 @@ def person(points, info=None):
 
 def test_motion_is_relative_for_others():
   me = person(turned(0)[None], {'source_sha256': 'abc'})
-  assert fitting.is_own(me, 'abc') and not fitting.is_own(me, 'abd')
+  assert animation_job.is_own(me, 'abc') and not animation_job.is_own(me, 'abd')
   clip, still = (
     Driver('d', np.zeros((n, 68, 2)), None, 25.0, []) for n in (10, 9)
   )
-  assert fitting.choose_motion('auto', clip, own=False) == 'relative'
-  assert fitting.choose_motion('auto', clip, own=True) == 'absolute'
-  assert fitting.choose_motion('auto', still, own=False) == 'absolute'
-  assert fitting.choose_motion('relative', still, own=True) == 'relative'
-  assert fitting.choose_motion('absolute', clip, own=False) == 'absolute'
+  assert animation_job.choose_motion('auto', clip, own=False) == 'relative'
+  assert animation_job.choose_motion('auto', clip, own=True) == 'absolute'
+  assert animation_job.choose_motion('auto', still, own=False) == 'absolute'
+  assert animation_job.choose_motion('relative', still, own=True) == 'relative'
+  assert animation_job.choose_motion('absolute', clip, own=False) == 'absolute'
 
 
 def test_drivers_are_fitted_as_asked():
@@ -63,7 +63,7 @@ def test_drivers_are_fitted_as_asked():
   me = person(turned(10, 0.5)[None] + (3, -6))
 
   def fit(motion, own, pasted):
-    return fitting.fit_driver(me, driver, motion, own, pasted)
+    return animation_job.fit_points(me, driver, motion, own, pasted)
 
   plain = fit('absolute', own=True, pasted=False)
   assert plain.points is points

@@ -17,7 +17,7 @@ from flaxheads.data import synthetic_heads
 from flaxheads.data.driver import Driver
 from flaxheads.data.kinds import VIDEO_EXTENSIONS
 from flaxheads.errors import UserError
-from flaxheads.fewshot import fitting
+from flaxheads.fewshot import animation_job
 from flaxheads.fewshot.model import choose_model
 from flaxheads.fewshot.photo_person import (
   MAX_SIZE,
@@ -81,7 +81,7 @@ def _moved(person, seed: int, number: int, num_frames: int) -> np.ndarray:
   )
   points = synthetic_heads.head_points(identity, motion, person.image_size)
   driver = Driver('', points, FPS, None, [])
-  driver = fitting.fit_driver(person, driver, 'relative', False, False)
+  driver = animation_job.fit_points(person, driver, 'relative', False, False)
   return flaxheads.animate(person, driver.points)
 
 

@@ -38,8 +38,8 @@ flags.DEFINE_integer('num_frames', 72, 'Of the driver.', lower_bound=20)
 flags.DEFINE_integer('seed', 123, 'Other seeds are other people.')
 
 
-def _render(folder: Path) -> tuple[Path, Path]:
-  """Renders both: the pictures' folder, and the clip."""
+def _render(folder: Path) -> tuple[Path, np.ndarray, Path]:
+  """Renders both: the photograph, its points [68, 2], and the clip."""
   size = '--num_identities=1 --image_size=128'
   commands.run(
     f'render_heads --kind=pictures {size} --num_frames=8 --seed={FLAGS.seed} '
@@ -49,27 +49,24 @@ def _render(folder: Path) -> tuple[Path, Path]:
     f'render_heads --kind=clip {size} --num_frames={FLAGS.num_frames} '
     f'--seed={FLAGS.seed + 1} --output={folder}/driver'
   )
-  return folder / 'source' / '0000', folder / 'driver' / '0000.mp4'
+  points = load_landmarks(folder / 'source' / '0000.landmarks.npz').points
+  photograph = folder / 'source' / '0000' / f'{_PICTURE:04}.png'
+  return photograph, points[_PICTURE], folder / 'driver' / '0000.mp4'
 
 
-def _render_scanned(folder: Path) -> tuple[Path, Path]:
+def _render_scanned(folder: Path) -> tuple[Path, np.ndarray, Path]:
   """The same of scanned heads; the source looks ahead, its mouth shut."""
   from flaxheads.data.scanned_heads import assets, clip
 
   files = assets.open_assets(FLAGS.assets)
-  frames, points = clip.make_clip(files, FLAGS.seed, 0, 24, 512, fps=4.0)
-  nose = points[:, 30] - (points[:, 36] + points[:, 45]) / 2
-  gap = np.linalg.norm(points[:, 62] - points[:, 66], axis=-1)
+  frames, places = clip.make_clip(files, FLAGS.seed, 0, 24, 512, fps=4.0)
+  nose = places[:, 30] - (places[:, 36] + places[:, 45]) / 2
+  gap = np.linalg.norm(places[:, 62] - places[:, 66], axis=-1)
   chosen = int((np.abs(nose[:, 0]) + 3 * gap).argmin())
-  source, driver = folder / 'source' / '0000', folder / 'driver' / '0000.mp4'
-  source.mkdir(parents=True)
-  driver.parent.mkdir()
+  photograph, driver = folder / 'source.png', folder / 'driver.mp4'
   facts = {'kind': SYNTHETIC_HEAD, 'seed': FLAGS.seed}
   seal = _mark_flags.sign_only(facts, ALGORITHMIC).seal
-  write_png(source / f'{_PICTURE:04}.png', frames[chosen], seal)
-  save_landmarks(
-    _landmarks(source), np.repeat(points[chosen][None], _PICTURE + 1, 0)
-  )
+  write_png(photograph, frames[chosen], seal)
   frames, points = clip.make_clip(
     files, FLAGS.seed, 1, FLAGS.num_frames, 256, fps=_FPS
   )
@@ -77,26 +74,24 @@ def _render_scanned(folder: Path) -> tuple[Path, Path]:
     for frame in frames:
       writer.write(frame)
   save_landmarks(_landmarks(driver), points, np.arange(len(points)) / _FPS)
-  return source, driver
+  return photograph, places[chosen], driver
 
 
 def _landmarks(path: Path) -> Path:
   return path.with_name(f'{path.stem}.landmarks.npz')
 
 
-def _animate(source: Path, driver: Path) -> list[np.ndarray]:
-  """The video of a person, by the public interface: list of [S, S, 3]."""
+def _animate(photograph: Path, points, driver: Path) -> list[np.ndarray]:
+  """The photograph, then the frames of its video; list of [S, S, 3]."""
   with tempfile.TemporaryDirectory() as name:
-    points = load_landmarks(_landmarks(source)).points
-    known = Path(name) / 'source.npz'
-    save_landmarks(known, points[_PICTURE : _PICTURE + 1])
-    picture = source / f'{_PICTURE:04}.png'
-    person = flaxheads.make_person(picture, landmarks=known)
+    known, video = Path(name) / 'known.npz', Path(name) / 'a.mp4'
+    save_landmarks(known, points[None])
+    person = flaxheads.make_person(photograph, landmarks=known)
     motion = flaxheads.load_driver(
       _landmarks(driver), person.image_size, max_frames=FLAGS.num_frames
     )
-    flaxheads.render_video(person, motion, Path(name) / 'a.mp4')
-    return [read_image(picture), *read_video(Path(name) / 'a.mp4').frames]
+    flaxheads.render_video(person, motion, video)
+    return [read_image(photograph), *read_video(video).frames]
 
 
 def _panel(frame: np.ndarray) -> np.ndarray:
@@ -122,9 +117,9 @@ def main():
   output = Path(FLAGS.output)
   with tempfile.TemporaryDirectory() as name:
     render = _render_scanned if FLAGS.assets else _render
-    source, driver = render(Path(name))
+    photograph, points, driver = render(Path(name))
     clip = read_video(driver)
-    portrait, *moved = _animate(source, driver)
+    portrait, *moved = _animate(photograph, points, driver)
   frames = [
     np.hstack([_panel(each) for each in (portrait, a, b)])
     for a, b in zip(clip.frames, moved, strict=False)
