@@ -129,9 +129,11 @@ def check_output(output: str, sources) -> Path:
   """
   path = Path(output or f'{sources[0].folder}/inspection.html').expanduser()
   if path.suffix.lower() != '.html':
-    raise UserError(f'--output={output}: not the name of an HTML file, x.html')
+    raise UserError(
+      f'--output={output}: not an HTML file; end the name in .html'
+    )
   if not path.parent.is_dir():
-    raise UserError(f'--output={output}: its folder does not exist; make it')
+    raise UserError(f'--output={output}: its folder does not exist; create it')
   return path
 
 

@@ -137,7 +137,7 @@ def _without_copies(paths, identities, test_identities):
         f'--test_identities: {first} and {copy} are the same video, of'
         f' {identities[first]} and {identities[copy]}; name both or neither'
       )
-    logging.warning('%s: a copy of %s, is omitted', copy, first)
+    logging.warning('%s: omitted, because it is a copy of %s', copy, first)
   return [path for path in paths if path not in copies]
 
 

@@ -84,8 +84,8 @@ class Store:
         return dict(file)
     except ARCHIVE_ERRORS as error:
       raise UserError(
-        f'{path}: damaged ({error}); delete it and start again: this result'
-        ' alone is made again'
+        f'{path}: damaged ({error}); delete it and run the command again,'
+        ' which computes this result again'
       ) from None
 
 

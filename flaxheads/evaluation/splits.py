@@ -80,8 +80,8 @@ def choose_support(split: ClipSplit, num_shots: int, name: str) -> np.ndarray:
   check_range('num_shots', num_shots, 1)
   if num_shots > len(split.support):
     raise UserError(
-      f'num_shots: {num_shots} support frames are asked for, but {name} has'
-      f' {len(split.support)}; ask for at most {len(split.support)}, or leave'
-      ' it out'
+      f'num_shots: {num_shots} support frames are requested, but {name} has'
+      f' {len(split.support)}; request at most {len(split.support)}, or omit'
+      ' this clip'
     )
   return spread_evenly(split.support, num_shots)

@@ -57,8 +57,8 @@ def make_trial(
     raise UserError('num_shots: empty; at least one number is needed')
   if len(person.frames) < 2:
     raise UserError(
-      f'{person.name}: {len(person.frames)} frame cannot be both support'
-      ' and testing; a clip of at least 2 is needed'
+      f'{person.name}: one frame cannot be both support and test frame; at'
+      ' least 2 frames are needed'
     )
   split = splits.split_clip(len(person.frames), how, num_test_frames, seed)
   support = {t: splits.choose_support(split, t, person.name) for t in num_shots}

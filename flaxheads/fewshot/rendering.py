@@ -29,9 +29,9 @@ _AHEAD = 8  # frames that are finished while those before are encoded
 def check_video(path: Path) -> None:
   """Raises UserError unless `path` is an .mp4 that may be written."""
   if path.suffix.lower() != '.mp4':
-    raise UserError(f'{path}: video is written as MP4; name it ….mp4')
+    raise UserError(f'{path}: video is written as MP4; end the name in .mp4')
   if not path.parent.is_dir():
-    raise UserError(f'{path}: its folder does not exist; make it')
+    raise UserError(f'{path}: its folder does not exist; create it')
   if path.is_dir():
     raise UserError(f'{path}: is a folder; give the name of a file')
   check_writable(path.resolve().parent)

@@ -81,10 +81,9 @@ class Finding:
     if mark:
       said = {None: '', True: ', as signed', False: ', NOT what is signed'}
       lines.append(
-        f'  watermark: {mark.payload} ({mark.how} picture)'
-        f'{said[self.matches]}; {mark.agreement:.0%} of its code bits, '
-        'by chance in one of '
-        f'{1 / detection.FALSE_POSITIVE_RATE:,.0f} files'
+        f'  watermark: {mark.payload} ({mark.how} image){said[self.matches]}; '
+        f'{mark.agreement:.0%} of its code bits are right; false positives: '
+        f'one of {1 / detection.FALSE_POSITIVE_RATE:,.0f} files'
       )
     else:
       lines.append(f'  watermark: {self.problem or "none found"}')
@@ -103,7 +102,7 @@ def files_of(path: str | os.PathLike, links: bool = False) -> list[Path]:
   """
   path = Path(path).expanduser()
   if not path.exists():
-    raise UserError(f'{path}: no such file or folder; give one there is')
+    raise UserError(f'{path}: no such file or folder; check the name')
   if not path.is_dir():
     return [path]
   below = (
@@ -118,7 +117,7 @@ def files_of(path: str | os.PathLike, links: bool = False) -> list[Path]:
   if not found:
     raise UserError(f'{path}: has no image or video; give one of them')
   if len(found) > MAX_FILES:
-    raise UserError(f'{path}: more than {MAX_FILES} files; give a smaller one')
+    raise UserError(f'{path}: more than {MAX_FILES} files; give fewer')
   return found
 
 

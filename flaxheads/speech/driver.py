@@ -59,7 +59,8 @@ def load_driver(
   if path is not None and kind_of(path) == SOUND:
     if speech is not None:
       raise UserError(
-        f'{path}: is sound, and the speech is given; give a video or images'
+        f'{path}: is a sound file, and speech is given too; give a video or '
+        'images as the driver'
       )
     path, speech = None, path
   read = functools.partial(

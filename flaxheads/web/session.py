@@ -119,7 +119,7 @@ class Session:
     with self.changed:
       if len(self.pictures) >= (most := self._settings.limits.max_pictures):
         shutil.rmtree(path.parent)
-        raise UserError(f'{most} pictures are the most that the page takes')
+        raise UserError(f'the page takes at most {most} photographs')
       file = File(path.parent.name, path, is_example)
       self.pictures.append(file)
       self._read(file)

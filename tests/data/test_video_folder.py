@@ -130,7 +130,7 @@ def test_a_video_under_two_names_is_used_once(videos, caplog):
   jobs = video_folder.list_jobs(_options(videos))
   assert 'zoe/copy.mp4' not in {job.video_id for job in jobs}
   assert {'ben', 'carl'} <= {job.identity_id for job in jobs}
-  assert 'copy.mp4: a copy of' in caplog.text
+  assert 'copy.mp4: omitted, because it is a copy of' in caplog.text
   # Or the person would be in both splits.
   with pytest.raises(UserError, match='the same video, of ben and zoe'):
     video_folder.list_jobs(_options(videos, test_identities=('zoe',)))

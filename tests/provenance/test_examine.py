@@ -66,7 +66,7 @@ def test_a_marked_file_is_synthetic(video):
   assert finding.credentials.facts['payload'] == '12ab-34cdef'
   words = finding.in_words()
   assert f'{video}: synthetic' in words
-  assert '12ab-34cdef (whole picture), as signed' in words
+  assert '12ab-34cdef (whole image), as signed' in words
   assert '1 in' not in words and 'one of 1,118,481 files' in words
 
 
