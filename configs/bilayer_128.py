@@ -9,8 +9,8 @@ r"""The bi-layer generator at 128² on heads from scans: the shipped model.
     --workdir=runs/bilayer_128
   python -m launch.export --workdir=runs/bilayer_128 --output=models/bilayer_128
 
-The third command resumes the run, too. There is no discriminator: in the first
-hours on a CPU the other terms teach more for their time. The generator has
+The third command also resumes the run. There is no discriminator: in the first
+hours on a CPU the other terms gain more per second. The generator has
 996,096 parameters and E 442,069.
 
 Two cores of an Intel Xeon at 2.8 GHz that did other work too, 2026-11-29: the

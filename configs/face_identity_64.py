@@ -6,16 +6,17 @@
     --output=identity.safetensors
   python -m launch.evaluate ... --arcface=identity.safetensors
 
-It stands in for ArcFace where its weights can not be had; what it measures is
-called so in every report. On VoxCeleb2: --config.data.dataset=voxceleb2.
+It is a proxy for ArcFace, whose weights may not be redistributed; every report
+marks its column as proxy weights. On VoxCeleb2:
+--config.data.dataset=voxceleb2.
 
-600 steps took 5 minutes of one core of an AMD EPYC (2026-11-26). Of eight
-people that it was not trained on two frames of one have a cosine of 0.94,
-frames of two have -0.03, on average.
+600 steps took 5 minutes of one core of an AMD EPYC (2026-11-26). On eight
+people not seen in training, the mean cosine is 0.94 for two frames of one
+person and -0.03 for frames of two people.
 """
 
-from flaxheads.baselines.config import PairDataConfig
 from flaxheads.config import RhythmConfig
+from flaxheads.config_parts import PairDataConfig
 from flaxheads.face_identity import config as f
 
 

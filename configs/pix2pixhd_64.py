@@ -6,12 +6,12 @@
 Budget: 16,500 steps of 8 samples, 132,000 target frames, as synthetic_64; the
 same augmentation, and the same weight of the content loss. Rates and their
 schedule are the published ones. Four times the rate is as good after 400 steps.
-Two hours of one core of an AMD EPYC that did other work beside, 2026-11-26.
+Two hours of one core of an AMD EPYC that did other work too, 2026-11-26.
 """
 
 from configs import synthetic_64
-from flaxheads.baselines.config import like_data, like_rhythm
 from flaxheads.baselines.pix2pixhd import config as c
+from flaxheads.config_parts import like_data, like_rhythm
 
 
 def get_config() -> c.Pix2pixHDConfig:

@@ -8,8 +8,8 @@ Run for half as many steps, 2026-11-26: docs/evaluation.md.
 """
 
 from configs import pix2pixhd_64, video_folder_64
-from flaxheads.baselines.config import like_data, like_rhythm
 from flaxheads.baselines.pix2pixhd import config as c
+from flaxheads.config_parts import like_data, like_rhythm
 
 
 def get_config() -> c.Pix2pixHDConfig:

@@ -9,8 +9,8 @@ takes one sample a step; the rates are its own.
 """
 
 from configs import voxceleb2_256
-from flaxheads.baselines.config import like_data, like_rhythm
 from flaxheads.baselines.pix2pixhd import config as c
+from flaxheads.config_parts import like_data, like_rhythm
 
 
 def get_config() -> c.Pix2pixHDConfig:

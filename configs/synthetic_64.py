@@ -1,4 +1,4 @@
-"""Small model at 64² on synthetic heads: the recipe of the shipped model.
+"""Small model at 64² on synthetic heads.
 
   python -m launch.prepare --dataset=synthetic_heads --data_dir=data_dir \
     --num_identities=700 --num_test_identities=8 --clips_per_identity=1 \
@@ -7,21 +7,21 @@
   python -m launch.export --workdir=runs/s64 \
     --output=models/synthetic_64
 
-For the time there is on a CPU: two support frames and one update of D (the
-paper: eight and two), so that a step takes two thirds of the time, and four
-times the weight of the content loss; in three and a half minutes each, these
-were 0.5 dB better after fine-tuning and 0.9 dB before it. Every other step of
-fine-tuning moves the pictures a little: on three people 0.8 dB inside the face.
-The person gets a moving average, on six people 0.2 dB better, and is blended
-with the start, which the README's landmark errors owe much to. The content loss
+Chosen for a CPU: two support frames and one update of D (the paper: eight and
+two), so that a step takes two thirds of the time, and four times the weight of
+the content loss. In runs of three and a half minutes each, these gave 0.5 dB
+more after fine-tuning and 0.9 dB more before it. Every other step of
+fine-tuning moves the images a little: 0.8 dB inside the face, on three people.
+The person gets a moving average (0.2 dB on six people), blended with the
+parameters before fine-tuning, which lowers landmark errors. The content loss
 counts several times in the face, which makes mouths a little sharper.
 
-One core of an AMD EPYC, 2026-11-20: 16,500 steps in 190 minutes, in four
-sittings. Those before the last were planned for 6,000, 4,400 and 10,500 steps,
-so that the learning rate fell to zero at steps 4,400 and 10,500, rose again,
-and fell from step 14,000 on. The README has what the model reaches on people
-it never saw. These runs had L_MCH at 10; at 80 ê follows W sooner, as
-docs/results.md shows of 500 steps.
+One core of an AMD EPYC, 2026-11-20: 16,500 steps in 190 minutes, in four runs.
+Those before the last were planned for 6,000, 4,400 and 10,500 steps, so the
+learning rate fell to zero at steps 4,400 and 10,500, rose again, and fell from
+step 14,000 on. docs/results.md has the results on people not seen in training.
+These runs had L_MCH at 10; with 80, ê follows W sooner (docs/results.md,
+measured over 500 steps).
 """
 
 from flaxheads import config as c

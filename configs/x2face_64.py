@@ -5,12 +5,12 @@
 
 Budget: 16,500 steps of 8 samples, 132,000 target frames, as synthetic_64; the
 same augmentation. The rate is ours: docs/evaluation.md. 80 minutes of one core
-of an AMD EPYC that did other work beside, 2026-11-26.
+of an AMD EPYC that did other work too, 2026-11-26.
 """
 
 from configs import synthetic_64
-from flaxheads.baselines.config import like_data, like_rhythm
 from flaxheads.baselines.x2face import config as c
+from flaxheads.config_parts import like_data, like_rhythm
 
 
 def get_config() -> c.X2FaceConfig:

@@ -8,8 +8,8 @@ Run for half as many steps, 2026-11-26: docs/evaluation.md.
 """
 
 from configs import video_folder_64, x2face_64
-from flaxheads.baselines.config import like_data, like_rhythm
 from flaxheads.baselines.x2face import config as c
+from flaxheads.config_parts import like_data, like_rhythm
 
 
 def get_config() -> c.X2FaceConfig:

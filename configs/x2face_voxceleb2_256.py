@@ -10,8 +10,8 @@ takes 16 samples a step; the rate is its own.
 """
 
 from configs import voxceleb2_256
-from flaxheads.baselines.config import like_data, like_rhythm
 from flaxheads.baselines.x2face import config as c
+from flaxheads.config_parts import like_data, like_rhythm
 
 
 def get_config() -> c.X2FaceConfig:

@@ -1,7 +1,6 @@
 """Few-shot talking heads (Zakharov et al. 2019) in JAX and Flax.
 
-From a few pictures of a person to a video in which the person moves as somebody
-else does:
+Makes a video from photographs of a person, who moves as somebody else does:
 
   import flaxheads
 
@@ -9,14 +8,14 @@ else does:
   flaxheads.save_person('people/me', person)
   flaxheads.render_video(person, 'clip.mp4', 'me.mp4')
 
-`'speech.wav'` in place of the clip lets the person speak.
-`confirm_rights=True` says that you may animate who is shown. The person moves
-from the pose in the picture, as the driver moves from its rest. The video has
-the driver's sound, a watermark and a signature that say that it is synthetic,
-and a report beside it.
+With `'speech.wav'` instead of the clip, the person speaks.
+`confirm_rights=True` states that you may animate the person. The person starts
+from the pose of the photograph and moves as the driver moves from its rest. The
+video has the driver's sound, a watermark and a signature that mark it as
+synthetic, and a report beside it.
 
-With a `model` of the paper's generator, that is fine-tuned on the pictures
-instead. Its parts, for programs of your own:
+A `model` of the paper's generator is fine-tuned on the photographs instead. For
+your own programs, the single steps are:
 
   model = flaxheads.load_model('models/mine')
   support = flaxheads.load_support('photos/', model.config.image_size)
@@ -28,7 +27,7 @@ instead. Its parts, for programs of your own:
   points = move(driver.points)
   frames = flaxheads.animate(person, points)  # uint8 [F, S, S, 3], unmarked
 
-Errors of users raise `UserError`, a ValueError with a message of one line. The
+User errors raise `UserError`, a ValueError with a message of one line. The
 names below are the public interface; each is imported when it is first used.
 """
 

@@ -1,9 +1,9 @@
-"""The whole job: from pictures to a person, from a person to a signed video.
+"""The public interface: make a person from photographs, and render videos.
 
-The commands, the page and the notebooks call these functions, and so can you.
-What they record of a person's origin and rights goes into the signed manifest
-of every video. Importing this module loads no training code; fine-tuning is
-imported by the call that needs it.
+The commands, the page and the notebooks call these functions. What they record
+of a person's origin and rights is in the signed manifest of every video.
+Importing this module loads no training code; fine-tuning is imported by the
+call that needs it.
 """
 
 import dataclasses
@@ -57,30 +57,31 @@ def make_person(
   seed: int = 0,
   on_progress: Callable[['Progress'], None] | None = None,
 ) -> Person:
-  """Makes a person from a handful of pictures.
+  """Makes a person from a few photographs.
 
-  The pixels of the pictures follow the driver at their own resolution, moved
-  by a head mesh and corrected by a bi-layer model. A model of the paper's
-  generator makes the frames itself.
+  By default a head mesh moves the pixels of the photographs at their own
+  resolution, and a bi-layer model corrects them. A model of the paper's
+  generator generates the frames itself.
 
   Args:
-    pictures: a picture, a video, or a folder of either.
-    model: of either generator, or its folder; None: the shipped bi-layer
-      model, if the installation has it; 'none': the head mesh alone.
-    confirm_rights: True if you may animate who is shown: yourself, or somebody
-      who has agreed; a text says how that was confirmed. Not needed for heads
-      that launch.render_heads made.
-    finetune: of the paper's generator; False: one pass of the embedder, in
-      seconds.
-    num_shots: T, spread over the pictures; None: all, at most 32.
-    face: which face, from the left, where a picture shows several.
-    landmarks: an .npz file with the points of every picture.
-    config: rates and lengths of fine-tuning; None: the model's own.
+    pictures: an image, a video, or a folder of either.
+    model: a model of either generator, or its folder. None: the shipped
+      bi-layer model, if the installation has it. 'none': the head mesh alone.
+    confirm_rights: True if you may animate the person: you, or somebody who has
+      agreed. A text says how that was confirmed. Not needed for heads of
+      launch.render_heads.
+    finetune: whether to fine-tune a model of the paper's generator. False: one
+      pass of the embedder, in seconds.
+    num_shots: T, spread over the images; None: all, at most 32.
+    face: which face to use where an image shows several, from the left, from 0.
+    landmarks: an .npz file with the points of every image.
+    config: of fine-tuning; None: the model's.
     seed: of fine-tuning.
     on_progress: called at every validation of fine-tuning.
 
   Raises:
-    UserError: rights that are not confirmed, unreadable pictures, no face.
+    UserError: rights are not confirmed, an image cannot be read, or shows no
+      face.
   """
   how = 'by the caller' if confirm_rights is True else confirm_rights or ''
   info = rights.confirm(pictures, how)
@@ -155,20 +156,21 @@ def render_video(
   make_marks: MakeMarks = default_marks,
   show_progress: ShowProgress = lambda frames, name, total: frames,
 ) -> dict:
-  """Writes the video of a person who moves as a driver does.
+  """Writes a video of a person who moves as a driver does.
 
-  Motion is relative to the picture, sound kept, frames watermarked, the file
-  signed; beside it lies PATH.report.json.
+  By default motion is relative to the photograph and the driver's sound is
+  kept. Frames are watermarked and the file is signed. PATH.report.json is
+  written beside it.
 
   Args:
     person: Person, or its folder.
-    driver: a video, a picture, a folder of pictures, a landmark file, a sound
-      file with speech, or what `load_driver` made of one.
+    driver: a video, an image, a folder of images, a landmark file, a sound file
+      with speech, or a Driver of `load_driver`.
     path: an .mp4; an earlier animation of this name is replaced.
     options: RenderOptions.
     make_marks: who signs and what is marked; the default signs as this
       installation.
-    show_progress: wraps the frames.
+    show_progress: wraps the frames, as tqdm does.
 
   Returns:
     The report: what was rendered, from what and how.

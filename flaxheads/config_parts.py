@@ -5,6 +5,7 @@ import dataclasses
 from flaxheads.errors import check_range
 
 DTYPES = ('float32', 'bfloat16')
+SIZES = (64, 128, 256, 512)  # of images, of baselines
 
 
 @dataclasses.dataclass
@@ -24,6 +25,13 @@ class DataConfig:
   def __post_init__(self):
     check_range('data.num_support', self.num_support, 1, 63)
     check_range('data.num_workers', self.num_workers, 0, 256)
+
+
+@dataclasses.dataclass
+class PairDataConfig(DataConfig):
+  """A target and a single other frame of each record."""
+
+  num_support: int = 1
 
 
 @dataclasses.dataclass
@@ -108,3 +116,15 @@ class Checked:
       if dataclasses.is_dataclass(part) and hasattr(part, '__post_init__'):
         part.__post_init__()
     return self
+
+
+def like_data(config: Checked) -> PairDataConfig:
+  """The records of the model's config, for a baseline."""
+  data = dataclasses.asdict(config.data)
+  return PairDataConfig(**{**data, 'num_support': 1})
+
+
+def like_rhythm(config: Checked) -> RhythmConfig:
+  """As many steps of as many samples as the model's config."""
+  names = [field.name for field in dataclasses.fields(RhythmConfig)]
+  return RhythmConfig(**{n: getattr(config.training, n) for n in names})

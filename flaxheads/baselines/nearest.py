@@ -1,6 +1,6 @@
 """The baseline that returns the support frame with the nearest landmarks.
 
-A method that can't beat it has learned nothing of use.
+A useful method has to be better than it.
 """
 
 import numpy as np

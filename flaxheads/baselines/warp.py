@@ -1,7 +1,7 @@
 """The baseline that warps the nearest support frame by the head mesh.
 
 It learns nothing: the pixels are those of the support frame, moved by
-flaxheads.landmarks.head_warp. What a network draws has to be better.
+flaxheads.landmarks.head_warp. A useful network has to be better than it.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """Chooses the frames of a record that train the bi-layer generator.
 
-Not any two frames: mouths and lids should differ, and the head should not turn
-so far that the photograph's pixels are of no use, or inpainting of cheeks takes
-the whole capacity. In a share of the samples nothing moves, or little.
+Mouths and lids should differ between the two frames. The head should not turn
+so far that the photograph's pixels are useless, or else inpainting of cheeks
+takes the whole capacity. In a share of the samples little or nothing moves.
 """
 
 import functools

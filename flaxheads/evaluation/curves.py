@@ -1,7 +1,7 @@
 """Validation curves of fine-tuning, as numbers and as charts.
 
-Validation frames are support frames that a fine-tuning run keeps aside. Test
-frames, on which evaluation measures, are never among them.
+Validation frames are support frames that fine-tuning sets aside. Test frames,
+on which methods are evaluated, are never among them.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Evaluators of images: a face detector, networks, a discriminator.
 
-All but the detector come with weights that others trained. Where these are
-missing their metrics are absent, and `Evaluators.absent` says so in words.
+All but the detector need published weights. Without them their metrics are
+absent, and `Evaluators.absent` says so in sentences.
 """
 
 from collections.abc import Callable, Sequence

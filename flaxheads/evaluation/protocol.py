@@ -1,13 +1,12 @@
 """The evaluation protocol: T support frames, test frames, metrics.
 
 For each person, number of shots T and method: the method sees T support
-frames with their points and the points of the test frames, and what it
-draws is compared with the test frames themselves (Zakharov et al. 2019,
+frames with their points and the points of the test frames, and the frames
+that it generates are compared with the test frames (Zakharov et al. 2019,
 section 4). In cross-reenactment it also sees the points of the next person's
-test frames, for which there is no true picture. A method that is driven by
-frames has to ask for them: they are the true pictures of a person's own motion,
-and no other method may see these. A method is a callable, so that nothing here
-knows a network.
+test frames, for which there is no true frame. A method that is driven by frames
+has to declare it: in self-reenactment these are the true frames, which no other
+method may see. A method is a callable, so this module knows no network.
 """
 
 import hashlib

@@ -81,7 +81,6 @@ def choose_support(split: ClipSplit, num_shots: int, name: str) -> np.ndarray:
   if num_shots > len(split.support):
     raise UserError(
       f'num_shots: {num_shots} support frames are requested, but {name} has'
-      f' {len(split.support)}; request at most {len(split.support)}, or omit'
-      ' this clip'
+      f' {len(split.support)}; request at most {len(split.support)}'
     )
   return spread_evenly(split.support, num_shots)

@@ -1,16 +1,17 @@
 """The experiment of a face identity network, like those of `config`.
 
-Where ArcFace cannot be had it stands in for it; everything here is ours.
+It is a proxy for ArcFace if that is not available; everything here is ours.
 """
 
 import dataclasses
 
-from flaxheads.baselines.config import SIZES, PairDataConfig
 from flaxheads.config_parts import (
+  SIZES,
   AdamConfig,
   AugmentConfig,
   Checked,
   DataConfig,
+  PairDataConfig,
   RhythmConfig,
   default,
 )

@@ -1,10 +1,10 @@
 """Trains a face identity network on the records of the model.
 
-It stands in for ArcFace where its weights cannot be had or may not be used:
-two frames of a video shall be nearer to each other than to those of the other
-videos of a batch, in cosine (NT-Xent, Chen et al. 2020, equation 1; without
+It is a proxy for ArcFace, if its weights are not available or may not be used.
+Two frames of a video become closer to each other, in cosine, than to frames of
+the other videos of a batch (NT-Xent, Chen et al. 2020, equation 1; without
 their head, and with Adam). Faces are aligned as for ArcFace. Its cosines
-compare methods with one another, and are no CSIM: files of it say so.
+compare methods, and are no CSIM; its weight files say so.
 """
 
 import functools

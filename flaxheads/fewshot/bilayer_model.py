@@ -1,4 +1,4 @@
-"""A trained bi-layer generator, as it is shared, and what it adds to a warp."""
+"""A trained bi-layer generator, its folder, and its corrections of a warp."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""A meta-trained model without W and optimiser state, as it is shared."""
+"""Model folders: a meta-trained model without W and optimiser state."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""A person who can be animated: what every kind of person offers.
+"""The interface of a person who can be animated.
 
 Rendering, paste-back, the page and `flaxheads.api` use this interface alone.
 To add a kind, subclass `Person`, and list it in `person_folder.KINDS`:

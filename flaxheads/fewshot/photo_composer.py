@@ -1,8 +1,8 @@
 """Frames of a person from their photographs: each part from the best of them.
 
-The rest of the picture comes from one photograph; mouth and eyes are blended
-in from those that show them as they are wanted, with feathered edges and
-matched colours.
+Mouth and eyes are blended in from the photographs that show them most as
+requested, with feathered edges and matched colours. The rest of a frame comes
+from one photograph.
 """
 
 import concurrent.futures

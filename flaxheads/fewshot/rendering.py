@@ -1,4 +1,4 @@
-"""From a person and a driver to one video: marked, with sound, signed."""
+"""Renders one video of a person and a driver: marked, with sound, signed."""
 
 import contextlib
 import functools

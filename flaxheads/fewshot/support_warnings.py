@@ -1,4 +1,4 @@
-"""Warnings about pictures that make a poor person."""
+"""Warnings about unsuitable support frames."""
 
 import numpy as np
 

@@ -1,8 +1,8 @@
 """Validation of a fine-tuning: what is measured, and which step is kept.
 
-Some of the T frames are set aside. Every few steps they are measured: their
-content loss, whether the generated face stands where it should, and whether it
-is still the same person. The last two metrics come from a Validator.
+Some of the T frames are set aside. Every few steps they are evaluated: the
+content loss, the landmark error and the identity. The last two come from a
+Validator.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,9 +1,9 @@
-"""The metrics that fine-tuning takes on its validation frames.
+"""The metrics of fine-tuning on its validation frames.
 
 They are landmark error and identity. Identity is the cosine of ArcFace
-embeddings where their weights are installed. Elsewhere the model's own embedder
-E is a proxy: ê tells people apart, and fine-tuning does not change it. Reports
-call it by its own name, never CSIM.
+embeddings if their weights are installed. Otherwise the model's own embedder E
+is a proxy: ê separates people, and fine-tuning does not change it. Reports name
+it, and never call it CSIM.
 """
 
 import functools

@@ -1,9 +1,10 @@
 """Finds faces with the networks of face_networks.py, many images at a time.
 
 Follows MediaPipe's graphs (0.10.21): what is cut out of an image, how the
-detector's overlapping boxes are merged, and where the mesh then looks. Beyond
-them, windows and tiles find faces that fill an image or are small in it, four
-turns find faces that lie or hang, and the mesh looks until it is at rest.
+detector's overlapping boxes are merged, and which crop the mesh network gets.
+Beyond that, windows and tiles find faces that fill an image or are small in it,
+four rotations find faces that lie or hang, and the mesh is computed until its
+crop no longer moves.
 """
 
 import functools

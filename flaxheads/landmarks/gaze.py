@@ -1,9 +1,9 @@
-"""Gaze: measured at the irises, given to another face, and shown in an image.
+"""Gaze: measured at the irises, transferred to a face, shown in an image.
 
-The gaze of an eye is the place of its iris between the corners of the eye: from
-their middle, along the line from the left corner to the right one as seen in
-the image and across it, downwards, in units of the distance between them. So it
-is the same in every crop. NaN stands for an eye whose gaze is unknown.
+The gaze of an eye is the position of its iris relative to the middle between
+the corners of the eye: along the line from the left corner to the right one in
+the image, and across it, downwards, in units of their distance. So it is the
+same in every crop. NaN means that the gaze of an eye is unknown.
 """
 
 import cv2

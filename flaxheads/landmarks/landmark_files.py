@@ -1,6 +1,6 @@
 """Reads and writes landmarks: .npz files of `points` and optional `times`.
 
-Those of other tools are read too: arrays (.npy), such as face_alignment's, and
+Files of other tools are read, too: arrays (.npy), such as face_alignment's, and
 tables of OpenFace (.csv).
 """
 

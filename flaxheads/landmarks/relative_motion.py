@@ -1,9 +1,9 @@
-"""A driver's changes since its own rest, put on the face of a photograph.
+"""Applies a driver's changes since its own rest to the face of a photograph.
 
-`retarget` gives a person the driver's poses; a three-quarter portrait then
-turns to wherever the driver looks. Here the photograph is the starting point:
-pose, brows, and whatever no model of faces knows change by as much as the
-driver's do since its rest. Two things are absolute, for a change cannot reach
+`retarget` gives a person the driver's poses, so a three-quarter portrait turns
+to where the driver looks. Here the photograph is the starting point: pose,
+brows and what the face model cannot represent change by as much as the driver's
+do since its rest. Two things are absolute, because a change could not reach
 them: the gap between the lips (a smiling photograph has to close its mouth) and
 shut lids.
 

@@ -1,11 +1,11 @@
 """Transfers the motion of one face to the shape of another.
 
-Raw landmarks of a driver carry the driver's face with them: a narrow face
-driven by a broad one grows broad. Here a driver's points are moved by the
-difference between the two faces at rest, turned as the driver's head is in
-that frame. So every motion of the driver stays, also what no model of faces
-knows, and a face driven by its own points stays nearly as it is. Only a head
-that is turned further than can be drawn is turned back: landmarks/limits.py.
+Landmarks of a driver contain the driver's face shape: a narrow face driven by a
+broad one becomes broad. Here a driver's points are moved by the difference
+between the two faces at rest, rotated as the driver's head is in that frame. So
+all motion of the driver is kept, also what the face model cannot represent, and
+a face driven by its own points hardly changes. A head that turns further than a
+generator can follow is turned back: landmarks/limits.py.
 """
 
 import numpy as np

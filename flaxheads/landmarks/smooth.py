@@ -1,9 +1,9 @@
 """Smoothing of tracked points over time, without lag.
 
-Detected points shiver by a fraction of a per cent of the face, which shows as
-a shivering head in rendered video. A plain filter strong enough against that
-would also flatten blinks. So the filter works where a group of points (upper
-lids, a brow, outer lips, ...) moves no more than the shivering explains.
+Detected points jitter by a fraction of a per cent of the face, which is visible
+in rendered video. A plain filter strong enough against that would also flatten
+blinks. So the filter acts where a group of points (upper lids, a brow, outer
+lips, ...) moves no more than the jitter explains.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,10 @@
 """Where in an image the bits of the watermark are.
 
-Ours. The mark lives in the cosine transform of the picture's brightness, in
-coordinates relative to its sides: frequency k is k / 2 cycles from edge to
-edge, whatever the size in pixels. Each bit of the code word, and each pilot
-that only says where the picture lies, is spread over six frequencies, low to
-high, with signs that look random.
+Our own scheme. The mark is in the cosine transform of the image's brightness,
+in coordinates relative to its sides: frequency k is k / 2 cycles from edge to
+edge, whatever the size in pixels. Each bit of the code word, and each pilot,
+which locates the image, is spread over six frequencies, low to high, with
+pseudorandom signs.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """The error-correcting code of the watermark's payload.
 
 40 bits of payload and a CRC of 24 go through a convolutional code of rate 1/4
-and constraint length 9, which a Viterbi decoder reads with soft decisions. Of
-the words most like what was heard the CRC decides: a random one passes it with
+and constraint length 9, which a Viterbi decoder decodes with soft decisions.
+The CRC selects among the most likely words: a random word passes it with
 probability 2^-24.
 """
 

@@ -1,8 +1,8 @@
 """Content Credentials: signed C2PA manifests in PNG and MP4 files.
 
-What a file says of its origin, bound to its bytes by a signature (C2PA 2.2,
+A manifest states a file's origin, bound to its bytes by a signature (C2PA 2.2,
 c2pa.org/specifications). Nothing here uses the network: there is no timestamp
-and no look at whether a certificate was revoked.
+and no check for revoked certificates.
 """
 
 import dataclasses

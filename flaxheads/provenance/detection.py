@@ -1,11 +1,11 @@
 """Finding the watermark without the original.
 
-The frames are averaged, whitened and weighted as watermark.py expects. Where
-the picture was cut or mirrored, the pilots tell how: their pattern is looked
-for at every place and every scale of a grid.
+The frames are averaged, whitened and weighted as watermark.py expects. The
+pilots tell how an image was cropped or mirrored: their pattern is searched for
+at every position and scale of a grid.
 
-At most MAX_ATTEMPTS words are tried, and what is found has passed a CRC of 24
-bits: in a file without a mark, something is found with probability at most
+At most MAX_ATTEMPTS words are tried, and a found word has passed a CRC of 24
+bits. In a file without a mark, a word is found with probability at most
 MAX_ATTEMPTS / 2^24, 9e-7.
 """
 

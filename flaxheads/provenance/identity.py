@@ -1,8 +1,8 @@
 """The signer: the installation's own key, or an organisation's.
 
 The key and its certificate are made at first use and stay in one folder of the
-user's configuration. The root that vouches for the certificate is used once
-and its key forgotten, so that nobody can vouch for another with it.
+user's configuration. The root that signs the certificate is used once and its
+key is not stored, so no other certificate can be signed with it.
 """
 
 import datetime

@@ -1,4 +1,4 @@
-"""The right to animate somebody: who needs it, and what is recorded of it."""
+"""The right to animate a person: when it is needed, and its record."""
 
 import datetime
 import os

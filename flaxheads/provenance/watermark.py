@@ -1,11 +1,11 @@
 """An invisible watermark: designed on the host, added on the device.
 
-One still pattern for a whole clip or picture: what stands still survives H.264
-and does not flicker. It is made for the clip: as the detector would read the
-first frames without a mark, some bits would come out right by chance, and the
-pattern spends its strength on the others (informed embedding: Miller, Doerr
-and Cox, "Applying informed coding and embedding to design a robust
-high-capacity watermark", 2004; the particular scheme is ours).
+A whole clip or image has one static pattern, which survives H.264 and does not
+flicker. The pattern is designed for the clip: in its unmarked first frames, the
+detector reads some bits right by chance, and the pattern spends its strength on
+the others (informed embedding: Miller, Doerr and Cox, "Applying informed coding
+and embedding to design a robust high-capacity watermark", 2004; the particular
+scheme is ours).
 """
 
 import jax

@@ -1,7 +1,7 @@
-"""Speech as a driver: the mouth follows the sound, the head idles or a clip's.
+"""Speech as a driver: the mouth follows the sound, the head a clip, or idles.
 
-What moves the mouth and what is heard are the same samples, so that both are
-in sync whatever the file says of its times.
+The samples that move the mouth are those of the video's sound, so both are in
+sync whatever time stamps the file has.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """Training examples from videos of people who speak.
 
 The datasets of `launch.prepare` hold up to 64 frames spread over a video; the
-mouth needs every frame, and the sound beside it. So videos are prepared apart,
-one .npz file each, with mel power at 16 kHz and the mouth seen in the frames.
+mouth needs every frame and the sound. So videos are prepared separately, one
+.npz file each, with mel power at 16 kHz and the mouth in every frame.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Training of the mouth network on synthetic or recorded speech.
 
 Clean mel power and the mouth of every utterance are computed once; rooms,
-noise, microphones, codecs and other throats are simulated on the mel power of
-every batch, where they cost little.
+noise, microphones, codecs and other vocal tracts are simulated on the mel power
+of every batch, where they cost little.
 """
 
 from collections.abc import Callable, Iterable, Sequence

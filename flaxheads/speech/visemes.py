@@ -3,8 +3,8 @@
 A sound has a target for every control of the mouth, and a dominance that falls
 off exponentially on both sides of it; the mouth is the mean of the targets,
 weighted by dominance (Cohen and Massaro 1993, "Modeling coarticulation in
-synthetic visual speech"). A /p/ hardly minds how wide the mouth is, but the
-lips have to close; an /u/ rounds the sounds about it.
+synthetic visual speech"). A /p/ closes the lips at any width of the
+mouth; an /u/ rounds the sounds around it.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,10 @@
 """The memory traffic of a compiled TPU program.
 
-XLA's count of bytes has in it what stays in VMEM, the chip's own memory, and
-what is copied to it and joined there. Here it is the operands and results that
-lie in HBM, as large as they lie there: a layout's tiles are filled up, so that
-64 channels take the place of 128. An estimate, still: an operand that a fusion
-reads twice counts once, and so does the body of a loop.
+XLA's count of bytes includes what stays in VMEM, the chip's own memory, and
+what is copied to it and joined there. Counted here are the operands and results
+in HBM, with the padding of their layout's tiles: 64 channels take the space of
+128. It is an estimate: an operand that a fusion reads twice counts once, and so
+does the body of a loop.
 """
 
 import math

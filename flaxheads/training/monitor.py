@@ -17,7 +17,6 @@ from flaxheads.data.image import encode_png
 from flaxheads.errors import RunFailedError
 from flaxheads.training import parallel
 from flaxheads.training.failure_signs import FailureSigns
-from flaxheads.training.metrics_file import MetricsFile
 from flaxheads.training.preview import Preview
 
 
@@ -75,6 +74,58 @@ def _log_line(step: int, num_steps: int, scalars: dict[str, float]) -> None:
   if not sys.stderr.isatty():
     values = ', '.join(f'{name} {value:.4g}' for name, value in scalars.items())
     logging.info('step %d of %d: %s', step, num_steps, values)
+
+
+def _step_of(line: str) -> float:
+  """The step of a line; infinity if the line was cut off by a crash."""
+  try:
+    return json.loads(line)['step']
+  except (ValueError, KeyError, TypeError):
+    return float('inf')
+
+
+class MetricsFile:
+  """Appends scalars to a file, for programs that read no TensorBoard.
+
+  One line of JSON per logged step, `{"step": 100, "generator/content": 1.9}`. A
+  resumed run replaces the steps that it repeats.
+
+  Object stores cannot append. There the whole file is written each time, as
+  tensorboardX does with its events.
+
+  Args:
+    path: the file.
+    start: steps already done; later lines are of steps that will be repeated.
+  """
+
+  def __init__(self, path, start: int = 0):
+    self._path, self._warned = epath.Path(path), False
+    self._is_remote = '://' in str(path)
+    self._text = ''
+    if self._path.exists():
+      lines = self._path.read_text().splitlines()
+      self._text = ''.join(
+        f'{line}\n' for line in lines if _step_of(line) <= start
+      )
+    self._write(self._text)
+
+  def write(self, step: int, scalars: dict[str, float]) -> None:
+    """Adds the scalars of a step; a full disk costs the line, not the run."""
+    line = json.dumps({'step': step, **scalars}) + '\n'
+    if self._is_remote:
+      self._text += line
+      self._write(self._text)
+    else:
+      self._write(line, mode='a')
+
+  def _write(self, text, mode='w'):
+    try:
+      with self._path.open(mode) as file:
+        file.write(text)
+    except OSError as error:
+      if not self._warned:
+        logging.warning('%s: lines are lost (%s)', self._path, error.strerror)
+      self._warned = True
 
 
 class Monitor:

@@ -1,7 +1,7 @@
 """Checkpoint and exit on SIGTERM or Ctrl-C, after a whole step.
 
-A preempted machine sends SIGTERM and gives half a minute; a person presses
-Ctrl-C, and once more if it is to end at once.
+A preempted machine sends SIGTERM and gives half a minute. A user presses
+Ctrl-C, and a second time to exit at once.
 """
 
 import contextlib

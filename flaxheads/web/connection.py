@@ -1,7 +1,7 @@
-"""One HTTP connection: what may be asked, and the answers.
+"""One HTTP connection: requests and responses.
 
-A visitor's token is in a header that only the page's own script can send. It is
-in no address and no cookie, so that nothing else can use it.
+A visitor's token is in a header that only the page's own script can send, never
+in an address or a cookie, so other sites cannot use it.
 """
 
 import contextlib

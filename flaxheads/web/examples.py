@@ -1,8 +1,8 @@
 """Example portraits and drivers: heads that this code has rendered.
 
-Nobody's consent is needed for them. They are single frames at 256 pixels of
-identities 3, 2 and 0, and 60 frames at 128 pixels of identities 11 and 10, of
-`synthetic_heads.make_clip` with seed 127.
+They show no real person, so they need no consent. They are single frames at 256
+pixels of identities 3, 2 and 0, and 60 frames at 128 pixels of identities 11
+and 10, of `synthetic_heads.make_clip` with seed 127.
 """
 
 import shutil

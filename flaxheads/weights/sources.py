@@ -1,10 +1,10 @@
 """Sources of pretrained weights: publisher, licence, input convention.
 
-A hash stands here only where the publisher gives it, or where it was computed
-from the publisher's own file; elsewhere the user vouches with --sha256.
+A hash is listed only if the publisher gives it, or if it was computed from the
+publisher's own file; otherwise the user confirms the file with --sha256.
 torchvision, pytorch-fid and the author of the VGG conversion give the first
-eight digits, in the file's name: enough against a broken or mistaken file, not
-against a forged one.
+eight digits in the file's name. These detect a damaged or wrong file, not a
+forged one.
 """
 
 import functools

@@ -7,12 +7,12 @@ import numpy as np
 from flax import traverse_util
 
 from flaxheads import experiments
-from flaxheads.baselines.config import PairDataConfig
 from flaxheads.baselines.pix2pixhd import config as p
 from flaxheads.baselines.pix2pixhd.networks import init_params
 from flaxheads.baselines.x2face import config as x
 from flaxheads.baselines.x2face.network import init_variables
 from flaxheads.config import AugmentConfig, RhythmConfig
+from flaxheads.config_parts import PairDataConfig
 from flaxheads.training import parallel
 from tests import tiny_game
 

@@ -57,7 +57,7 @@ def test_spread_follows_its_seed():
 
 def test_too_many_shots_are_refused_with_the_possible_number():
   split = splits.split_clip(20, 'halves')
-  with pytest.raises(UserError, match='ann has 10; ask for at most 10'):
+  with pytest.raises(UserError, match='ann has 10; request at most 10'):
     splits.choose_support(split, 11, 'ann')
 
 

@@ -13,6 +13,7 @@ from flaxheads.fewshot import bilayer_model, folders, load_model
 from flaxheads.fewshot import model as models
 from flaxheads.fewshot.bilayer_model import BilayerModel
 from flaxheads.fewshot.model import choose_model, load_direct_model
+from flaxheads.fewshot.person import without_projection
 from tests import tiny_bilayer, tiny_game
 
 
@@ -89,7 +90,7 @@ def test_corrections_are_those_of_the_networks(model):
     model, frames[0, :2], vertices[0, :2, :68, :2]
   )
   given = (frames[:, 0], vertices[:, 0], vertices[:, 1])
-  generator = bilayer_model.without_projection(model.params['generator'])
+  generator = without_projection(model.params['generator'])
   correction = bilayer_model.corrections(model.networks, generator, psi, *given)
 
   def render(params, frames, points, photograph, source, target):

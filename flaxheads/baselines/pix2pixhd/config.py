@@ -6,13 +6,14 @@ what is ours says so.
 
 import dataclasses
 
-from flaxheads.baselines.config import SIZES, PairDataConfig
 from flaxheads.config import OptimizerConfig
 from flaxheads.config_parts import (
   DTYPES,
+  SIZES,
   AugmentConfig,
   Checked,
   DataConfig,
+  PairDataConfig,
   RhythmConfig,
   default,
 )

@@ -6,12 +6,13 @@ The published code or paper is the default (Wiles, Koepke and Zisserman, ECCV
 
 import dataclasses
 
-from flaxheads.baselines.config import SIZES, PairDataConfig
 from flaxheads.config_parts import (
   DTYPES,
+  SIZES,
   AugmentConfig,
   Checked,
   DataConfig,
+  PairDataConfig,
   RhythmConfig,
   ScheduleConfig,
   default,

@@ -1,7 +1,7 @@
 """Rendered talking heads of people who do not exist, free of licences.
 
 A head is an Identity (who: shape, skin, hair, clothes, backdrop) and a Motion
-(how: pose, speech, gaze, light). Both are sampled from random keys, drawn by
+(how: pose, speech, gaze, light). Both are sampled from random keys, rendered by
 sphere tracing, and their 68 points follow exactly from the same geometry.
 """
 
