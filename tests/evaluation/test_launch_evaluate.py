@@ -166,7 +166,7 @@ def test_too_many_shots_are_refused(data_dir, tmp_path):
   output = tmp_path / 'c'
   refused = call('evaluate', *_command(data_dir, output), '--num_shots=11')
   assert refused.code == 2
-  assert 'ask for at most 10' in refused.err
+  assert 'request at most 10' in refused.err
   assert 'Traceback' not in refused.err
   assert not output.exists()
 

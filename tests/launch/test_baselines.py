@@ -124,7 +124,7 @@ def test_all_methods_stand_in_one_table(house, things, tmp_path):
   'arguments, message',
   [
     ('--methods=x2face', 'x2face has to be trained; give --x2face'),
-    ('--methods=nearest --x2face={root}/x2face', 'not among the --methods'),
+    ('--methods=nearest --x2face={root}/x2face', '--methods lacks x2face'),
     ('--methods=x2face --x2face={root}/none', 'no such folder'),
     ('--methods=x2face --x2face={root}/pix2pixhd', "holds 'pix2pixhd', not"),
     ('--methods=x2face --x2face={model}', 'holds no baseline.json'),

@@ -87,7 +87,7 @@ def test_one_bad_file_of_a_folder_stops_no_other(folder, tmp_path):
   assert names == ['a.png', 'c.png']
   lines = done.err.strip().splitlines()
   assert 'b.mp4: larger than 4 GiB' in lines[-2]
-  assert '1 of 3 files could not be looked at, see above' in lines[-1]
+  assert '1 of 3 files could not be examined, see above' in lines[-1]
   alone = call('verify', tmp_path / 'b.mp4')
   assert alone.code == 2
   assert 'b.mp4: larger than 4 GiB' in alone.err.strip().splitlines()[-1]
@@ -135,7 +135,7 @@ def test_ones_own_certificate_signs(things, tmp_path):
 @pytest.mark.parametrize(
   'flags, said',
   [
-    ([OFF], f'{OFF}: not here; files of this command are always marked'),
+    ([OFF], f'{OFF}: files of this command are always marked'),
     (['--signing_cert=a.pem'], 'go together: give both'),
     (['--signing_cert=no.pem', '--signing_key=no.pem'], 'no.pem: cannot be'),
   ],
@@ -240,7 +240,7 @@ def test_the_question_at_a_terminal(answer, code, things, tmp_path):
   assert found == code, err
   assert f'May you animate who is shown in {things.picture}?' in err
   if code:
-    assert 'only with the right to it' in err
+    assert 'you have not confirmed that you may animate' in err
     assert list(tmp_path.iterdir()) == []
   else:
     person = json.loads((tmp_path / 'person' / 'person.json').read_text())
