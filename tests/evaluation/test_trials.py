@@ -31,5 +31,5 @@ def test_wrong_people_are_refused():
     trials.make_trials([ann], (), 'halves')
   with pytest.raises(UserError, match='ann has 10; request at most 10'):
     trials.make_trials([ann], (1, 32), 'halves')
-  with pytest.raises(UserError, match='bob: 1 frame'):
+  with pytest.raises(UserError, match='bob: one frame'):
     trials.make_trials([make_person('bob', 1)], (1,), 'halves')
