@@ -76,7 +76,7 @@ def test_the_page_goes_where_it_is_wanted(data_dir, tmp_path):
 @pytest.mark.parametrize(
   'arguments, said',
   [
-    (['--output=page.jpg'], '--output=page.jpg: not the name of an HTML'),
+    (['--output=page.jpg'], '--output=page.jpg: not an HTML file'),
     (['--output=nowhere/page.html'], 'its folder does not exist'),
     (['--data_dir=nowhere'], "nowhere: holds no dataset 'video_folder'"),
     (['--noinspect', '--output=x.png'], '--output: only with --inspect'),
