@@ -146,7 +146,9 @@ def test_each_file_that_does_not_speak_is_told(tmp_path, speech):
     with pytest.raises(UserError, match=text) as error:
       load_driver(None, SIZE, speech=tmp_path / name)
     assert name in str(error.value)
-  with pytest.raises(UserError, match='is a sound file, and speech is given too'):
+  with pytest.raises(
+    UserError, match='is a sound file, and speech is given too'
+  ):
     load_driver(speech, SIZE, speech=speech)
   silence = write_speech(tmp_path / 'silence.wav', np.zeros(16_000))
   assert 'is silent' in load_driver(silence, SIZE).remarks[0]
