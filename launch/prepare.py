@@ -75,7 +75,9 @@ def _scanned_heads():
     data_dir=FLAGS.data_dir,
   )
   if pipeline.find_dataset(FLAGS.dataset, FLAGS.data_dir) is None:
-    assets.open_assets(FLAGS.mirror).check()
+    files = assets.open_assets(FLAGS.mirror)
+    files.fetch_wheel(_logs.progress_bar)
+    files.check(options.family)
     opengl.context()
     print('\n'.join(assets.LICENCES))
   return made, options.num_clips

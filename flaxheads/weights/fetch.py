@@ -49,7 +49,20 @@ class _LimitedBar:
       )
 
 
-def _download(url: str, path: Path, progress: Callable) -> None:
+def download(
+  url: str, path: Path, progress: Callable, otherwise: str = '--mirror=FOLDER'
+) -> None:
+  """Downloads a file; its hash is for the caller to check.
+
+  Args:
+    url: of the file.
+    path: where it goes.
+    progress: makes a progress bar, as tqdm does.
+    otherwise: flags that take the file from elsewhere, for the error.
+
+  Raises:
+    RunFailedError: the network or the server failed.
+  """
   import pooch  # late, like requests: only downloads need them
   import requests
 
@@ -71,8 +84,7 @@ def _download(url: str, path: Path, progress: Callable) -> None:
     if isinstance(error, requests.HTTPError):
       reason = f'HTTP {response.status_code}: {response.reason}'
     raise RunFailedError(
-      f'{url}: {reason}; the file can come from elsewhere with'
-      ' --mirror=FOLDER_OR_URL, or be converted with --convert=FILE'
+      f'{url}: {reason}; the file can come from elsewhere with {otherwise}'
     ) from None
 
 
@@ -142,7 +154,8 @@ def _locate(part: Part, folder: Path, mirror: str, progress: Callable) -> Path:
   url = f'{mirror.rstrip("/")}/{name}' if mirror else part.url
   path = folder / name
   if not path.is_file():  # an archive can hold the files of several sources
-    _download(url, path, progress)
+    otherwise = '--mirror=FOLDER_OR_URL, or be converted with --convert=FILE'
+    download(url, path, progress, otherwise)
   return path
 
 

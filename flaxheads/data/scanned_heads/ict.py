@@ -13,10 +13,9 @@ import scipy.interpolate
 import scipy.sparse.csgraph
 
 from flaxheads.data.scanned_heads import correspondence, makehuman, meshes
-from flaxheads.data.scanned_heads.assets import Assets
+from flaxheads.data.scanned_heads.assets import ICT_FILE, Assets
 from flaxheads.data.scanned_heads.points import VERTICES as MAKEHUMAN_POINTS
 
-FILE = 'ict_facekit.npz'
 # Vertices, as ICT-FaceKit's documentation lists them.
 _SKIN = slice(0, 11248)  # face, head and neck
 _INSIDE = {
@@ -148,7 +147,7 @@ def body(assets: Assets):
 @functools.cache
 def load(assets: Assets) -> Template:
   """Reads ICT-FaceKit and lays it on MakeHuman's head; some seconds, once."""
-  data = assets.arrays(FILE)
+  data = assets.arrays(ICT_FILE)
   unit_names = makehuman.load(assets).unit_names
   triangles, uvs = data['triangles'], data['texture_coordinates'].copy()
   uvs[:, 0] /= 2  # face and back of the head are tiles side by side
