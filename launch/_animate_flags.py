@@ -12,18 +12,14 @@ from . import _consent, _mark_flags
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_multi_string(
-  'person', [], 'Person folder of launch.finetune; repeatable.'
-)
+flags.DEFINE_multi_string('person', [], 'Person folder of launch.finetune.')
 flags.DEFINE_string(
   'model',
   None,
   'Model folder for --source. Default: the shipped bi-layer model. none: the '
   'head mesh alone.',
 )
-flags.DEFINE_multi_string(
-  'source', [], 'Photographs or a video of one person; repeatable.'
-)
+flags.DEFINE_multi_string('source', [], 'Photographs or a video of one person.')
 flags.DEFINE_integer(
   'num_shots', None, 'Frames to use of each --source. Default: at most 32.'
 )
@@ -31,7 +27,7 @@ flags.DEFINE_multi_string(
   'driver',
   [],
   'What moves the person: a video, an image, a folder of images, a landmark '
-  'file, or a sound file with speech; repeatable.',
+  'file, or a sound file with speech.',
 )
 flags.DEFINE_string(
   'driver_sound',

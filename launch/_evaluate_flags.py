@@ -25,7 +25,7 @@ flags.DEFINE_multi_string(
   'source',
   [],
   'Instead of a dataset: a video, a folder of videos (one person each), or a'
-  ' folder of images (one person); repeatable.',
+  ' folder of images (one person).',
 )
 flags.DEFINE_list(
   'num_shots', ['1', '8', '32'], 'Numbers of support frames (T).'
@@ -67,7 +67,7 @@ flags.DEFINE_integer(
 flags.DEFINE_multi_string(
   'study_answers',
   [],
-  'File of answers that study.html saved; repeatable.',
+  'File of answers that study.html saved.',
 )
 flags.DEFINE_string('output', None, 'Folder for the report.')
 flags.DEFINE_integer('seed', 0, 'Seed of splits, fine-tuning and intervals.')

@@ -44,7 +44,7 @@ flags.DEFINE_integer(
 flags.DEFINE_multi_string(
   'beam',
   [],
-  _VIDEOS + 'Option of Apache Beam, such as runner=FlinkRunner; repeatable.',
+  _VIDEOS + 'Option of Apache Beam, such as runner=FlinkRunner.',
 )
 flags.DEFINE_list('exclude', [], _FOLDER + 'Names of videos to omit.')
 flags.DEFINE_list('only', [], _FOLDER + 'Names of the only videos to use.')

@@ -1,38 +1,34 @@
-r"""Moves a person with the landmarks of a driver.
+r"""Animates a person: photographs, or a fine-tuned person, and a driver.
 
-  python -m launch.animate --person=people/me --driver=clip.mp4 --output=me.mp4
-  python -m launch.animate --person=people/me --driver=a.mp4 --driver=b.mp4 \
-      --output=out/me
   python -m launch.animate --source=me.jpg --driver=clip.mp4 --output=me.mp4
-  python -m launch.animate --person=people/me --person=people/you \
-      --driver=clip.mp4 --paste_back --output=out/gallery
   python -m launch.animate --source=me.jpg --driver=speech.wav --output=me.mp4
   python -m launch.animate --source=me.jpg --driver=clip.mp4 \
       --driver_sound=speech.wav --output=me.mp4
+  python -m launch.animate --person=people/me --person=people/you \
+      --driver=a.mp4 --driver=b.mp4 --output=out/gallery
 
-A driver is a video, a folder of pictures, a picture, a landmark file (.npz), or
-a sound file with speech. Speech moves the mouth while the head idles, or moves
-as in a clip: --driver is the clip then, and --driver_sound the speech.
+--source takes photographs. A head mesh moves their pixels, and the shipped
+bi-layer model corrects them (--model=none: the mesh alone). A --model of the
+paper's generator generates the frames instead, without fine-tuning. --person
+takes a folder of launch.finetune. You are asked whether you may animate the
+person.
 
-With --source instead of --person the pixels of the pictures themselves are
-moved, and the shipped bi-layer model corrects them (--model=none: the head mesh
-alone). A --model of the paper's generator generates the frames, without
-fine-tuning. You are asked whether you may animate who is shown.
+--driver takes a video, an image, a folder of images, a landmark file, or a
+sound file with speech. Speech moves the mouth while the head idles; with
+--driver_sound, the head moves as in --driver. The motion is fitted to the
+person's face, and the driver's sound is kept.
 
-The video of photographs is the whole portrait, up to 1024 pixels, with the head
-moving in it; --nopaste_back gives the crop about the head.
+The video of photographs is the whole portrait, up to 1024 pixels;
+--nopaste_back renders the crop around the head.
 
-An --output that ends in .mp4 becomes that one video; any other becomes a folder
-with a video of each driver, all side by side, and a contact sheet. Several
-people get a folder each below it; where one fails the others are still made,
-and the exit code is 2. An earlier animation of the same name is replaced when
-the new one is complete, and a line says so; nothing else is overwritten.
+An --output that ends in .mp4 is one video. Any other is a folder with a video
+for each driver, all side by side, and a contact sheet; several people get a
+folder each below it. If one person fails, the others are still made, and the
+exit code is 2. An earlier animation of the same name is replaced when the new
+one is complete; nothing else is overwritten.
 
-Across people the driver's motion is put on the person's own face shape; the
-driver's sound is kept. docs/animation.md says how.
-
-Every file is signed, says that it is synthetic, and carries an invisible
-watermark; launch.verify reads both.
+Every file is signed as synthetic and carries an invisible watermark;
+launch.verify reads both. docs/animation.md has the details.
 """
 
 import functools

@@ -1,4 +1,4 @@
-r"""Fine-tunes a model of the paper's generator on a handful of pictures.
+r"""Fine-tunes a model of the paper's generator on a few photographs.
 
   python -m launch.finetune --model=models/a --source=photos/ \
       --output=people/me
@@ -7,12 +7,12 @@ r"""Fine-tunes a model of the paper's generator on a handful of pictures.
   python -m launch.finetune --model=models/a --source=photos/ann \
       --source=photos/bob --output=people
 
---source is a picture, a video, or a folder of either; you are asked whether
-you may animate who is shown. Several --source make several people, in folders
-below --output; where one fails the others are still made, and the exit code is
-2. An earlier person of the same name is replaced when the new one is complete,
-and a line says so; nothing else is overwritten. --model is one of the paper's
-generator. A moving portrait needs no fine-tuning: see launch.animate.
+--source takes an image, a video, or a folder of either. You are asked whether
+you may animate the person. Several --source make several people, in folders
+below --output; if one fails, the others are still made, and the exit code is 2.
+An earlier person of the same name is replaced when the new one is complete;
+nothing else is overwritten. The default of launch.animate --source, which moves
+photographs, needs no fine-tuning.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ _MODEL = flags.DEFINE_string(
   'model', None, "Model folder of the paper's generator."
 )
 _SOURCE = flags.DEFINE_multi_string(
-  'source', [], 'Photographs or a video of one person; repeatable.'
+  'source', [], 'Photographs or a video of one person.'
 )
 _NUM_SHOTS = flags.DEFINE_integer(
   'num_shots',

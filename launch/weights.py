@@ -27,7 +27,7 @@ _FETCH = flags.DEFINE_list(
   'fetch', [], f'Networks to download, separated by commas: {_NAMES}.'
 )
 _CONVERT = flags.DEFINE_multi_string(
-  'convert', [], 'Weight file to convert instead; repeatable for LPIPS.'
+  'convert', [], 'Weight file to convert instead.'
 )
 _AS = flags.DEFINE_string(
   'as', '', f'Network of the files of --convert: {_NAMES}.'

@@ -50,9 +50,7 @@ _CONFIG = flags.DEFINE_string('config', None, 'A file in configs/.')
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run in Cloud Storage, gs://BUCKET/...'
 )
-_MORE = flags.DEFINE_multi_string(
-  'train_flag', [], 'Flag for launch.train; repeatable.'
-)
+_MORE = flags.DEFINE_multi_string('train_flag', [], 'Flag for launch.train.')
 _WATCH = flags.DEFINE_bool('watch', False, 'Repeat until training is done.')
 _POLL = flags.DEFINE_float('poll_seconds', 60.0, 'Seconds between two checks.')
 _DRY_RUN = flags.DEFINE_bool(
