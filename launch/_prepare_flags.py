@@ -26,7 +26,7 @@ flags.DEFINE_string('data_dir', '', 'Folder that will hold the dataset.')
 flags.DEFINE_integer(
   'image_size',
   None,
-  'Side of stored frames in pixels. Default: 256; 128 for rendered heads.',
+  'Side of stored frames in pixels. Default: 256; 128 for synthetic_heads.',
 )
 flags.DEFINE_bool('inspect', False, 'Describe a prepared dataset.')
 flags.DEFINE_string(

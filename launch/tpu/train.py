@@ -4,10 +4,10 @@ python -m launch.tpu.train --name=heads --zone=us-west4-a \
   --accelerator_type=v5litepod-8 --repository=https://HOST/flaxheads.git \
   --config=configs/v5e_8.py --workdir=gs://BUCKET/runs/heads --watch
 
-Whatever is missing is done: the queued resource is requested (again, after a
-preemption), the code installed on all workers, the training started from the
-newest checkpoint of its workdir. A training that runs is left alone. With
---watch this repeats until the training is done. --dry_run prints the commands.
+Each call does what is missing: it requests the queued resource (again after a
+preemption), installs the code on all workers, and starts the training from the
+newest checkpoint of its workdir. A running training is left alone. With --watch
+this repeats until the training is done. --dry_run prints the commands.
 """
 
 import json
@@ -74,11 +74,11 @@ _MAX_FAILURES = 5  # of gcloud in a row, with --watch
 
 
 class TrainingEndedError(RunFailedError):
-  """The training ended on a sound TPU."""
+  """The training ended on a healthy TPU."""
 
   def __init__(self, state: str):
     super().__init__(
-      f'{_NAME.value}: the training {state} on a sound TPU; its log says why'
+      f'{_NAME.value}: the training {state} on a healthy TPU; its log says why'
       ' (docs/tpu.md). The TPU still costs'
     )
 
@@ -225,7 +225,7 @@ def _resume(may_restart: bool) -> str:
   """Brings TPU and training up where needed; returns 'running' or 'done'.
 
   Raises:
-    TrainingEndedError: if it ended early on a sound TPU and `may_restart` is
+    TrainingEndedError: if it ended early on a healthy TPU and `may_restart` is
       false, for a second start would fail as well.
   """
   _bring_up()

@@ -201,7 +201,7 @@ def test_watching_resumes_until_the_training_is_done(trained, monkeypatch):
 def test_watching_does_not_repeat_a_failure(trained, monkeypatch, service):
   done = _watch(trained, monkeypatch, {'service': service})
   assert (done.code, done.err.count('\n')) == (1, 1)
-  assert 'on a sound TPU' in done.err
+  assert 'on a healthy TPU' in done.err
   assert trained.verbs() == LOOKED * 2
 
 
