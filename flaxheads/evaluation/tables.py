@@ -26,9 +26,9 @@ MEANINGS = {
   'fid': (
     'distance of the Inception features of all generated frames of all people'
     ' from those of the real test frames. An asterisk marks sets with no more'
-    ' pictures than features have dimensions (2048): their covariance is'
-    ' singular and the value biased upwards; compare it at equal numbers of'
-    ' pictures alone. No interval, because resamples would be biased further'
+    ' images than features have dimensions (2048): their covariance is'
+    ' singular and the value biased upwards; compare it only at equal numbers'
+    ' of images. No interval, because resamples would be biased further'
   ),
   'ssim': 'structural similarity with the true frame',
   'csim': 'cosine of ArcFace embeddings, on frames where a face is found',
@@ -37,8 +37,8 @@ MEANINGS = {
     ' SFace; cosines of other networks do not compare)'
   ),
   'user': (
-    'how often people found the made picture among three; 0.33 is chance and'
-    ' the best'
+    'share of users who found the generated image among three; 0.33 is chance'
+    ' and the best'
   ),
   'kid': (
     'distance of the same two sets of features by an estimate without bias; it'
@@ -48,8 +48,8 @@ MEANINGS = {
   'psnr': 'against the true frame',
   'psnr_face': 'the same in the convex hull of the landmarks alone',
   'nme': (
-    'mean distance of the points detected in a generated frame from those that'
-    ' were asked for, over the distance of the outer eye corners. It includes'
+    'mean distance of the points detected in a generated frame from the'
+    ' requested ones, over the distance of the outer eye corners. It includes'
     ' the error of the detector itself, which the row of real frames shows'
   ),
   'akd': (
@@ -59,8 +59,8 @@ MEANINGS = {
     ' Frames count where both have a face'
   ),
   'failure_rate': (
-    'share of generated frames in which no face is found. Landmark errors leave'
-    ' them out: read them together'
+    'share of generated frames in which no face is found. Landmark errors omit'
+    ' these frames: read both together'
   ),
   'flicker': (
     'mean change of the face from one test frame to the next that the'
@@ -68,8 +68,8 @@ MEANINGS = {
   ),
   'realism': (
     'score of the discriminator of the model, which knows the person from the'
-    ' test frames. It has no unit, and it taught the model: compare it'
-    ' under one model alone'
+    ' test frames. It has no unit, and the model was trained with it:'
+    ' compare it within one model only'
   ),
 }
 _CSIM_OF = {

@@ -19,16 +19,16 @@ _ADVICE = {
   ),
   'variety': (
     'all people look alike ({value:.0%} of the real difference between them): '
-    'the embedding does not reach G; look at generator/match, or lower '
+    'the embedding does not reach G; see generator/match, or lower '
     'loss.match'
   ),
   'clipped': (
-    '{value:.0%} of the colour values sit at black or white: G is saturated; '
+    '{value:.0%} of the colour values are black or white: G is saturated; '
     'lower optimizer.generator_learning_rate'
   ),
   'hinge': (
-    'D has told x from x̂ without doubt for {value:.0f} logs in a row: G gets '
-    'no more from it; lower optimizer.discriminator_learning_rate'
+    'D separates x from x̂ with certainty for {value:.0f} logs in a row: G '
+    'gets no gradient from it; lower optimizer.discriminator_learning_rate'
   ),
 }
 
