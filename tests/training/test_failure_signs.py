@@ -15,7 +15,7 @@ def _preview(**figures):
   [
     ({'contrast': 0.02}, 'nearly uniform (2% of the contrast'),
     ({'variety': 0.05}, 'all people look alike (5% of'),
-    ({'clipped': 0.8}, '80% of the colour values sit at black or white'),
+    ({'clipped': 0.8}, '80% of the colour values are black or white'),
   ],
 )
 def test_collapsed_pictures_are_reported_once(caplog, figures, words):
@@ -45,4 +45,4 @@ def test_a_certain_discriminator_is_reported_when_it_lasts(caplog):
     signs.check_losses(step, {'discriminator/hinge': 0.001})
   assert caplog.text == ''
   signs.check_losses(19, {'discriminator/hinge': 0.001})
-  assert 'D has told x from' in caplog.text
+  assert 'D separates x from' in caplog.text
