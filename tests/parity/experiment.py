@@ -54,6 +54,13 @@ def random_params(networks):
   )
 
 
+def random_rows(like):
+  """W, in which video 1 has not begun: its row is zeros."""
+  rows = np.random.default_rng(4).uniform(size=like.shape).astype(like.dtype)
+  rows[1] = 0
+  return rows
+
+
 def vectors_of(params):
   """Converged, as in a run; far from it, kernels would be anything but 1."""
   return {
