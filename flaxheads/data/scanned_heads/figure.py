@@ -1,5 +1,6 @@
 """A person's whole mesh: skin, eyes, teeth, hair, clothes, in one buffer."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +103,7 @@ class WornMesh(NamedTuple):
   welded: meshes.Unwelded
 
 
+@functools.lru_cache(maxsize=64)
 def read_worn(assets: Assets, folder: str, name: str) -> WornMesh:
   """Reads makehuman/FOLDER/NAME."""
   path = f'makehuman/{folder}/{name}/{name}'

@@ -21,7 +21,6 @@ _PLAIN = {
 }
 
 
-@functools.lru_cache(maxsize=6)
 def _skin_pixels(assets, name):
   """RGB and, as alpha, the height of pores and wrinkles: uint8 [N, N, 4]."""
   rgb = assets.image(f'{_FOLDER}/skins/{name}.jpg', 'RGB', _SKIN_SIDE)
@@ -31,7 +30,7 @@ def _skin_pixels(assets, name):
   return np.dstack([rgb, height])
 
 
-@functools.lru_cache(maxsize=24)
+@functools.lru_cache(maxsize=64)
 def _image_texture(gl, assets, name, size):
   rgba = assets.image(f'{_FOLDER}/{name}.png', 'RGBA', size)
   texture = _upload(gl, rgba)
@@ -41,7 +40,7 @@ def _image_texture(gl, assets, name, size):
   return texture
 
 
-@functools.lru_cache(maxsize=6)
+@functools.lru_cache(maxsize=16)  # all published ones; a second each to make
 def _skin_texture(gl, assets, name):
   """The published texture, and the mean of its face as linear RGB.
 
