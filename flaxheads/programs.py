@@ -54,7 +54,7 @@ def _array(mesh, *shape, dtype=jnp.float32):
   return _placed(mesh, jax.ShapeDtypeStruct(shape, dtype))
 
 
-def trace_step(config: Checked, mesh: parallel.Mesh) -> Program:
+def step_program(config: Checked, mesh: parallel.Mesh) -> Program:
   """The training step, with the W of VoxCeleb2.
 
   Content networks that the config names no file of, but its paper has, are in
@@ -81,8 +81,9 @@ def trace_step(config: Checked, mesh: parallel.Mesh) -> Program:
   )
   batch = parallel.describe_placed(batch, mesh, parallel.SHARDED)
   constants = _placed(mesh, recipe.constants)
-  traced = recipe.make_step(mesh).trace(state, batch, constants)
-  return Program(traced, state, b / parallel.num_devices(mesh))
+  arguments = state, batch, constants
+  samples = b / parallel.num_devices(mesh)
+  return Program(recipe.make_step(mesh), arguments, state, samples)
 
 
 def _describe_model(networks: nets.Networks):
@@ -96,7 +97,7 @@ def _describe_model(networks: nets.Networks):
   return jax.eval_shape(make, jax.random.key(0))
 
 
-def trace_embed(config, mesh, num_shots: int) -> Program:
+def embed_program(config, mesh, num_shots: int) -> Program:
   """E on T frames of a person, and P."""
   size = config.model.image_size
   frames = _array(mesh, num_shots, size, size, 3, dtype=jnp.uint8)
@@ -112,11 +113,11 @@ def trace_embed(config, mesh, num_shots: int) -> Program:
     embed = direct.build_embedder(networks)
     landmarks = _array(mesh, num_shots, NUM_POINTS, 2)
   params = _placed(mesh, {k: params[k] for k in _PEOPLE})
-  traced = jax.jit(embed.__wrapped__).trace(params, frames, landmarks)
-  return Program(traced, params, num_shots)
+  function = jax.jit(embed.__wrapped__)
+  return Program(function, (params, frames, landmarks), params, num_shots)
 
 
-def trace_finetune(config, mesh, num_shots: int) -> Program:
+def finetune_program(config, mesh, num_shots: int) -> Program:
   """One step of fine-tuning on T frames; its batch is the smaller of both."""
   config = _with_content_networks(config)
   networks = nets.build_networks(config.model)
@@ -134,10 +135,10 @@ def trace_finetune(config, mesh, num_shots: int) -> Program:
   image, state = _array(mesh, b, size, size, 3), _placed(mesh, state)
   points = _array(mesh, b, NUM_POINTS, 2)
   constants = _placed(mesh, content.params)
-  return Program(step.trace(state, image, image, points, constants), state, b)
+  return Program(step, (state, image, image, points, constants), state, b)
 
 
-def trace_animate(config, mesh) -> Program:
+def animate_program(config, mesh) -> Program:
   """Frames of a video, a batch as large as accelerators take."""
   if isinstance(config, BilayerConfig):
     networks = bilayer_networks.build_networks(config.model)
@@ -155,8 +156,7 @@ def trace_animate(config, mesh) -> Program:
     arguments = (_array(mesh, b, NUM_POINTS, 2),)
   generator = _placed(mesh, direct.without_projection(params))
   psi = _array(mesh, networks.generator.num_adain_params)
-  traced = jax.jit(generate).trace(generator, psi, *arguments)
-  return Program(traced, generator, b)
+  return Program(jax.jit(generate), (generator, psi, *arguments), generator, b)
 
 
 def _one_sample(config: Checked) -> Checked:
@@ -166,13 +166,13 @@ def _one_sample(config: Checked) -> Checked:
   return dataclasses.replace(config, training=training)
 
 
-_TRACES = {
-  'step': lambda config, mesh, num_shots: trace_step(config, mesh),
-  'embed': trace_embed,
-  'finetune': trace_finetune,
-  'animate': lambda config, mesh, num_shots: trace_animate(config, mesh),
+_PROGRAMS = {
+  'step': lambda config, mesh, num_shots: step_program(config, mesh),
+  'embed': embed_program,
+  'finetune': finetune_program,
+  'animate': lambda config, mesh, num_shots: animate_program(config, mesh),
 }
-NAMES = tuple(_TRACES)
+NAMES = tuple(_PROGRAMS)
 
 
 def _check(config: Checked, name: str, mesh: parallel.Mesh) -> None:
@@ -209,7 +209,7 @@ def describe(config: Config | BilayerConfig) -> dict:
       'this method is counted'
     )
   mesh = parallel.make_mesh(1)
-  program = trace_step(_one_sample(config), mesh)
+  program = step_program(_one_sample(config), mesh)
   recipe = experiments.make_recipe(config)
   spread = recipe.describe_state(NUM_VIDEOS, parallel.make_mesh())
   return {
@@ -217,7 +217,9 @@ def describe(config: Config | BilayerConfig) -> dict:
       name: cost.count(tree)
       for name, tree in sorted(program.state.params.items())
     },
-    'flops_per_sample': int(cost.count_flops(program.traced, mesh)),
+    'flops_per_sample': int(
+      cost.count_flops(program.function, program.arguments, mesh)
+    ),
     'state_bytes_per_device': cost.bytes_per_device(spread),
   }
 
@@ -226,8 +228,9 @@ def _flops(config, name, num_shots, samples: float) -> float:
   """Of a program for a GPU: XLA's count of the form for accelerators."""
   mesh = parallel.make_mesh(1)
   config = _one_sample(config) if name == 'step' else config
-  program = _TRACES[name](config, mesh, num_shots)
-  return cost.count_flops(program.traced, mesh) * samples / program.samples
+  program = _PROGRAMS[name](config, mesh, num_shots)
+  flops = cost.count_flops(program.function, program.arguments, mesh)
+  return flops * samples / program.samples
 
 
 def describe_on(
@@ -251,7 +254,7 @@ def describe_on(
       program of this experiment.
   """
   _check(config, name, mesh)
-  program = _TRACES[name](config, mesh, num_shots)
+  program = _PROGRAMS[name](config, mesh, num_shots)
   figures = {'program': name, **cost.measure(program, mesh)}
   if figures['flops'] is None:
     figures['flops'] = _flops(config, name, num_shots, program.samples)

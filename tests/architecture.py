@@ -50,6 +50,7 @@ LEVELS = (
     'flaxheads.bilayer_config',
     'flaxheads.errors',
     'flaxheads.lazy_exports',
+    'flaxheads.platforms',
     'flaxheads.quick_jit',
     'flaxheads.xla_flags',
     'flaxheads.pages',

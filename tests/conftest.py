@@ -68,12 +68,15 @@ def fast_programs():
   os.environ[name.upper()] = str(int(before))
 
 
-@pytest.fixture(scope='module')
-def one_form():
-  """For modules that compile training steps: see tests/one_form.py."""
-  from tests import one_form
+@pytest.fixture(scope='module', autouse=True)
+def traced_form():
+  """Traces the forms for accelerators, which compile in half of the time.
 
-  with one_form.use():
+  tests/models, which compares all forms, and tests/parity trace those for CPUs.
+  """
+  from flaxheads import platforms
+
+  with platforms.tracing_for('gpu'):
     yield
 
 

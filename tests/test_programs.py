@@ -18,7 +18,7 @@ def mesh():
 
 
 def _flops(program, mesh):
-  return cost.count_flops(program.traced, mesh)
+  return cost.count_flops(program.function, program.arguments, mesh)
 
 
 def _configs():
@@ -27,8 +27,8 @@ def _configs():
 
 @pytest.mark.parametrize('config', _configs(), ids=('model', 'bilayer'))
 def test_four_photographs_cost_four_times_as_much_as_one(config, mesh):
-  alone = programs.trace_embed(config, mesh, 1)
-  four = programs.trace_embed(config, mesh, 4)
+  alone = programs.embed_program(config, mesh, 1)
+  four = programs.embed_program(config, mesh, 4)
   assert _flops(four, mesh) == pytest.approx(4 * _flops(alone, mesh), rel=0.02)
   assert four.samples == 4 * alone.samples
   assert cost.bytes_per_device(four.state) == cost.bytes_per_device(alone.state)
@@ -36,19 +36,20 @@ def test_four_photographs_cost_four_times_as_much_as_one(config, mesh):
 
 @pytest.mark.parametrize('config', _configs(), ids=('model', 'bilayer'))
 def test_a_batch_of_a_video_is_that_many_frames(config, mesh):
-  program = programs.trace_animate(config, mesh)
-  made = jax.tree.leaves(program.traced.out_info)
+  program = programs.animate_program(config, mesh)
+  made = jax.tree.leaves(jax.eval_shape(program.function, *program.arguments))
   assert {len(leaf) for leaf in made} == {program.samples}
 
 
 def test_a_content_network_without_a_file_is_counted(mesh):
   config = tools.make_pix2pixhd(batch_size=1)
-  program = programs.trace_step(config, mesh)
+  program = programs.step_program(config, mesh)
   network = pretrained.make_network('vgg19')
   frames = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
   params = pretrained.shapes_of('vgg19')
   forward = cost.count_flops(
-    jax.jit(lambda p, x: network.apply({'params': p}, x)).trace(params, frames),
+    jax.jit(lambda p, x: network.apply({'params': p}, x)),
+    (params, frames),
     mesh,
   )
   # Frames pass once without a gradient, generated ones forward and backward,

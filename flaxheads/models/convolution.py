@@ -9,6 +9,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from flaxheads import platforms
 from flaxheads.models.precision import wide
 
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
@@ -196,7 +197,7 @@ def _on_cpu(x, kernel, padding):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(x, kernel, padding=0):
   """`plain` with a stride of 1, in forms that suit the machine."""
-  return jax.lax.platform_dependent(
+  return platforms.choose(
     x,
     kernel,
     cpu=functools.partial(_on_cpu, padding=padding),
@@ -213,13 +214,13 @@ def _backward(padding, kept, cotangent):
   by_x = {'shape': x.shape, 'padding': padding}
   by_kernel = {'size': kernel.shape[:2], 'padding': padding}
   return (
-    jax.lax.platform_dependent(
+    platforms.choose(
       kernel,
       cotangent,
       cpu=functools.partial(_input_gradient_on_cpu, **by_x),
       default=functools.partial(_input_gradient, **by_x),
     ),
-    jax.lax.platform_dependent(
+    platforms.choose(
       x,
       cotangent,
       cpu=functools.partial(_kernel_gradient_on_cpu, **by_kernel),

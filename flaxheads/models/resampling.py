@@ -10,9 +10,9 @@ that lie one row off, and so do its columns. docs/savings.md has the figures.
 import itertools
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
+from flaxheads import platforms
 from flaxheads.models.convolution import convolve, pad, plain
 from flaxheads.models.precision import widen
 
@@ -32,9 +32,7 @@ def mean_pool_by_window(x):
 
 def mean_pool(x):
   """[B, H, W, C] -> [B, H/2, W/2, C], H and W even."""
-  return jax.lax.platform_dependent(
-    x, cpu=_mean_of_pairs, default=mean_pool_by_window
-  )
+  return platforms.choose(x, cpu=_mean_of_pairs, default=mean_pool_by_window)
 
 
 def _max_by_comparisons(x):
@@ -57,9 +55,7 @@ def max_pool(x):
   pooling does not, and its gradient takes CPUs longer than a convolution. On
   TPUs it is the other way round: pairs of pixels would be copied apart.
   """
-  return jax.lax.platform_dependent(
-    x, tpu=_max_by_window, default=_max_by_comparisons
-  )
+  return platforms.choose(x, tpu=_max_by_window, default=_max_by_comparisons)
 
 
 def upsample(x):
@@ -153,7 +149,7 @@ def pool_then_conv1x1(x, kernel):
   """
   if x.shape[-1] > _FEW_CHANNELS:
     return _pooled_before_1x1(x, kernel)
-  return jax.lax.platform_dependent(
+  return platforms.choose(
     x, kernel, cpu=_pooled_before_1x1, default=pooled_1x1_by_stride
   )
 
@@ -168,7 +164,7 @@ def conv3x3_then_pool(x, kernel):
   Returns:
     [B, H/2, W/2, D].
   """
-  return jax.lax.platform_dependent(
+  return platforms.choose(
     x, kernel, cpu=_pooled_by_halves, default=pooled_by_stride
   )
 
@@ -204,6 +200,6 @@ def upsample_then_conv3x3(x, kernel):
   Returns:
     [B, 2H, 2W, D].
   """
-  return jax.lax.platform_dependent(
+  return platforms.choose(
     x, kernel, cpu=_upsampled_by_halves, default=upsampled_by_dilation
   )

@@ -6,13 +6,16 @@ from collections.abc import Callable
 import jax
 from absl import logging
 
+from flaxheads import platforms
 from flaxheads.quick_jit import cpu_options
 
 # Numbers in the state times those in the batch times steps, below which a CPU
-# takes longer to compile than to run at a quarter of the speed: 200 steps of
-# configs/tiny.py, measured 2026-11-29: 19 CPU-seconds to compile and 0.29 a
-# step, with XLA's default 76 and 0.08.
-_LITTLE_WORK = 2e13
+# takes longer to compile a program than a slower one to run: 500 steps of
+# configs/tiny.py. CPU-seconds measured 2026-11-29: to compile 76 with XLA's
+# default, 20 without optimisation, 15 in the form for accelerators as well; a
+# step 0.08, and 0.29 in either form. Where networks are large, the form for
+# accelerators takes three times as long as that for CPUs.
+_LITTLE_WORK = 1e13
 
 
 def _count(tree) -> int:
@@ -41,7 +44,9 @@ def compile_for(
   state, batch, *_ = arguments
   is_little = num_steps * _count(state) * _count(batch) < _LITTLE_WORK
   options = cpu_options('once') if is_little else None
-  compiled = function.lower(*arguments).compile(compiler_options=options)
+  with platforms.tracing_for('gpu' if options else None):
+    lowered = function.lower(*arguments)
+  compiled = lowered.compile(compiler_options=options)
   logging.info('compiled in %.0f s', time.monotonic() - began)
   cost = compiled.cost_analysis() or {}
   return compiled, cost.get('flops')

@@ -3,11 +3,13 @@
 import math
 import re
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from flaxheads import platforms
 from flaxheads.config import Checked
 from flaxheads.errors import UserError
 from flaxheads.training import parallel
@@ -18,16 +20,18 @@ MEMORY_TO_LEAVE = 0.1  # of a device's, for what XLA does not plan
 
 
 class Program(NamedTuple):
-  """A program, traced for the devices of a mesh.
+  """A program for the devices of a mesh.
 
   Attributes:
-    traced: from `trace` of a jitted function.
+    function: a jitted function.
+    arguments: of it, trees of jax.ShapeDtypeStruct.
     state: what stays on the devices from run to run, a tree of
       jax.ShapeDtypeStruct with shardings.
     samples: samples or frames of one run on each device.
   """
 
-  traced: Any
+  function: Callable
+  arguments: tuple
   state: Any
   samples: float
 
@@ -45,23 +49,34 @@ def bytes_per_device(tree) -> int:
   )
 
 
-def count_flops(traced, mesh: parallel.Mesh, compiled=None) -> float:
+def compile_on(function: Callable, arguments: tuple, mesh: parallel.Mesh):
+  """Compiles a jitted function for the devices of a mesh, present or not."""
+  with platforms.tracing_for(mesh.devices.flat[0].platform):
+    return function.lower(*arguments).compile()
+
+
+def count_flops(
+  function: Callable, arguments: tuple, mesh: parallel.Mesh, compiled=None
+) -> float:
   """FLOPs of one run on each device, by XLA's count.
 
-  It counts the body of a loop once, and gradients have loops on a CPU
-  (models/convolution.py), where resampling takes other forms, too. There the
-  form for accelerators is counted, as it is before XLA simplifies it, and
+  XLA counts the body of a loop once, and gradients have loops on a CPU
+  (models/convolution.py), where resampling takes other forms, too. For a CPU
+  the form for accelerators is counted, as it is before XLA simplifies it, and
   nothing is compiled.
 
   Args:
-    traced: from `trace` of a jitted function.
-    mesh: whose devices it is for.
-    compiled: the program, where it is there already.
+    function: jitted.
+    arguments: of it, arrays or jax.ShapeDtypeStruct.
+    mesh: the devices it is for.
+    compiled: the program, if it is compiled already.
   """
   if mesh.devices.flat[0].platform == 'cpu':
-    counted = traced.lower(lowering_platforms=('tpu',))
+    with platforms.tracing_for('tpu'):
+      traced = function.trace(*arguments)
+      counted = traced.lower(lowering_platforms=('tpu',))
   else:
-    counted = compiled or traced.lower().compile()
+    counted = compiled or compile_on(function, arguments, mesh)
   return (counted.cost_analysis() or {}).get('flops', 0.0)
 
 
@@ -83,7 +98,7 @@ def measure(program: Program, mesh: parallel.Mesh) -> dict:
   """Compiles a program and reports what a run costs each device.
 
   Args:
-    program: traced for the mesh.
+    program: for the mesh.
     mesh: say from `absent_devices.make_topology_mesh`.
 
   Returns:
@@ -93,7 +108,7 @@ def measure(program: Program, mesh: parallel.Mesh) -> dict:
     kind, compile_seconds and compile_cpu_seconds (of all threads).
   """
   began, busy = time.monotonic(), time.process_time()
-  compiled = program.traced.lower().compile()
+  compiled = compile_on(program.function, program.arguments, mesh)
   seconds, busy = time.monotonic() - began, time.process_time() - busy
   text, counted = compiled.as_text(), compiled.cost_analysis()
   traffic = hbm_bytes(text)
@@ -102,7 +117,7 @@ def measure(program: Program, mesh: parallel.Mesh) -> dict:
     'samples_per_device': program.samples,
     'flops': None
     if counted is None
-    else count_flops(program.traced, mesh, compiled),
+    else count_flops(program.function, program.arguments, mesh, compiled),
     'bytes_accessed': (counted or {}).get('bytes accessed', traffic),
     'hbm_bytes': traffic,
     'peak_memory_bytes': peak_memory(compiled),

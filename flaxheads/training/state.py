@@ -107,12 +107,17 @@ def init_random_parts(
   return RandomParts(params, vectors, table)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _mean_embedding(networks, params, vectors, batch):
-  frames = to_float(batch.frames[:, :-1])
-  pictures = rasterise_landmarks(batch.points[:, :-1], frames.shape[2])
-  normal = spectral.normalize(params, vectors)
-  return nets.embed_people(networks, normal, frames, pictures).mean(0)
+@functools.lru_cache(maxsize=8)
+def _mean_embedder(networks):
+  """The jitted mean of ê over the people of a batch."""
+
+  def mean_embedding(params, vectors, batch):
+    frames = to_float(batch.frames[:, :-1])
+    pictures = rasterise_landmarks(batch.points[:, :-1], frames.shape[2])
+    normal = spectral.normalize(params, vectors)
+    return nets.embed_people(networks, normal, frames, pictures).mean(0)
+
+  return quick_jit(mean_embedding, 'once')
 
 
 def centre(networks: Networks, state: TrainState, batch: Batch) -> TrainState:
@@ -126,8 +131,8 @@ def centre(networks: Networks, state: TrainState, batch: Batch) -> TrainState:
   Returns:
     The state with w0 less the mean ê of these people.
   """
-  mean = _mean_embedding(
-    networks, state.params['embedder'], state.spectral['embedder'], batch
+  mean = _mean_embedder(networks)(
+    state.params['embedder'], state.spectral['embedder'], batch
   )
   centred = identity_table.centred(state.params['discriminator'], mean)
   return state.replace(params={**state.params, 'discriminator': centred})

@@ -86,11 +86,10 @@ def compile_program(function, arguments) -> tuple[Callable, Cost]:
     The program, and what it costs.
   """
   began = time.perf_counter()
-  traced = function.trace(*arguments)
-  compiled = traced.lower().compile()
+  compiled = function.lower(*arguments).compile()
   seconds = time.perf_counter() - began
   moved = (compiled.cost_analysis() or {}).get('bytes accessed', 0.0)
-  flops = count_flops(traced, parallel.make_mesh(1), compiled)
+  flops = count_flops(function, arguments, parallel.make_mesh(1), compiled)
   return compiled, Cost(seconds, flops, moved, peak_memory(compiled))
 
 

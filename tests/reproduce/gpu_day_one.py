@@ -75,6 +75,7 @@ def _run_step(config, device):
   import jax
 
   from flaxheads import bilayer_networks as nets
+  from flaxheads import platforms
   from flaxheads.training import compilation, parallel
   from flaxheads.training.bilayer_losses import load_perceptual
   from flaxheads.training.bilayer_step import make_train_step
@@ -82,7 +83,11 @@ def _run_step(config, device):
 
   networks, content = nets.build_networks(config.model), load_perceptual(config)
   mesh = parallel.mesh_of([device])
-  with jax.default_device(device), jax.default_matmul_precision('highest'):
+  with (
+    jax.default_device(device),
+    jax.default_matmul_precision('highest'),
+    platforms.tracing_for(device.platform),
+  ):
     state, batch, constants = parallel.place(
       (
         tiny_bilayer.make_state(config),

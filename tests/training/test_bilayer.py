@@ -22,8 +22,6 @@ from flaxheads.training import (
 )
 from tests import tiny_bilayer, tiny_game
 
-pytestmark = pytest.mark.usefixtures('one_form')
-
 BATCH = 8
 VIDEOS = (3, 60, 3, 8, 17, 25, 33, 41)  # one of them twice, on two devices
 EPSILON = 1e4

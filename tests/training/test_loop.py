@@ -26,8 +26,6 @@ from flaxheads.training.step import Norms, StepMetrics
 from flaxheads.training.workdir import claim_workdir
 from tests import tiny_game
 
-pytestmark = pytest.mark.usefixtures('one_form')
-
 NUM_DEVICES = 2
 
 
