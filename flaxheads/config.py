@@ -62,8 +62,8 @@ class LossConfig:
   """Weights of the loss terms; `v1()` and `v2()` are the paper's two sets.
 
   The sets are inferred from the dates of reimplementations. The pyramid term
-  is ours: it stands in for the perceptual terms where no VGG weights are
-  given, and counts nothing where they are.
+  is ours: it replaces the perceptual terms if no VGG weights are given, and
+  counts nothing otherwise.
   """
 
   vgg19: float = 1.5e-1
@@ -96,7 +96,7 @@ class PerceptualConfig:
   """Files of the networks in the loss (safetensors), and what these see.
 
   Without vgg19, vggface and vgg16 the content loss is the pyramid's. vgg16 and
-  dlib_resnet are ours: networks whose weights anybody can have.
+  dlib_resnet are ours: networks with freely available weights.
   """
 
   vgg19: str = ''

@@ -32,7 +32,7 @@ flags.adopt_module_key_flags(_prepare_flags)  # for --help
 
 def _videos():
   # Late, for Apache Beam takes a second. It also warns of cloud clients that
-  # nobody asked for, and logs and prints failures that surface as exceptions.
+  # are not used, and logs and prints failures that surface as exceptions.
   logging.disable(logging.WARNING)
   from apache_beam.runners.worker import sdk_worker
 

@@ -1,4 +1,4 @@
-"""Random flips, affine transforms and colour jitter, one draw per sample.
+"""Random flips, affine transforms and colour jitter, sampled once per sample.
 
 All K+1 frames of a sample share one transform, so that the embedder still sees
 one person. Pixels from outside a frame repeat its edge. Reflection would show

@@ -114,7 +114,7 @@ def make_charts(rows: Sequence[dict]) -> list[Chart]:
     rows: from protocol.evaluate, of people's own motion.
 
   Returns:
-    Charts in rising order of T; none where nobody was fine-tuned.
+    Charts in rising order of T; none without fine-tuning.
   """
   charts = []
   for mean in gather(rows):

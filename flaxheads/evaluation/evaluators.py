@@ -192,7 +192,7 @@ def make_critic(model, digest: str) -> tuple[Critic | None, str]:
 def make_validator(model, evaluators: Evaluators):
   """What fine-tuning validates with: the same networks.
 
-  The detector, and ArcFace, unless its weights are random or stand in for it;
+  The detector, and ArcFace, unless its weights are random or a proxy;
   else the model's own embedder does. The evaluation's test frames are never
   among those.
 

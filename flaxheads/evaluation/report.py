@@ -47,7 +47,7 @@ NO_REMARKS = Remarks()
 
 
 def shown_frame(trial: Trial) -> int:
-  """Which test frame stands in the comparison picture."""
+  """Which test frame the comparison image shows."""
   kept = kept_frames(trial)
   return int(kept[len(kept) // 2])
 

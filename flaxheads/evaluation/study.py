@@ -74,7 +74,7 @@ def make_triplets(rows, trials: Sequence[Trial]) -> list[list[Triplet]]:
       test frames are left out.
 
   Returns:
-    Rounds of Triplet; none where there is nobody to ask for.
+    Rounds of Triplet; none if there are no people to show.
   """
   people = [t for t in trials if len(t.test) >= MIN_TEST_FRAMES]
   generated = [r for r in rows if r['method'] != REAL and r['driver'] is None]

@@ -43,7 +43,7 @@ METRICS = {
   'flicker': Metric('flicker %', '↓', 100, 2),
   'realism': Metric('realism', '↑', 1, 2),
 }
-# Zakharov et al. 2019, and beside ArcFace a network that anybody can have.
+# Zakharov et al. 2019, and a freely available network besides ArcFace.
 TABLE_1 = ('fid', 'ssim', 'csim', 'csim_sface', 'user')
 _FEATURES = 'inception'
 
@@ -89,7 +89,7 @@ def _compare_sets(generated, real, seed) -> dict[str, dict]:
     np.concatenate(generated), np.concatenate(real)
   )
   sums, count = kid.kernel_sums(generated, real), len(generated)
-  # As numbers of draws: the KID of a resample is a sum over pairs of people.
+  # As counts: the KID of a resample is a sum over pairs of people.
   people = results.draw_people(count, seed)
   draws = np.stack([np.bincount(p, minlength=count) for p in people])
   (value,) = kid.resampled_kernel_distance(sums, np.ones((1, count)))
@@ -144,7 +144,7 @@ def summarise(
     rows: from protocol.evaluate; either those of the people's own motion, or
       those of others' and the real frames'.
     seed: of the bootstrap; the same for all, so that methods are compared on
-      the same draws of people.
+      the same resamples of people.
     arrays: of a row, see results.Store; where there are features of Inception
       they are pooled over people for FID and KID.
     user_scores: of `study.score`: by (T, method) and person.

@@ -162,7 +162,7 @@ def marks_of(
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """What is rendered: a person, the drivers that fit, the marks, the report.
+  """What is rendered: a person, fitted drivers, marks, and the report.
 
   `pasted`: whether the videos are the whole portrait.
   """
@@ -182,7 +182,7 @@ def prepare(
   make_marks: MakeMarks,
   frames: bool,
 ) -> Job:
-  """Reads what is given by name, fits the drivers, and writes the report.
+  """Reads files given by name, fits the drivers, and makes the report.
 
   Args:
     person: Person, or its folder.

@@ -178,7 +178,7 @@ def finetune(
   With T >= 6 an eighth of the frames, never the first, is for validation. The
   step with the best validation score (`validation.score`) is chosen, with early
   stopping, and the person is then fitted again on all T frames for so many
-  steps. With fewer frames nothing is withheld and the last step is kept.
+  steps. With fewer frames there is no validation, and the last step is kept.
 
   Args:
     model: Model.

@@ -43,7 +43,7 @@ def check_output(folder: str, kind: str) -> None:
     return
   names = set(os.listdir(folder))
   replaceable = {f'{kind}.json', TENSORS_FILE, REPORT_FILE}
-  # What is replaced is deleted: nothing of anybody else's may be in it.
+  # What is replaced is deleted, so it must hold no other files.
   if names and (f'{kind}.json' not in names or names - replaceable):
     raise UserError(
       f'{folder}: a folder with other files in it; give the name of a new '

@@ -170,7 +170,7 @@ class Target:
       index = self._fill(order, left, top, right - left, bottom - top)
       if not index.any():
         continue
-      # Beyond its edge a hole goes on as at its edge.
+      # Beyond its edge, a hole continues the pixels of its edge.
       kernel = np.ones((3, 3), np.uint8)
       for _ in range(2 * _HOLE_MARGIN):
         index = np.where(index, index, cv2.dilate(index, kernel))

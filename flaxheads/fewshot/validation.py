@@ -34,7 +34,7 @@ class Validator(NamedTuple):
       None: no identity.
     detector: the name of `detect`.
     identity: what the cosine of two such embeddings is called.
-    digest: stands for the weights of `embed` where results are looked up.
+    digest: identifies the weights of `embed` in stored results.
   """
 
   detect: Callable[[np.ndarray], Sequence] | None = None
@@ -115,7 +115,7 @@ class ValidationFrames:
     if self._true_faces is not None:
       faces = _normalise(self._validator.embed(generated, self._points))
       cosines = (faces * self._true_faces).sum(-1)  # [V]
-      # A face that cannot be embedded resembles nobody.
+      # A face that cannot be embedded has no similarity.
       identity = float(np.nan_to_num(cosines, nan=0.0).mean())
     return ValidationResult(step, loss, error, no_face, identity)
 

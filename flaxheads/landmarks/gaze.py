@@ -102,7 +102,7 @@ def transfer(
   """Changes the gaze of a face as a driver's changes.
 
   Both eyes look where one does: they turn by the mean of the driver's eyes,
-  which halves the noise and lets nobody squint.
+  which halves the noise and prevents squinting.
 
   Args:
     source: float [2, 2], of the face that is moved.

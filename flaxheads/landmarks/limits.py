@@ -42,7 +42,7 @@ def limit_angles(angles: np.ndarray) -> np.ndarray:
 
 
 def limit_pose(rotation: np.ndarray) -> np.ndarray:
-  """Turns heads back that are turned further than can be drawn.
+  """Turns heads back that are turned further than a generator can follow.
 
   Args:
     rotation: [F, 3, 3], head to camera: x to the right, y up, z ahead.
@@ -81,7 +81,7 @@ def in_plane(rotation: np.ndarray, other: np.ndarray) -> np.ndarray:
 def limit_mouth(
   points: np.ndarray, upwards: np.ndarray, eye_distance: np.ndarray
 ) -> np.ndarray:
-  """Closes mouths a little that are open wider than can be drawn.
+  """Closes mouths that are open wider than a generator can follow.
 
   Args:
     points: [F, 68, 2] in pixels.

@@ -7,7 +7,7 @@ import numpy as np
 # The outer and inner corners of the eyes and the nose: bone and cartilage that
 # neither speech nor a smile moves. Where they lie on an average head, in
 # centimetres: x to the picture's right, y up, z ahead. The mean of 100 people
-# of flaxheads.data.synthetic_heads, made symmetric; no scan of anybody.
+# of flaxheads.data.synthetic_heads, made symmetric; not from scans.
 _POINTS = (36, 39, 42, 45, 27, 28, 29, 30, 31, 32, 33, 34, 35)
 _AVERAGE = np.array(
   [

@@ -28,14 +28,14 @@ def retarget(
   """Gives a source the motion of a driver and keeps its own face shape.
 
   Args:
-    source_points: float [T, 68, 2] in pixels: who is moved, in pictures of
-      any size and pose; the more, the better the shape is known.
+    source_points: float [T, 68, 2] in pixels: the person, in images of any
+      size and pose; more images determine the shape better.
     driver_points: float [F, 68, 2] in pixels: the frames of one clip.
-    image_size: S, side of the crop to be drawn, pixels.
+    image_size: S, side of the generated crop, pixels.
 
   Returns:
-    float32 [F, 68, 2] in pixels of a crop of S x S, where that of a clip of
-    the source would be taken that moves so.
+    float32 [F, 68, 2] in pixels of the S x S crop of a clip of the source with
+    this motion.
 
   Raises:
     ValueError: another shape, no frame, or numbers that are not finite.
@@ -121,10 +121,10 @@ def _keep_apart(points, upwards):
 
 
 def place_on(points: np.ndarray, anchor: np.ndarray) -> np.ndarray:
-  """Puts a moving head where a still one is: for pasting into its picture.
+  """Puts a moving head at the place of a still one, for paste-back.
 
-  One scale and one shift for all frames, such that the frame that is most
-  like the anchor lies on it. The head moves from there.
+  All frames get one scale and one shift, such that the frame most like the
+  anchor lies on it. The head moves from there.
 
   Args:
     points: float [F, 68, 2] in pixels.

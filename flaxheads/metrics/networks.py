@@ -26,7 +26,7 @@ class MetricNetwork(NamedTuple):
 
   Attributes:
     name: of models.pretrained.
-    warning: '' where the publisher's hash vouches for the weights; else what
+    warning: '' if the publisher's hash confirms the weights; else what
       to write beside every number made with them.
     apply: ([-1, 1] frames [BATCH_SIZE, H, W, 3], as many as the network
       takes) -> [BATCH_SIZE, ...].
@@ -120,7 +120,7 @@ def load_network(name: str, path: str | None = None) -> MetricNetwork:
   elif vouched != store.PUBLISHER:
     digest = weights.metadata.get('sha256', 'of no known hash')[:64]
     warning = (
-      f'{name}: no publisher vouches for these weights, only the user'
+      f'{name}: no publisher has confirmed these weights, only the user'
       f' ({digest})'
     )
     mark = UNVERIFIED

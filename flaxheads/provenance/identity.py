@@ -165,7 +165,7 @@ def load_identity(cert: str | os.PathLike, key: str | os.PathLike) -> Identity:
   """Reads a certificate chain and its private key, both PEM.
 
   Args:
-    cert: the signer's certificate first, then those that vouch for it.
+    cert: the signer's certificate first, then those that signed it.
     key: not encrypted. It may be the same file.
 
   Raises:

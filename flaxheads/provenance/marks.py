@@ -66,7 +66,7 @@ class Marks:
     payload: of the watermark; None: none.
     facts: JSON values for the manifest.
     label: whether to burn in a small label.
-    source_type: of credentials.py.
+    source_type: see credentials.py.
     turned_off_by: the flag that left out watermark and signature, if any.
   """
 
@@ -110,7 +110,7 @@ class Marks:
 class Stamp:
   """Label and watermark for the frames of one file, on the device.
 
-  The first call makes the pattern, the others use it.
+  The first call makes the pattern; later calls use it.
   """
 
   def __init__(self, marks: Marks):

@@ -23,7 +23,7 @@ from flaxheads.speech.network import STRIDE, output_times
 from flaxheads.speech.training import Example
 
 _IMAGE_SIZE = 256
-_STILL = 0.03  # standard deviation of the opening: below it nobody speaks
+_STILL = 0.03  # standard deviation of the opening: below it, no speech
 _GAP = 0.2  # seconds without a face that end an example
 _LEAST_SECONDS = 1.0
 
@@ -55,7 +55,7 @@ def read_recording(
   clip = load_face_clip(path, _IMAGE_SIZE, detector=detector, frames=False)
   mouth = controls_of(clip.points)
   if mouth[:, 0].std() < _STILL:
-    raise UserError(f'{path}: the mouth does not move; nobody speaks in it')
+    raise UserError(f'{path}: the mouth does not move, so there is no speech')
   cuts = np.flatnonzero(np.diff(clip.times) > _GAP) + 1
   examples = []
   for part in np.split(np.arange(len(clip.times)), cuts):

@@ -130,7 +130,7 @@ class Checkpoints:
     return self._manager.latest_step()
 
   def best_step(self) -> int | None:
-    """Step of the checkpoint with the least error on the fixed people."""
+    """Step of the checkpoint with the least error on the preview batch."""
     return self._manager.best_step()
 
   def save(self, step: int, state, facts: dict, error: float) -> None:

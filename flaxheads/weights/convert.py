@@ -24,7 +24,7 @@ def hash_file(path: str) -> str:
 
 
 def check_hash(path: str, name: str, part: Part, sha256: str, vouched) -> str:
-  """Says who vouches for a file.
+  """Says who confirms a file.
 
   Args:
     path: for the message.
@@ -59,7 +59,7 @@ def check_hash(path: str, name: str, part: Part, sha256: str, vouched) -> str:
 
 
 def _verify(name, source, files, vouched):
-  """SHA-256 of every file, and who vouches for all of them."""
+  """SHA-256 of every file, and who confirms all of them."""
   for given in vouched:
     if len(given) != 64 or set(given) - set('0123456789abcdef'):
       raise UserError(
@@ -108,7 +108,7 @@ def convert(
     The metadata of the written file.
 
   Raises:
-    UserError: another number of files, files nobody vouches for, or not the
+    UserError: another number of files, unconfirmed files, or not the
       weights of this network.
   """
   source = sources.find_source('--as', name)

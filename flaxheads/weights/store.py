@@ -12,8 +12,8 @@ from flaxheads.weights import convention, tensors
 from flaxheads.weights.convention import Convention
 
 FOLDER_VARIABLE = 'FLAXHEADS_WEIGHTS'
-# Who vouches for the bytes: the hash that their publisher gives, or the user;
-# or they were trained here, to stand in for what a publisher has.
+# Who confirmed the bytes: the hash that their publisher gives, or the user; or
+# they were trained here, as a proxy for published weights.
 PUBLISHER, USER, TRAINED = 'publisher', 'user', 'trained'
 PROXY = 'iresnet_small'  # the network that no publisher has weights of
 # In place of a file's path: zeros, for a program whose cost alone is wanted.

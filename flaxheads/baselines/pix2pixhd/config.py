@@ -67,7 +67,7 @@ class Pix2pixHDModelConfig:
 class Pix2pixHDLossConfig:
   """Weights of the terms beside the adversarial one, which counts once.
 
-  The pyramid is ours, and stands in where no VGG19 weights are given.
+  The pyramid is ours; it replaces VGG19 if no weights are given.
   """
 
   feature_matching: float = 10.0

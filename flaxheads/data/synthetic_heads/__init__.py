@@ -149,7 +149,7 @@ def sample_clip(
   motion_index: int = 0,
   fps: float = 25.0,
 ) -> tuple[Identity, Motion]:
-  """Who and how `make_clip` draws, of the same arguments."""
+  """The identity and motion that `make_clip` renders of these arguments."""
   person_key = jax.random.fold_in(jax.random.key(seed), identity_index)
   motion_key = jax.random.fold_in(
     jax.random.fold_in(person_key, 1), motion_index
