@@ -131,7 +131,7 @@ def test_weights_are_marked_unless_their_publisher_vouches(tmp_path):
   assert networks.load_network('lpips_alex', path).warning == ''
   _save(path, convention.LPIPS, verified_by=store.USER, sha256='abcd')
   warning = networks.load_network('lpips_alex', path).warning
-  assert 'no publisher vouches' in warning and 'abcd' in warning
+  assert 'no publisher has confirmed' in warning and 'abcd' in warning
   _save(path, convention.LPIPS)
   assert networks.load_network('lpips_alex', path).warning
   with pytest.raises(UserError, match="'lpips_alex'; inception is needed"):

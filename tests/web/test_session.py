@@ -100,7 +100,7 @@ def test_a_bad_file_stops_no_other(session, given):
 def test_too_many_pictures(session, given):
   for _ in range(3):
     give(session, given.head, session.add_picture)
-  with pytest.raises(UserError, match='3 pictures are the most'):
+  with pytest.raises(UserError, match='page takes at most 3'):
     give(session, given.head, session.add_picture)
   assert len(session.pictures) == 3
 
