@@ -1,27 +1,37 @@
-"""The sheet of rendered people in docs/data.md: 24 people of scanned_heads.
+r"""The sheets of rendered people in docs/data.md: people of scanned_heads.
+
+python -m tests.reproduce.scanned_sheet --assets=DIR
+python -m tests.reproduce.scanned_sheet --assets=DIR --family=ict --rows=2 \
+  --output=docs/scanned_heads_ict.jpg
 
 Each person is from the test split, with a light, place, camera, pose and
-expression of its own. They are the first 24, not a selection. Needs the
+expression of its own. They are the first, not a selection. Needs the
 published files and OpenGL, see docs/data.md.
 """
 
 import cv2
 from absl import flags
 
-from flaxheads.data.scanned_heads import assets, clip
+from flaxheads.data.scanned_heads import assets, builder, clip
 from launch import app
 
 _ASSETS = flags.DEFINE_string('assets', '', 'Folder of the published files.')
 _OUTPUT = flags.DEFINE_string('output', 'docs/scanned_heads.jpg', 'To write.')
-_FIRST = 1_000_000  # of the test split
-_ROWS, _COLUMNS, _SIDE = 4, 6, 160
+_FAMILY = flags.DEFINE_enum('family', 'makehuman', builder.FAMILIES, 'Whose.')
+_ROWS = flags.DEFINE_integer('rows', 4, 'Of six people each.')
+_COLUMNS, _SIDE = 6, 160
 
 
 def main():
   """Renders."""
   files = assets.open_assets(_ASSETS.value)
-  people = range(_FIRST, _FIRST + _ROWS * _COLUMNS)
-  frames = [clip.make_clip(files, 0, i, 1, _SIDE)[0][0] for i in people]
+  options = builder.ScannedHeadsOptions(
+    family=_FAMILY.value, num_test_identities=_ROWS.value * _COLUMNS
+  )
+  frames = [
+    clip.make_clip(files, 0, i, 1, _SIDE, family=_FAMILY.value)[0][0]
+    for i in options.people()['test']
+  ]
   rows = [
     cv2.hconcat(frames[k : k + _COLUMNS])
     for k in range(0, len(frames), _COLUMNS)
