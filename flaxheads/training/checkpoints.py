@@ -140,7 +140,8 @@ class Checkpoints:
       step: updates done; with the seed it is the state of the data, too.
       state: a tree of arrays.
       facts: what must be the same when the run resumes; JSON.
-      error: of the preview batch; decides which checkpoint is the best.
+      error: of the preview batch, infinite where it was not generated; decides
+        which checkpoint is the best.
     """
     if self._manager.latest_step() == step:
       return

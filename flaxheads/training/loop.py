@@ -1,6 +1,7 @@
 """The training loop: read, step, log, save. A Recipe says what is trained."""
 
 import contextlib
+import math
 import time
 
 from absl import logging
@@ -179,13 +180,15 @@ class _Run:
         scalars = self.monitor.log(done, metrics)
         shown = self.recipe.shown.items()
         bar.set_postfix({k: f'{scalars[name]:.3f}' for k, name in shown})
-      saving = done % rhythm.checkpoint_every == 0 or last or stopping
-      if done % rhythm.sample_every == 0 or saving:
+      due, error = done % rhythm.checkpoint_every == 0 or last, math.inf
+      if done % rhythm.sample_every == 0 or due:
         seen = self.preview(self.state)
         scalars |= self.monitor.write_preview(done, seen)
-      if saving:
+        error = float(seen.error)
+      # A machine that is about to be taken leaves no time for a preview.
+      if due or stopping:
         check_finite(done, to_scalars(metrics))  # never keep a broken state
-        self.checkpoints.save(done, self.state, self.facts, float(seen.error))
+        self.checkpoints.save(done, self.state, self.facts, error)
       if stopping and not last:
         raise stop.pause(done)
       if not last:
