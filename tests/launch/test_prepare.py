@@ -91,6 +91,6 @@ def test_prepare_makes_real_clips_and_keeps_them(real_clips, tmp_path):
   extent = np.ptp(points, axis=1).max(-1)
   assert np.median(extent) > 0.25 * 256
   again = _prepare(*arguments)
-  assert again.returncode == 0 and 'there already' in again.stdout
+  assert again.returncode == 0 and 'exists already' in again.stdout
   other = _prepare(*arguments[:2], '--only=grid_bbaf2n')
   assert other.returncode == 2 and 'made with' in other.stderr
