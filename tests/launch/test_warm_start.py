@@ -11,7 +11,7 @@ from tests.launch.commands import call
     (['--config=configs/tiny.py', '--init_from=/none'], '/none'),
     (
       ['--config=configs/x2face_64.py', '--init_from=/none'],
-      '--init_from=/none: not for x2face',
+      '--init_from=/none: not supported for x2face',
     ),
   ],
 )
