@@ -7,7 +7,9 @@ four rotations find faces that lie or hang, and the mesh is computed until its
 crop no longer moves.
 """
 
+import concurrent.futures
 import functools
+import os
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -162,18 +164,26 @@ def _program(name: str, few: bool) -> _Program:
   return _Program(compiled, params, size)
 
 
+@functools.cache
+def _pool():
+  return concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+
+
 def _run(name: str, crops: Sequence[np.ndarray], few: bool = False):
   """The network's outputs for crops, at least one, as NumPy arrays."""
   few = few and len(crops) <= BATCH_SIZE and jax.default_backend() == 'cpu'
   few = few and name not in _warm
   with _locks[name]:  # no thread compiles what another compiles already
     network, params, size = _program(name, few)
-  outputs = []
-  for start in range(0, len(crops), size):
+
+  def run(start):
     batch = list(crops[start : start + size])
     batch += [batch[-1]] * (size - len(batch))
-    outputs.append(network(params, np.stack(batch)))
-  parts = zip(*jax.device_get(outputs), strict=True)
+    return jax.device_get(network(params, np.stack(batch)))
+
+  # Side by side: one small image does not keep all cores of a CPU busy.
+  outputs = _pool().map(run, range(0, len(crops), size))
+  parts = zip(*outputs, strict=True)
   return [np.concatenate(part)[: len(crops)] for part in parts]
 
 
