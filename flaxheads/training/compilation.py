@@ -39,7 +39,7 @@ def compile_for(
   Returns:
     The program, and its FLOPs on each device where XLA counts them.
   """
-  logging.info('compiling the step: a minute, or many where it is large')
+  logging.info('compiling the step; large networks take several minutes')
   began = time.monotonic()
   state, batch, *_ = arguments
   is_little = num_steps * _count(state) * _count(batch) < _LITTLE_WORK
