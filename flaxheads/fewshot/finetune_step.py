@@ -173,7 +173,7 @@ def _discriminator_steps(state, frames, first, experiment, discriminate):
   gradient = first.discriminator
   for update in range(experiment.training.discriminator_updates):
     if update:
-      gradient = objectives.discriminator_gradients(
+      gradient, _ = objectives.discriminator_gradients(
         trained,
         frames,
         first.fake,

@@ -27,7 +27,6 @@ from flaxheads.training.bilayer_inputs import Meshes, prepare_meshes
 from flaxheads.training.objectives import (
   DiscriminatorTerms,
   discriminator_gradients,
-  discriminator_terms,
 )
 from flaxheads.training.optimizers import (
   adam,
@@ -153,17 +152,13 @@ def _update_discriminator(
 
   params = state.params['discriminator']
   trained = {'params': params, 'rows': rows}
-  gradient = discriminator_gradients(
+  gradient, terms = discriminator_gradients(
     trained,
     generated.real,
     generated.fake,
     discriminate=discriminate,
     weights=config.loss,
   )
-  outputs = [
-    discriminate(trained, x, is_real)
-    for x, is_real in ((generated.real, True), (generated.fake, False))
-  ]
   new_params, optimizer_state, table, _ = update_discriminator(
     config,
     params,
@@ -179,7 +174,7 @@ def _update_discriminator(
     'discriminator_optimizer': optimizer_state,
     'table': table,
   }
-  return new_params, changed, discriminator_terms(*outputs, config.loss)
+  return new_params, changed, terms
 
 
 def _clip(gradient, most):

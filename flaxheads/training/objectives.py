@@ -202,7 +202,11 @@ def gradients(
 def discriminator_gradients(
   discriminator_params, real, fake, *, discriminate: Callable, weights
 ):
-  """Gradient of L_DSC alone, for D's further updates on the same x̂."""
+  """Gradient of L_DSC alone, for D's further updates on the same x̂.
+
+  Returns:
+    The gradient by `discriminator_params`, and DiscriminatorTerms.
+  """
 
   def loss(params):
     terms = discriminator_terms(
@@ -210,6 +214,6 @@ def discriminator_gradients(
       discriminate(params, jax.lax.stop_gradient(fake), False),
       weights,
     )
-    return terms.hinge + terms.mismatch
+    return terms.hinge + terms.mismatch, terms
 
-  return jax.grad(loss)(discriminator_params)
+  return jax.grad(loss, has_aux=True)(discriminator_params)

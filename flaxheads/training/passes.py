@@ -156,7 +156,7 @@ def later_pass(config, networks, vectors, params, inputs, rows, fake):
     _, discriminate = forward_passes(
       config, networks, vectors, inputs, all_rows
     )
-    gradient = objectives.discriminator_gradients(
+    gradient, _ = objectives.discriminator_gradients(
       {'params': params, 'rows': rows},
       inputs.target_frame,
       fake,
