@@ -13,15 +13,12 @@ import apache_beam as beam
 import tensorflow_datasets as tfds
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner
-from etils import epath
 
 from flaxheads.data import records
-from flaxheads.data.output_files import locked
 from flaxheads.data.preparation import report, shards
 from flaxheads.data.preparation.guard import Worker
 from flaxheads.data.preparation.job import Job, Options
-
-_WORK = 'unfinished'
+from flaxheads.data.preparation.resumable import ResumableBuilder
 
 
 class _Process(beam.DoFn):
@@ -44,19 +41,14 @@ class _Process(beam.DoFn):
     self._worker.close()
 
 
-class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class VideoBuilder(ResumableBuilder, skip_registration=True):
   """Base of the datasets made of videos.
 
-  Finished shards are kept in a folder beside the dataset, so that the same call
-  resumes after an interruption. The dataset appears when it is complete.
+  Finished parts are shards of videos; see ResumableBuilder.
   `report.json`, `kept.png` and `dropped.png` in it show what was kept and
   dropped, and why.
   """
 
-  VERSION = tfds.core.Version('1.0.0')
-  # Nothing is downloaded, so there are no checksums beside the code. Searching
-  # for them needs a package that tensorflow-datasets does not require.
-  code_path = None
   options_class = Options
 
   def __init__(self, *, options: Options, pipeline_options=None, **kwargs):
@@ -79,11 +71,6 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   def jobs(self) -> list[Job]:
     """All videos; cached, because listing VoxCeleb2 takes minutes."""
     return self.list_jobs()
-
-  @property
-  def work_folder(self) -> epath.Path:
-    """The folder of finished shards."""
-    return epath.Path(self.data_dir).parent / _WORK
 
   def _info(self):
     return tfds.core.DatasetInfo(
@@ -121,13 +108,6 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         | 'Shards' >> beam.Create([shards.to_json(shard) for shard in left])
         | 'Process' >> beam.ParDo(_Process(folder, self.options))
       )
-
-  def download_and_prepare(self, **kwargs):
-    """Makes the dataset; see tfds.core.DatasetBuilder."""
-    self.work_folder.mkdir(parents=True, exist_ok=True)
-    with locked(self.work_folder):
-      super().download_and_prepare(**kwargs)
-    self.work_folder.rmtree()
 
   def _outcomes(self):
     for shard in self._shards:

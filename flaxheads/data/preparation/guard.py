@@ -45,10 +45,15 @@ def decode_outcome(value: dict) -> Outcome:
   return Outcome(**{**value, 'pictures': pictures})
 
 
-def exit_with(parent):
+def exit_with_parent() -> None:
   """Ends this process when its parent has ended, for any reason."""
-  connection.wait([parent.sentinel])
-  os._exit(1)
+  parent = multiprocessing.parent_process()
+
+  def wait():
+    connection.wait([parent.sentinel])
+    os._exit(1)
+
+  threading.Thread(target=wait, daemon=True).start()
 
 
 def _limit_memory():
@@ -67,8 +72,7 @@ def _serve(channel, options):
   from flaxheads.landmarks import face_finder
   from flaxheads.landmarks.detect import make_detector
 
-  parent = multiprocessing.parent_process()
-  threading.Thread(target=exit_with, args=(parent,), daemon=True).start()
+  exit_with_parent()
   cv2.setNumThreads(1)
   detector = make_detector(often=True)
   face_finder.warm_up()  # compilation needs memory beyond the limit

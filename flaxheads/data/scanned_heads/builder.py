@@ -5,12 +5,11 @@ import itertools
 import os
 
 import tensorflow_datasets as tfds
-from etils import epath
 
 from flaxheads.data import records
-from flaxheads.data.output_files import locked
 from flaxheads.data.preparation import report
 from flaxheads.data.preparation.job import Outcome
+from flaxheads.data.preparation.resumable import ResumableBuilder
 from flaxheads.data.scanned_heads import assets as assets_lib
 from flaxheads.data.scanned_heads import rendering
 from flaxheads.errors import check_choice, check_range
@@ -88,17 +87,8 @@ class ScannedHeadsOptions:
     return len(self.clips())
 
 
-class ScannedHeads(tfds.core.GeneratorBasedBuilder):
-  """Builds `scanned_heads`, one record a clip.
-
-  Finished clips are kept in a folder beside the dataset, so that the same call
-  resumes after an interruption. The dataset appears when it is complete.
-  """
-
-  VERSION = tfds.core.Version('1.0.0')
-  # Nothing is downloaded by tensorflow-datasets itself; looking for checksums
-  # takes a package that it does not require.
-  code_path = None
+class ScannedHeads(ResumableBuilder):
+  """Builds `scanned_heads`, one record a clip; finished parts are clips."""
 
   def __init__(
     self,
@@ -129,11 +119,6 @@ class ScannedHeads(tfds.core.GeneratorBasedBuilder):
       features=records.features(),
     )
 
-  @property
-  def work_folder(self) -> epath.Path:
-    """The folder of finished clips."""
-    return epath.Path(self.data_dir).parent / 'unfinished'
-
   def _on_clip(self, clip):
     outcome = Outcome(
       clip.video_id, clip.identity_id, clip.split, clip.num_frames
@@ -154,13 +139,6 @@ class ScannedHeads(tfds.core.GeneratorBasedBuilder):
 
   def _generate_examples(self, clips, split):
     yield from rendering.read(self.work_folder, clips, split)
-
-  def download_and_prepare(self, **kwargs):
-    """Makes the dataset; see tfds.core.DatasetBuilder."""
-    self.work_folder.mkdir(parents=True, exist_ok=True)
-    with locked(self.work_folder):
-      super().download_and_prepare(**kwargs)
-    self.work_folder.rmtree()
 
   def _download_and_prepare(self, dl_manager, download_config):
     super()._download_and_prepare(dl_manager, download_config)

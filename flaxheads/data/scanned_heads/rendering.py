@@ -10,7 +10,6 @@ import json
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ import numpy as np
 from etils import epath
 
 from flaxheads.data import records
-from flaxheads.data.preparation.guard import exit_with
+from flaxheads.data.preparation.guard import exit_with_parent
 from flaxheads.data.scanned_heads import assets as assets_lib
 
 # To be raised when a change alters the frames of the same clips.
@@ -90,8 +89,7 @@ def _finish(folder: str, clip: Clip, mirror: str) -> Clip:
 def _start_worker():
   # The parent hears the interrupt and ends the pool.
   signal.signal(signal.SIGINT, signal.SIG_IGN)
-  parent = multiprocessing.parent_process()
-  threading.Thread(target=exit_with, args=(parent,), daemon=True).start()
+  exit_with_parent()
   # A process for each core: Mesa's own threads would only compete.
   os.environ.setdefault('LP_NUM_THREADS', '0')
 

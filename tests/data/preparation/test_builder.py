@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from flaxheads.data import pipeline, records, video_folder
+from flaxheads.data.output_files import locked
 from flaxheads.data.preparation import builder, report, shards
 from flaxheads.data.preparation.job import Outcome, Picture
 from flaxheads.errors import UserError
@@ -201,7 +202,7 @@ def test_two_at_once_are_refused(videos, tmp_path, fake):
     options=_options(videos), data_dir=tmp_path / 'data'
   )
   made.work_folder.mkdir(parents=True)
-  with builder.locked(made.work_folder):
+  with locked(made.work_folder):
     with pytest.raises(UserError, match='in use by another process'):
       _build(_options(videos), tmp_path / 'data')
   _build(_options(videos), tmp_path / 'data')
