@@ -69,14 +69,15 @@ def fast_programs():
 
 
 @pytest.fixture(scope='module', autouse=True)
-def traced_form():
+def traced_form(request):
   """Traces the forms for accelerators, which compile in half of the time.
 
   tests/models, which compares all forms, and tests/parity trace those for CPUs.
   """
   from flaxheads import platforms
 
-  with platforms.tracing_for('gpu'):
+  of_cpu = request.module.__name__.startswith(('tests.models', 'tests.parity'))
+  with platforms.tracing_for('cpu' if of_cpu else 'gpu'):
     yield
 
 

@@ -5,7 +5,6 @@ import pytest
 import scipy.spatial.transform
 
 from flaxheads.data.scanned_heads import (
-  assets,
   builder,
   correspondence,
   families,
@@ -13,17 +12,6 @@ from flaxheads.data.scanned_heads import (
   meshes,
 )
 from flaxheads.errors import UserError
-
-
-@pytest.fixture(scope='module')
-def real_assets():
-  """The published files; a skip where they are not at hand."""
-  made = assets.open_assets()
-  try:
-    made.check()
-  except UserError as error:
-    pytest.skip(str(error))
-  return made
 
 
 def _sphere(rows=9, columns=14):

@@ -26,17 +26,6 @@ UNITS = tuple(
 ) + ('eyeBlinkLeft', 'eyeBlinkRight')
 
 
-@pytest.fixture(scope='module')
-def real_assets():
-  """The published files; a skip where they are not at hand."""
-  made = assets.open_assets()
-  try:
-    made.check()
-  except UserError as error:
-    pytest.skip(str(error))
-  return made
-
-
 def test_a_person_follows_from_seed_and_number_alone():
   def of(seed, index):
     return identity.sample_person(seed, index, SLIDERS)

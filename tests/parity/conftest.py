@@ -1,11 +1,4 @@
-"""PyTorch beside JAX: torchvision is made importable whatever its wheel.
-
-Networks have the forms for CPUs here.
-"""
-
-import pytest
-
-from flaxheads import platforms
+"""PyTorch beside JAX: torchvision is made importable whatever its wheel."""
 
 try:
   import torch
@@ -32,9 +25,3 @@ def _import_torchvision():
 
 # Held, because operators go with the library that defines them.
 _LIBRARY = _import_torchvision() if torch else None
-
-
-@pytest.fixture(scope='module', autouse=True)
-def traced_form():
-  with platforms.tracing_for('cpu'):
-    yield

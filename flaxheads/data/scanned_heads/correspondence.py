@@ -13,6 +13,8 @@ import scipy.sparse
 import scipy.sparse.linalg
 from scipy.spatial import cKDTree
 
+from flaxheads.data.scanned_heads import meshes
+
 _STIFFNESS = (40.0, 15.0, 6.0, 2.5)  # of the displacements, a round each
 _FAR = 3.0  # cm; no closest point is looked for beyond
 _CANDIDATES = 6  # triangles by their middles, for the exact closest point
@@ -106,17 +108,6 @@ def closest(mesh: Surface, points: np.ndarray, chunk: int = 1 << 17):
   return tuple(np.concatenate(parts) for parts in zip(*made, strict=True))
 
 
-def _vertex_normals(positions, faces):
-  corners = positions[faces]
-  normals = np.cross(
-    corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-  )
-  made = np.zeros_like(positions)
-  for k in range(3):
-    np.add.at(made, faces[:, k], normals)
-  return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
-
-
 def _laplacian(faces, num):
   ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
   ends = np.concatenate([ends, ends[:, ::-1]])
@@ -155,7 +146,8 @@ def fit(positions, faces, points, target: Surface, target_points) -> np.ndarray:
     triangle, weights, apart = closest(target, at)
     corners = target.positions[target.faces[triangle]]
     goal = (corners * weights[..., None]).sum(1)
-    facing = (_vertex_normals(at, faces) * target.normals[triangle]).sum(-1)
+    normals = meshes.vertex_normals(at, faces)
+    facing = (normals * target.normals[triangle]).sum(-1)
     trust = ((facing > 0.4) & (apart < _FAR)).astype(float)
     goal[points], trust[points] = target_points, 10.0
     system = scipy.sparse.diags(trust + 1e-3) + stiffness * rough

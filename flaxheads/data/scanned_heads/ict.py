@@ -137,7 +137,7 @@ def _units(names, expressions, unit_names):
 def body(assets: Assets):
   """MakeHuman's average skin: (vertices of the base mesh, Surface)."""
   template = makehuman.load(assets)
-  reference = makehuman.centred(makehuman.reference_shape(template), template)
+  reference = makehuman.reference(template)
   ids, faces = np.unique(template.skin.source, return_inverse=True)
   return ids, correspondence.surface(
     reference[ids], faces[template.skin.triangles]

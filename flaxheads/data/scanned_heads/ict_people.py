@@ -25,9 +25,7 @@ _CHEST_TOP = -9.0  # cm below the eyes
 _MATERIALS = {'socket': 'tongue', 'gum': 'tongue', 'enamel': 'teeth'}
 
 
-def unit_names(assets: Assets) -> tuple:
-  """Names of the face units, as Figure.units has them."""
-  return makehuman.load(assets).unit_names
+unit_names = makehuman_people.unit_names
 
 
 def sample(assets: Assets, seed: int, index: int) -> Person:
@@ -50,7 +48,7 @@ def _attach(assets, places):
 def _worn(assets, folder, name):
   """The WornMesh, its places on the average head, and what they follow."""
   template = makehuman.load(assets)
-  reference = makehuman.centred(makehuman.reference_shape(template), template)
+  reference = makehuman.reference(template)
   mesh = figures.read_worn(assets, folder, name)
   place = meshes.wear(mesh.fit, reference, np.full(3, meshes.CM, np.float32))
   return mesh, place, _attach(assets, place)
@@ -149,7 +147,7 @@ def build(assets: Assets, person: Person) -> figures.Figure:
   clothed = (chest, chest_place, faces)
   figures.dress(parts, person, worn, eyes, base[skin.vertices], clothed)
   body = makehuman.load(assets)
-  reference = makehuman.centred(makehuman.reference_shape(body), body)
+  reference = makehuman.reference(body)
   joints = [reference[j].mean(0) for j in makehuman_people.JOINTS.values()]
   return figures.assemble(
     parts, eyes, np.mean(joints, 0), ict.POINTS, len(place)

@@ -181,13 +181,18 @@ def sliders(template_names: tuple) -> tuple:
   )
 
 
-def reference_shape(template: Template) -> np.ndarray:
-  """The average person, dm: where patterns of skin and clothes are defined."""
-  return shape(template, macro_weights((1 / 3, 1 / 3, 1 / 3), 0.5, 0.1, 0, 0))
-
-
 def centred(positions: np.ndarray, template: Template) -> np.ndarray:
   """Decimetres of a shape as centimetres from between the eyes."""
   positions = meshes.to_cm(positions)
   eyes = [positions[some].mean(0) for some in template.eye_vertices]
   return positions - np.float32([0, (eyes[0][1] + eyes[1][1]) / 2, 0])
+
+
+def reference(template: Template) -> np.ndarray:
+  """The average person, where patterns of skin and clothes are defined.
+
+  Returns:
+    float32 [V, 3], cm from between the eyes.
+  """
+  average = macro_weights((1 / 3, 1 / 3, 1 / 3), 0.5, 0.1, 0, 0)
+  return centred(shape(template, average), template)

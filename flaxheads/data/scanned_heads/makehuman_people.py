@@ -63,7 +63,7 @@ def build(assets: Assets, person: Person) -> figures.Figure:
   template = makehuman.load(assets)
   shape = makehuman.shape(template, _weights(person, template))
   base = makehuman.centred(shape, template)
-  reference = makehuman.centred(makehuman.reference_shape(template), template)
+  reference = makehuman.reference(template)
   cm_units = template.units * np.float32(meshes.CM)
   parts = figures.Parts(len(cm_units))
 

@@ -181,3 +181,15 @@ def border_triangles(triangles: np.ndarray) -> np.ndarray:
   )
   lone = count[which.ravel()].reshape(-1, 3) == 1
   return np.ascontiguousarray(triangles[lone.any(1)])
+
+
+def vertex_normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
+  """Unit normals, of the triangles around each vertex by area: [V, 3]."""
+  a, b, c = (positions[faces[:, k]] for k in range(3))
+  across = np.cross(b - a, c - a)
+  normals = np.zeros_like(positions)
+  for k in range(3):
+    np.add.at(normals, faces[:, k], across)
+  return normals / np.maximum(
+    np.linalg.norm(normals, axis=1, keepdims=True), 1e-9
+  )

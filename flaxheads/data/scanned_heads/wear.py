@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from flaxheads.data.scanned_heads import meshes
 from flaxheads.data.scanned_heads.identity import Person
 from flaxheads.data.scanned_heads.meshes import Unwelded
 
@@ -41,23 +42,13 @@ def eyeball(centre, radius):
   return rest, faces, _plain(len(rest), faces)
 
 
-def _normals(positions, faces):
-  a, b, c = (positions[faces[:, k]] for k in range(3))
-  normals = np.zeros_like(positions)
-  for k in range(3):
-    np.add.at(normals, faces[:, k], np.cross(b - a, c - a))
-  return normals / np.maximum(
-    np.linalg.norm(normals, axis=1, keepdims=True), 1e-9
-  )
-
-
 def cloth(person: Person, skin, place, faces):
   """The chest's skin, moved outwards: positions, faces, Unwelded, ..."""
   height = place[:, 1] + 2.0 * (place[:, 2] > 9.3) * (place[:, 1] > -14)
   kept = faces[(height[faces] < _CLOTH_TOP).all(-1)]
   ids, triangles = np.unique(kept, return_inverse=True)
   triangles = triangles.reshape(-1, 3).astype(np.int32)
-  normals = _normals(skin, faces)[ids]
+  normals = meshes.vertex_normals(skin, faces)[ids]
   thick = {'jacket': 0.9, 'shirt': 0.6, 'high': 0.5}.get(person.cloth[0], 0.35)
   # Looser where it lies on the chest than at the neck.
   loose = 1 + np.clip((-18 - place[ids, 1:2]) / 8, 0, 1.2)
