@@ -21,7 +21,8 @@ from flaxheads.errors import UserError
 from flaxheads.provenance import credentials, identity
 from flaxheads.provenance.credentials import Origin, read, sign
 
-FACTS = {'model': 'abc', 'ingredients': [{'name': 'a', 'sha256': 'b'}]}
+MODEL = 'a-name-that-occurs-nowhere-by-chance'
+FACTS = {'model': MODEL, 'ingredients': [{'name': 'a', 'sha256': 'b'}]}
 ORIGIN = Origin(credentials.TRAINED, FACTS)
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
 DAY = datetime.timedelta(days=1)
@@ -107,10 +108,12 @@ def test_a_changed_byte_is_noticed(signed, root):
 
 def test_a_changed_claim_is_noticed(signed, root):
   data = signed.read_bytes()
-  action, assertion = data.index(b'abc'), data.rindex(b'abc')
-  assert data.count(b'abc') == 2 and action != assertion
+  name = MODEL.encode()
+  action, assertion = data.index(name), data.rindex(name)
+  assert data.count(name) == 2 and action != assertion
   for place in (action, assertion):
-    changed = data[:place] + b'abd' + data[place + 3 :]
+    changed = bytearray(data)
+    changed[place] ^= 1
     signed.write_bytes(changed)
     assert read(signed, root).state == 'altered'
 
