@@ -3,10 +3,13 @@
 Training and inference share this module; it imports neither of them.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
 
 from flaxheads.config import ModelConfig
 from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput
@@ -59,12 +62,32 @@ def recompute_blocks(function):
   return jax.checkpoint(function, policy=policy)
 
 
+_TRUNCATED_STDDEV = 0.87962566  # of a normal distribution cut at 2
+
+
+def _draw_kernels(key: jax.Array, params) -> dict:
+  """Draws every kernel [..., in, out] from LeCun's truncated normal.
+
+  That is what `Conv` does one kernel at a time. One draw for all of them
+  compiles in a fraction of the time, and XLA drops the draws that it replaces.
+  """
+  flat = traverse_util.flatten_dict(params)
+  paths = [path for path in flat if path[-1] == 'kernel']
+  ends = np.cumsum([flat[path].size for path in paths])
+  drawn = jax.random.truncated_normal(key, -2, 2, (ends[-1],))
+  for path, values in zip(paths, jnp.split(drawn, ends[:-1]), strict=True):
+    shape = flat[path].shape
+    stddev = 1 / math.sqrt(math.prod(shape[:-1]))
+    flat[path] = values.reshape(shape) * (stddev / _TRUNCATED_STDDEV)
+  return traverse_util.unflatten_dict(flat)
+
+
 def init_params(networks: Networks, key: jax.Array) -> dict:
   """Fresh parameters: {'embedder': ..., 'generator': ..., 'discriminator'}."""
   size = networks.embedder.image_size
   image = jnp.zeros((1, size, size, 3))
   vector = jnp.zeros((1, networks.embedder.embedding_size))
-  keys = jax.random.split(key, 3)
+  *keys, kernel_key = jax.random.split(key, 4)
   variables = {
     'embedder': networks.embedder.init(keys[0], image, image),
     'generator': networks.generator.init(
@@ -72,7 +95,8 @@ def init_params(networks: Networks, key: jax.Array) -> dict:
     ),
     'discriminator': networks.discriminator.init(keys[2], image, image, vector),
   }
-  return {name: tree['params'] for name, tree in variables.items()}
+  params = {name: tree['params'] for name, tree in variables.items()}
+  return _draw_kernels(kernel_key, params)
 
 
 def embed_people(networks, params, frames, landmark_images):

@@ -2,10 +2,13 @@
 
 import dataclasses
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import traverse_util
+from scipy import stats
 
 from flaxheads import networks as nets
 from flaxheads.config import ModelConfig
@@ -31,6 +34,25 @@ def test_the_paper_s_networks_have_their_numbers_of_parameters():
   assert _count(params['generator']) == 37_966_949
   assert _count(params['generator']['projection']) == 6_829_056
   assert _count(params['discriminator']) == 19_890_050
+
+
+def test_kernels_begin_as_lecun_s_truncated_normal():
+  networks = nets.build_networks(tiny_game.make_config().model)
+  params = jax.jit(lambda: nets.init_params(networks, jax.random.key(0)))()
+  flat = traverse_util.flatten_dict(params)
+  kernels = {path: leaf for path, leaf in flat.items() if path[-1] == 'kernel'}
+  assert len(kernels) > 50
+  drawn = np.concatenate(
+    [
+      (kernel * np.sqrt(np.prod(kernel.shape[:-1]))).ravel()
+      for kernel in kernels.values()
+    ]
+  )
+  reference = nn.initializers.lecun_normal()(
+    jax.random.key(1), (1, len(drawn))
+  ).ravel()
+  assert stats.ks_2samp(drawn, reference).pvalue > 1e-3
+  assert len(np.unique(drawn)) > 0.99 * len(drawn)  # no two kernels alike
 
 
 def test_channels_are_the_ladder_of_the_paper():
