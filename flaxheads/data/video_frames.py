@@ -131,6 +131,7 @@ def to_display(frame, size, aspect) -> np.ndarray:
     format='rgb48le' if wide else 'rgb24',
     src_colorspace=guess if frame.colorspace == _UNSPECIFIED else None,
     dst_colorspace=None,
+    threads=1,
   ).to_ndarray()
   if wide:
     image = hdr.to_sdr(image, frame.color_trc)

@@ -71,7 +71,9 @@ class VideoWriter:
     if height % 2 or width % 2:
       frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), 'edge')
     picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
-    picture = picture.reformat(format='yuv420p', dst_colorspace='ITU709')
+    picture = picture.reformat(
+      format='yuv420p', dst_colorspace='ITU709', threads=1
+    )
     picture.pts = self._count
     picture.time_base = 1 / self._rate
     self._count += 1

@@ -1,6 +1,7 @@
 """Video: what is written comes back; damage and excess end in one line."""
 
 import fractions
+import pathlib
 import struct
 
 import numpy as np
@@ -192,6 +193,21 @@ def test_max_frames_and_repeated_iteration(tmp_path):
   second = [frame.image for frame in reader]
   assert len(first) == 4
   np.testing.assert_array_equal(first, second)
+
+
+def test_a_frame_starts_no_threads(tmp_path):
+  tasks = pathlib.Path('/proc/self/task')
+  if not tasks.is_dir():
+    pytest.skip('needs /proc')
+  counts = []
+  with VideoWriter(tmp_path / 'a.mp4', 25) as writer:
+    for frame in _shades(40):
+      writer.write(frame)
+      counts.append(len(list(tasks.iterdir())))
+  assert max(counts) - counts[0] < 20
+  reader = VideoReader(tmp_path / 'a.mp4')
+  counts = [len(list(tasks.iterdir())) for _ in reader]
+  assert max(counts) - counts[0] < 20  # those of the decoder have started
 
 
 def test_cut_short(tmp_path, caplog):
