@@ -18,7 +18,12 @@ from flaxheads.data import hdr, timestamps
 from flaxheads.data import image as images
 from flaxheads.data.container import open_container, video_stream
 from flaxheads.data.kinds import is_animation
-from flaxheads.data.video_frames import VideoFrame, resample, to_display
+from flaxheads.data.video_frames import (
+  VideoFrame,
+  display_matrix,
+  resample,
+  to_display,
+)
 from flaxheads.errors import UserError, check_range
 from flaxheads.landmarks.crop import turn_image
 
@@ -199,10 +204,11 @@ class VideoReader:
       stream.thread_type = 'AUTO'
       end = max((e.pos + e.size for e in stream.index_entries), default=0)
       self.truncated = end > self.path.stat().st_size
-      size = None
+      size = matrix = None
       for frame in self._frames(container, stream):
         self._check_size(frame.width, frame.height)
-        size = size or (frame.width, frame.height)
+        if size is None:
+          size, matrix = (frame.width, frame.height), display_matrix(frame)
         if hdr.is_unknown(frame, stream.codec_context.codec_tag):
           self._warn(
             'its colours (ICtCp, or Dolby Vision profile 5) cannot be converted'
@@ -210,7 +216,10 @@ class VideoReader:
           )
         # Called when the container may be closed: no reference to the stream.
         aspect = stream.sample_aspect_ratio
-        yield frame.time, functools.partial(to_display, frame, size, aspect)
+        yield (
+          frame.time,
+          functools.partial(to_display, frame, size, aspect, matrix),
+        )
 
   def _frames(self, container, stream) -> Iterator[av.VideoFrame]:
     """Decodes up to the end, or to the first error, and sets `truncated`."""

@@ -108,13 +108,24 @@ def resample(frames: Iterator[VideoFrame], fps: float) -> Iterator[VideoFrame]:
     k += 1
 
 
-def to_display(frame, size, aspect) -> np.ndarray:
+def display_matrix(frame) -> np.ndarray | None:
+  """The display matrix, int32 [9], of an av.VideoFrame; None: has none.
+
+  For the first frame only: a frame whose side data were read refers to itself,
+  and is freed hundreds of frames later.
+  """
+  matrix = frame.side_data.get('DISPLAYMATRIX')
+  return None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
+
+
+def to_display(frame, size, aspect, matrix) -> np.ndarray:
   """Converts a decoded frame to square pixels, SDR and display orientation.
 
   Args:
     frame: an av.VideoFrame.
     size: width and height of the first frame, pixels.
     aspect: width of a pixel over its height; None: unknown.
+    matrix: of `display_matrix`.
 
   Returns:
     uint8 RGB [H, W, 3].
@@ -135,7 +146,4 @@ def to_display(frame, size, aspect) -> np.ndarray:
   ).to_ndarray()
   if wide:
     image = hdr.to_sdr(image, frame.color_trc)
-  matrix = frame.side_data.get('DISPLAYMATRIX')
-  if matrix is None:
-    return image
-  return apply_display_matrix(image, np.frombuffer(bytes(matrix), np.int32))
+  return image if matrix is None else apply_display_matrix(image, matrix)

@@ -1,6 +1,7 @@
 """Video: what is written comes back; damage and excess end in one line."""
 
 import fractions
+import gc
 import pathlib
 import struct
 
@@ -208,6 +209,16 @@ def test_a_frame_starts_no_threads(tmp_path):
   reader = VideoReader(tmp_path / 'a.mp4')
   counts = [len(list(tasks.iterdir())) for _ in reader]
   assert max(counts) - counts[0] < 20  # those of the decoder have started
+
+
+def test_decoded_frames_are_freed(tmp_path):
+  path = _write(tmp_path / 'a.mp4', _shades(150))
+  gc.collect()
+  frames = iter(VideoReader(path))
+  for _ in range(140):
+    next(frames)
+  alive = [o for o in gc.get_objects() if type(o) is videos.av.VideoFrame]
+  assert len(alive) <= 40  # of the decoder and of timestamps.mend
 
 
 def test_cut_short(tmp_path, caplog):
