@@ -44,6 +44,11 @@ class FinetuneState:
   discriminator_optimizer: optax.OptState
 
 
+def _optimizer(experiment: Config) -> optax.GradientTransformation:
+  """Adam on one vector of all parameters, which compiles quickly."""
+  return optax.flatten(adam(experiment.optimizer))
+
+
 def init_finetuning(model: Model, frames, points) -> FinetuneState:
   """The state before the first step.
 
@@ -83,7 +88,7 @@ def start_state(
     'generator': without_projection(spectral['generator']),
     'discriminator': spectral['discriminator'],
   }
-  optimizer = adam(experiment.optimizer)
+  optimizer = _optimizer(experiment)
   return FinetuneState(
     generator,
     generator,
@@ -184,7 +189,7 @@ def _discriminator_steps(state, frames, first, experiment, discriminate):
       trained,
       optimizer_state,
       gradient,
-      adam(experiment.optimizer),
+      _optimizer(experiment),
       experiment.finetune.discriminator_learning_rate,
     )
   return trained, optimizer_state
@@ -250,7 +255,7 @@ def finetune_step(
     state.generator,
     state.generator_optimizer,
     first.generator,
-    adam(experiment.optimizer),
+    _optimizer(experiment),
     rates.generator_learning_rate,
   )
   discriminator, discriminator_optimizer = _discriminator_steps(

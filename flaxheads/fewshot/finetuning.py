@@ -29,6 +29,7 @@ from flaxheads.fewshot.validation import (
   Validator,
 )
 from flaxheads.landmarks.rasterise import rasterise_landmarks
+from flaxheads.quick_jit import quick_jit
 
 # Where a face moves its surroundings rarely move with it: a share of the steps
 # alone sees augmented frames, and none is mirrored.
@@ -93,7 +94,6 @@ def _epochs(indices, batch_size: int, rng):
     left = left[batch_size:]
 
 
-@jax.jit
 def _augment(frames, points, key):
   """Shifts, turns and zooms every frame by itself, with its landmarks.
 
@@ -111,6 +111,9 @@ def _augment(frames, points, key):
   frames, points = augment(keys, frames[:, None], points[:, None], _AUGMENT)
   frames, points = frames[:, 0], points[:, 0]
   return frames, rasterise_landmarks(points, frames.shape[2]), points
+
+
+_quick_augment = quick_jit(_augment, 'some')
 
 
 def _is_augmented(step: int, share: float) -> bool:
@@ -136,7 +139,9 @@ def _as_networks_see(frames, points):
   return x, np.asarray(y)
 
 
-def _training(programs, state, faces, inputs, trained, config, seed):
+def _training(
+  programs, state, faces, inputs, trained, batch_size, config, seed
+):
   """Yields the calibrated state, then that after every step, endlessly.
 
   Args:
@@ -145,21 +150,22 @@ def _training(programs, state, faces, inputs, trained, config, seed):
     faces: frames uint8 [T, S, S, 3] and points [T, 68, 2].
     inputs: the same, of `_as_networks_see`.
     trained: indices of the training frames.
+    batch_size: at most their number.
     config: FinetuneConfig.
     seed: of the order of frames and of augmentation.
   """
   frames, points = faces
   x, y = inputs
   rng = np.random.default_rng(seed)
-  batches = _epochs(trained, min(config.batch_size, len(trained)), rng)
-  some = trained[: config.batch_size]
+  batches = _epochs(trained, batch_size, rng)
+  some = trained[:batch_size]
   state = programs.calibrate(state, x[some], y[some])
   yield state
   for step, batch in enumerate(batches, 1):
     seen = x[batch], y[batch], points[batch]
     if _is_augmented(step, config.move_share):
       key = jax.random.fold_in(jax.random.key(seed), step)
-      seen = _augment(frames[batch], points[batch], key)
+      seen = _quick_augment(frames[batch], points[batch], key)
     state, _ = programs.step(state, *seen)
     yield state
 
@@ -217,10 +223,11 @@ def finetune(
   num_steps = num_finetuning_steps(len(frames), config)
 
   x, y = _as_networks_see(frames, points)
+  size = min(config.batch_size, len(trained))  # the same on all T frames
 
   def run(trained):
-    faces = (frames, points)
-    return _training(programs, initial, faces, (x, y), trained, config, seed)
+    inputs = (frames, points), (x, y), trained
+    return _training(programs, initial, *inputs, size, config, seed)
 
   def person(state):
     params = blended_params(state, config.blend)

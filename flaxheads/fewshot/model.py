@@ -16,6 +16,7 @@ from flaxheads.errors import UserError
 from flaxheads.fewshot import bilayer_model, folders
 from flaxheads.fewshot.bilayer_model import BilayerModel
 from flaxheads.models import spectral
+from flaxheads.quick_jit import quick_jit
 
 if TYPE_CHECKING:  # training is not loaded where a model is only used
   from flaxheads.training.state import TrainState
@@ -64,12 +65,18 @@ class Model:
     return fold(self.params, self.spectral)
 
 
-@jax.jit
-def fold(params: dict, vectors: dict) -> dict:
-  """Divides every kernel of every network by its singular value."""
+def _fold(params, vectors):
   return {
     name: spectral.normalize(params[name], vectors[name]) for name in params
   }
+
+
+_quick_fold = quick_jit(_fold, 'once')
+
+
+def fold(params: dict, vectors: dict) -> dict:
+  """Divides every kernel of every network by its singular value."""
+  return _quick_fold(params, vectors)
 
 
 def model_from_state(state: 'TrainState', config: Config, info: dict) -> Model:

@@ -14,9 +14,9 @@ from flaxheads.models.precision import wide
 
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 _BLOCK = 1024  # pixels whose places are side by side in the cache
-# Pixels of all images, up to which another form was measured to be quicker:
-_FEW = 4096  # of a kernel's gradient, a product for each place
-_FEWEST = 256  # of a padded convolution, one product
+# Pixels of a batch, up to which XLA's forms run as fast as those for CPUs and
+# compile in a quarter of the time.
+SMALL = 1 << 15
 
 
 def plain(x, kernel, padding, stride=1, dilation=1):
@@ -64,8 +64,8 @@ def pad(x, rows, columns):
   return jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
 
 
-def _num_pixels(x):
-  """Of all images."""
+def num_pixels(x):
+  """Of all images of a batch."""
   return math.prod(x.shape[:3])
 
 
@@ -82,39 +82,6 @@ def _places(x, size, height, width):
     for i in range(size[0])
     for j in range(size[1])
   ]
-
-
-def _input_gradient_on_cpu(kernel, cotangent, shape, padding):
-  """The same; of few pixels as a matrix product for each place.
-
-  XLA turns a kernel before it convolves with it, which takes longer than the
-  products of few pixels do.
-  """
-  if _num_pixels(cotangent) > _BLOCK:
-    return _input_gradient(kernel, cotangent, shape, padding)
-  *size, channels, features = kernel.shape
-  cotangent = pad(cotangent, *(side - 1 - padding for side in size))
-  places = _places(cotangent, size, *shape[1:3])
-  products = (
-    jax.lax.dot_general(
-      place,
-      weights,
-      (((1,), (1,)), ((), ())),
-      preferred_element_type=wide(kernel.dtype),
-    )
-    for place, weights in zip(
-      reversed(places), kernel.reshape(-1, channels, features), strict=True
-    )
-  )
-  return sum(products).reshape(shape).astype(kernel.dtype)
-
-
-def _kernel_gradient_by_places(x, cotangent, size):
-  """The same as a matrix product for each place of the kernel."""
-  columns = cotangent.reshape(-1, cotangent.shape[-1])
-  places = _places(x, size, *cotangent.shape[1:3])
-  gradient = jnp.stack([place.T @ columns for place in places])
-  return gradient.reshape(*size, x.shape[-1], -1)
 
 
 def _kernel_gradient_by_blocks(x, cotangent, size):
@@ -147,28 +114,10 @@ def _kernel_gradient_by_blocks(x, cotangent, size):
 
 
 def _kernel_gradient_on_cpu(x, cotangent, size, padding):
-  """The same in the quicker form; XLA's takes up to four times as long.
-
-  Of few pixels the kernel is the larger part, and turning it would cost more
-  than the better product saves.
-  """
-  few = _num_pixels(cotangent) <= _FEW
-  form = _kernel_gradient_by_places if few else _kernel_gradient_by_blocks
-  return form(pad(x, padding, padding), cotangent, size)
-
-
-def _product(x, kernel):
-  """A convolution of a padded x as one product, all places side by side."""
-  *size, _, features = kernel.shape
-  sides = (n - m + 1 for n, m in zip(x.shape[1:3], size, strict=True))
-  shape = (x.shape[0], *sides, features)
-  places = jnp.concatenate(_places(x, size, *shape[1:3]), 1)
-  y = jnp.matmul(
-    places,
-    kernel.reshape(-1, features),
-    preferred_element_type=wide(x.dtype),
-  )
-  return y.reshape(shape).astype(x.dtype)
+  """The same in the quicker form; XLA's takes up to four times as long."""
+  if num_pixels(cotangent) <= SMALL:
+    return _kernel_gradient(x, cotangent, size, padding)
+  return _kernel_gradient_by_blocks(pad(x, padding, padding), cotangent, size)
 
 
 def _without_padding(x, kernel):
@@ -187,11 +136,7 @@ def _without_padding(x, kernel):
 
 def _on_cpu(x, kernel, padding):
   """`plain` in the quickest form."""
-  if not padding:
-    return _without_padding(x, kernel)
-  if _num_pixels(x) <= _FEWEST:
-    return _product(pad(x, padding, padding), kernel)
-  return plain(x, kernel, padding)
+  return plain(x, kernel, padding) if padding else _without_padding(x, kernel)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -211,15 +156,9 @@ def _forward(x, kernel, padding):
 
 def _backward(padding, kept, cotangent):
   x, kernel = kept
-  by_x = {'shape': x.shape, 'padding': padding}
   by_kernel = {'size': kernel.shape[:2], 'padding': padding}
   return (
-    platforms.choose(
-      kernel,
-      cotangent,
-      cpu=functools.partial(_input_gradient_on_cpu, **by_x),
-      default=functools.partial(_input_gradient, **by_x),
-    ),
+    _input_gradient(kernel, cotangent, x.shape, padding),
     platforms.choose(
       x,
       cotangent,

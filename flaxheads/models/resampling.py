@@ -13,7 +13,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from flaxheads import platforms
-from flaxheads.models.convolution import convolve, pad, plain
+from flaxheads.models.convolution import (
+  SMALL,
+  convolve,
+  num_pixels,
+  pad,
+  plain,
+)
 from flaxheads.models.precision import widen
 
 _FEW_CHANNELS = 8  # an image with its landmarks has six
@@ -113,7 +119,14 @@ def _pools_by_halves(x):
   return [(total / 4).astype(x.dtype) for total in sums]
 
 
-def _pooled_by_halves(x, kernel):
+def _pooled_on_cpu(x, kernel):
+  """`conv3x3_then_pool` in the quicker form."""
+  form = pooled_by_stride if num_pixels(x) <= SMALL else pooled_by_halves
+  return form(x, kernel)
+
+
+def pooled_by_halves(x, kernel):
+  """`conv3x3_then_pool` as CPUs have it."""
   return sum(
     convolve(pool, _outer_or_middle(kernel, *half))
     for half, pool in zip(_HALVES, _pools_by_halves(x), strict=True)
@@ -165,7 +178,7 @@ def conv3x3_then_pool(x, kernel):
     [B, H/2, W/2, D].
   """
   return platforms.choose(
-    x, kernel, cpu=_pooled_by_halves, default=pooled_by_stride
+    x, kernel, cpu=_pooled_on_cpu, default=pooled_by_stride
   )
 
 

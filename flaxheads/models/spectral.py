@@ -62,6 +62,42 @@ def power_iteration(params, spectral, num_iterations: int = 1) -> dict:
   return traverse_util.unflatten_dict(vectors)
 
 
+def _sigma(kernel, u):
+  """The largest singular value, and the gradient of it, as two vectors."""
+  matrix = kernel.reshape(-1, kernel.shape[-1])
+  v = jax.lax.stop_gradient(_unit(matrix @ u))
+  product = matrix.T @ v
+  norm = jnp.linalg.norm(product)
+  return norm + _EPSILON, v, product / (norm + _EPSILON)
+
+
+@jax.custom_vjp
+def _normalized(kernel, u):
+  """A kernel divided by its sigma; no gradient flows to u.
+
+  The gradient is written out: as JAX derives it, it compiles for longer than
+  the convolution that uses the kernel.
+  """
+  return kernel / _sigma(kernel, u)[0]
+
+
+def _forward(kernel, u):
+  sigma, *vectors = _sigma(kernel, u)
+  return kernel / sigma, (kernel, sigma, *vectors)
+
+
+def _backward(kept, cotangent):
+  kernel, sigma, v, w = kept
+  matrix = cotangent.reshape(-1, kernel.shape[-1])
+  # The gradient of sigma is v w^T.
+  share = jnp.vdot(cotangent, kernel) / sigma
+  gradient = (matrix - share * v[:, None] * w) / sigma
+  return gradient.reshape(kernel.shape), None
+
+
+_normalized.defvjp(_forward, _backward)
+
+
 def normalize(params, spectral):
   """Divides every kernel by its largest singular value; differentiable.
 
@@ -80,8 +116,5 @@ def normalize(params, spectral):
   flat = dict(flat)
   vectors = traverse_util.flatten_dict(spectral)
   for path in paths:
-    kernel = flat[path]
-    matrix = kernel.reshape(-1, kernel.shape[-1])
-    v = jax.lax.stop_gradient(_unit(matrix @ vectors[path[:-1] + ('u',)]))
-    flat[path] = kernel / (jnp.linalg.norm(matrix.T @ v) + _EPSILON)
+    flat[path] = _normalized(flat[path], vectors[path[:-1] + ('u',)])
   return traverse_util.unflatten_dict(flat)
