@@ -114,6 +114,7 @@ def _augment(frames, points, key):
 
 
 _quick_augment = quick_jit(_augment, 'some')
+_quick_blend = quick_jit(blended_params, 'once')
 
 
 def _is_augmented(step: int, share: float) -> bool:
@@ -230,7 +231,7 @@ def finetune(
     return _training(programs, initial, *inputs, size, config, seed)
 
   def person(state):
-    params = blended_params(state, config.blend)
+    params = _quick_blend(state, config.blend)
     return _make_person(model, frames, points, params, state.vectors, curve)
 
   best = initial
