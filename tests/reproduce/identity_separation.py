@@ -32,15 +32,15 @@ _FOLDER = Path('out/reproduce/identity_separation')
 _NUM_STEPS = int(os.environ.get('NUM_STEPS', 3000))
 _MISMATCH = float(os.environ.get('MISMATCH', 1))
 _PEOPLE, _OTHERS = 64, 16
-# L_MCH counts beside the content loss what it does in the paper's v1 weights,
-# and W may move as far in 375 visits of a row as in the paper's epochs.
-_MODEL = (
+MODEL = (
   '--config.model.image_size=32 --config.model.base_channels=8'
   ' --config.model.max_channels=64 --config.model.embedding_size=128'
   ' --config.model.num_residual_blocks=2 --config.data.num_support=1'
   ' --config.augment.flip=False --config.augment.colour=0'
-  ' --config.loss.match=1000 --config.identity_table.learning_rate=5e-3'
 )
+# L_MCH counts beside the content loss what it does in the paper's v1 weights,
+# and W may move as far in 375 visits of a row as in the paper's epochs.
+_LOSSES = '--config.loss.match=1000 --config.identity_table.learning_rate=5e-3'
 _BATCH = 8  # people at a time
 
 
@@ -97,18 +97,23 @@ def _margin(vectors, rows) -> float:
   return float(total / count)
 
 
-def main():
-  """Renders, trains, measures and prints the verdict."""
-  if not (_FOLDER / 'data').is_dir():
+def render(data_dir: Path) -> None:
+  """Makes records of the people, unless the folder exists."""
+  if not data_dir.is_dir():
     commands.run(
-      f'prepare --dataset=synthetic_heads --data_dir={_FOLDER}/data'
+      f'prepare --dataset=synthetic_heads --data_dir={data_dir}'
       f' --num_identities={_PEOPLE} --num_test_identities={_OTHERS}'
       ' --clips_per_identity=1 --num_frames=16 --num_test_frames=16 --fps=4'
       ' --image_size=64'
     )
+
+
+def main():
+  """Renders, trains, measures and prints the verdict."""
+  render(_FOLDER / 'data')
   commands.run(
     f'train --config=configs/synthetic_64.py --workdir={_FOLDER}/run'
-    f' --config.data.data_dir={_FOLDER}/data {_MODEL}'
+    f' --config.data.data_dir={_FOLDER}/data {MODEL} {_LOSSES}'
     f' --config.loss.mismatch={_MISMATCH}'
     f' --config.training.num_steps={_NUM_STEPS}'
   )
