@@ -35,5 +35,5 @@ def test_a_jitted_function_is_traced_anew_for_another_platform():
 def test_a_program_has_one_form_of_a_convolution(platform, convolutions):
   x, kernel = plain.normal(1, 8, 8, 4), plain.normal(3, 3, 4, 4)
   with platforms.tracing_for(platform):
-    text = jax.jit(resampling.conv3x3_then_pool).lower(x, kernel).as_text()
+    text = jax.jit(resampling.upsample_then_conv3x3).lower(x, kernel).as_text()
   assert text.count('stablehlo.convolution') == convolutions

@@ -240,8 +240,14 @@ def test_several_drivers_fill_a_folder(house, tmp_path):
         for frame in video.frames
       ]
     )
-    # Colour is stored at half the resolution; brightness is not.
-    assert np.abs((small.astype(float) - drawn) @ luma).mean() < 6
+    # Means of 4x4 pixels, since a codec drops noise, and brightness, since
+    # colour is stored at half the resolution. One frame later is far off.
+    shown, wanted = (
+      (frames @ luma).reshape(len(frames), 16, 4, 16, 4).mean((2, 4))
+      for frames in (small, drawn)
+    )
+    later = np.abs(shown[1:] - wanted[:-1]).mean()
+    assert np.abs(shown - wanted).mean() < later / 4
 
   # As long as the longest, at the first one's rate: 0.8 s at 25 frames/s.
   together = read_video(output / 'side_by_side.mp4')
