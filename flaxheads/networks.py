@@ -12,6 +12,7 @@ import numpy as np
 from flax import traverse_util
 
 from flaxheads.config import ModelConfig
+from flaxheads.models import spectral
 from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput
 from flaxheads.models.embedder import Embedder
 from flaxheads.models.generator import Generator, Projection
@@ -71,8 +72,7 @@ def _draw_kernels(key: jax.Array, params) -> dict:
   That is what `Conv` does one kernel at a time. One draw for all of them
   compiles in a fraction of the time, and XLA drops the draws that it replaces.
   """
-  flat = traverse_util.flatten_dict(params)
-  paths = [path for path in flat if path[-1] == 'kernel']
+  flat, paths = spectral.kernels(params)
   ends = np.cumsum([flat[path].size for path in paths])
   drawn = jax.random.truncated_normal(key, -2, 2, (ends[-1],))
   for path, values in zip(paths, jnp.split(drawn, ends[:-1]), strict=True):

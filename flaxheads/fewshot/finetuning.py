@@ -94,6 +94,7 @@ def _epochs(indices, batch_size: int, rng):
     left = left[batch_size:]
 
 
+@functools.partial(quick_jit, runs='some')
 def _augment(frames, points, key):
   """Shifts, turns and zooms every frame by itself, with its landmarks.
 
@@ -113,7 +114,6 @@ def _augment(frames, points, key):
   return frames, rasterise_landmarks(points, frames.shape[2]), points
 
 
-_quick_augment = quick_jit(_augment, 'some')
 _quick_blend = quick_jit(blended_params, 'once')
 
 
@@ -166,7 +166,7 @@ def _training(
     seen = x[batch], y[batch], points[batch]
     if _is_augmented(step, config.move_share):
       key = jax.random.fold_in(jax.random.key(seed), step)
-      seen = _quick_augment(frames[batch], points[batch], key)
+      seen = _augment(frames[batch], points[batch], key)
     state, _ = programs.step(state, *seen)
     yield state
 

@@ -65,18 +65,12 @@ class Model:
     return fold(self.params, self.spectral)
 
 
-def _fold(params, vectors):
+@functools.partial(quick_jit, runs='once')
+def fold(params: dict, vectors: dict) -> dict:
+  """Divides every kernel of every network by its singular value."""
   return {
     name: spectral.normalize(params[name], vectors[name]) for name in params
   }
-
-
-_quick_fold = quick_jit(_fold, 'once')
-
-
-def fold(params: dict, vectors: dict) -> dict:
-  """Divides every kernel of every network by its singular value."""
-  return _quick_fold(params, vectors)
 
 
 def model_from_state(state: 'TrainState', config: Config, info: dict) -> Model:

@@ -4,7 +4,8 @@ Everything here is exact and NHWC. On accelerators a convolution and its
 resampling are one 4x4 convolution, which reads and writes least. On CPUs they
 take nine products of each pixel of the smaller image instead of sixteen, and
 no strides: the middle row of a kernel sees pairs of rows, its outer two pairs
-that lie one row off, and so do its columns. docs/savings.md has the figures.
+that lie one row off, and so do its columns. Only pooling of small batches is a
+4x4 convolution there, too. docs/savings.md has the figures.
 """
 
 import itertools
@@ -119,14 +120,7 @@ def _pools_by_halves(x):
   return [(total / 4).astype(x.dtype) for total in sums]
 
 
-def _pooled_on_cpu(x, kernel):
-  """`conv3x3_then_pool` in the quicker form."""
-  form = pooled_by_stride if num_pixels(x) <= SMALL else pooled_by_halves
-  return form(x, kernel)
-
-
-def pooled_by_halves(x, kernel):
-  """`conv3x3_then_pool` as CPUs have it."""
+def _pooled_by_halves(x, kernel):
   return sum(
     convolve(pool, _outer_or_middle(kernel, *half))
     for half, pool in zip(_HALVES, _pools_by_halves(x), strict=True)
@@ -136,6 +130,12 @@ def pooled_by_halves(x, kernel):
 def pooled_by_stride(x, kernel):
   """`conv3x3_then_pool` as accelerators have it."""
   return plain(x, _box(kernel) / 4, padding=1, stride=2)
+
+
+def _pooled_on_cpu(x, kernel):
+  """`conv3x3_then_pool` in the quicker form."""
+  form = pooled_by_stride if num_pixels(x) <= SMALL else _pooled_by_halves
+  return form(x, kernel)
 
 
 def _pooled_before_1x1(x, kernel):

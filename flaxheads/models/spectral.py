@@ -21,14 +21,15 @@ def _unit(x):
   return x / (jnp.linalg.norm(x) + _EPSILON)
 
 
-def _kernels(params):
+def kernels(params):
+  """The flat tree of parameters, and the paths of its kernels."""
   flat = traverse_util.flatten_dict(params)
   return flat, [path for path in flat if path[-1] == 'kernel']
 
 
 def init_spectral(key: jax.Array, params) -> dict:
   """Start vectors u, one unit vector [out] for each kernel [..., in, out]."""
-  flat, paths = _kernels(params)
+  flat, paths = kernels(params)
   ends = np.cumsum([flat[path].shape[-1] for path in paths])
   # Drawn at once: fifty draws compile for five times as long.
   drawn = jnp.split(jax.random.normal(key, (ends[-1],)), ends[:-1])
@@ -40,7 +41,7 @@ def init_spectral(key: jax.Array, params) -> dict:
 
 def power_iteration(params, spectral, num_iterations: int = 1) -> dict:
   """Advances the vectors u; no gradient flows through it."""
-  flat, paths = _kernels(params)
+  flat, paths = kernels(params)
   matrices = {
     path[:-1] + ('u',): jax.lax.stop_gradient(
       flat[path].reshape(-1, flat[path].shape[-1])
@@ -62,15 +63,6 @@ def power_iteration(params, spectral, num_iterations: int = 1) -> dict:
   return traverse_util.unflatten_dict(vectors)
 
 
-def _sigma(kernel, u):
-  """The largest singular value, and the gradient of it, as two vectors."""
-  matrix = kernel.reshape(-1, kernel.shape[-1])
-  v = jax.lax.stop_gradient(_unit(matrix @ u))
-  product = matrix.T @ v
-  norm = jnp.linalg.norm(product)
-  return norm + _EPSILON, v, product / (norm + _EPSILON)
-
-
 @jax.custom_vjp
 def _normalized(kernel, u):
   """A kernel divided by its sigma; no gradient flows to u.
@@ -78,12 +70,15 @@ def _normalized(kernel, u):
   The gradient is written out: as JAX derives it, it compiles for longer than
   the convolution that uses the kernel.
   """
-  return kernel / _sigma(kernel, u)[0]
+  return _forward(kernel, u)[0]
 
 
 def _forward(kernel, u):
-  sigma, *vectors = _sigma(kernel, u)
-  return kernel / sigma, (kernel, sigma, *vectors)
+  matrix = kernel.reshape(-1, kernel.shape[-1])
+  v = _unit(matrix @ u)
+  product = matrix.T @ v
+  sigma = jnp.linalg.norm(product) + _EPSILON
+  return kernel / sigma, (kernel, sigma, v, product / sigma)
 
 
 def _backward(kept, cotangent):
@@ -112,7 +107,7 @@ def normalize(params, spectral):
   Returns:
     Parameters of the same structure, ready for `apply`.
   """
-  flat, paths = _kernels(params)
+  flat, paths = kernels(params)
   flat = dict(flat)
   vectors = traverse_util.flatten_dict(spectral)
   for path in paths:

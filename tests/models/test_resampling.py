@@ -21,7 +21,7 @@ def _upsample_then_conv(x, kernel):
   'form, wanted, factor, size',
   [
     (resampling.conv3x3_then_pool, _conv_then_pool, 0.5, 3),
-    (resampling.pooled_by_halves, _conv_then_pool, 0.5, 3),
+    (resampling._pooled_by_halves, _conv_then_pool, 0.5, 3),
     (resampling.pooled_by_stride, _conv_then_pool, 0.5, 3),
     (resampling.upsample_then_conv3x3, _upsample_then_conv, 2, 3),
     (resampling._upsampled_by_halves, _upsample_then_conv, 2, 3),
