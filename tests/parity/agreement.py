@@ -5,7 +5,7 @@ import numpy as np
 from flax import traverse_util
 
 WANTED = {'float32': 1e-4, 'float64': 1e-6}  # relative
-KINKS = {'float32': 1e-2, 'float64': 1e-6}  # of a leaf of a gradient
+KINKS = 1e-2  # relative, of one leaf in float32
 
 
 def differences(ours, theirs):
@@ -45,18 +45,20 @@ def _middle(ours, theirs):
   return found[len(found) // 2][0]
 
 
-def check_gradients(what, ours, theirs, dtype, exact=None):
-  """Half of the leaves agree; or ours are nearly as near to `exact`."""
-  if exact is None:
-    check(f'gradient of {what}', ours, theirs, KINKS[dtype])
-    middle = _middle(ours, theirs)
-    print(f'  half of its leaves: {middle:.1e}')
-    assert middle <= WANTED[dtype]
-  else:
-    check(f'gradient of {what}, from float64', exact, ours, KINKS[dtype])
-    mine, reference = _middle(exact, ours), _middle(exact, theirs)
-    print(f'  half of its leaves: ours {mine:.1e}, PyTorch {reference:.1e}')
-    assert mine <= 3 * reference
+def check_nearness(what, ours, theirs, dtype, exact=None):
+  """Checks the leaves; in float32, against the same numbers of float64.
+
+  Two programs of float32 may be on two sides of a kink, and neither is wrong.
+  There every leaf of ours must be within KINKS of `exact`, and half of them
+  within three times the reference's own distance from it.
+  """
+  if dtype == 'float64':
+    check(what, ours, theirs, WANTED[dtype])
+    return
+  check(f'{what}, from float64', exact, ours, KINKS)
+  mine, reference = _middle(exact, ours), _middle(exact, theirs)
+  print(f'  half of its leaves: ours {mine:.1e}, PyTorch {reference:.1e}')
+  assert mine <= 3 * reference
 
 
 def check_terms(ours, theirs, dtype):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.parity.agreement import check, check_gradients, differences
+from tests.parity.agreement import check, check_nearness, differences
 
 
 def test_a_difference_is_noticed():
@@ -18,11 +18,14 @@ def test_a_difference_is_noticed():
 def test_checks_fail_where_they_should():
   ours = {'a': np.ones(4), 'b': np.ones(4), 'c': np.ones(4)}
   near = {name: leaf + 1e-5 for name, leaf in ours.items()}
-  check('near', ours, near, 1e-4)
-  check_gradients('near', ours, near, 'float32')
-  with pytest.raises(AssertionError):
-    check_gradients('near', ours, near, 'float64')
   far = {name: leaf + 1e-3 for name, leaf in ours.items()}
-  with pytest.raises(AssertionError):  # within a kink, but not one leaf alone
-    check_gradients('far', ours, far, 'float32')
-  check_gradients('one', ours, {**ours, 'b': far['b']}, 'float32')
+  check('near', ours, near, 1e-4)
+  with pytest.raises(AssertionError):
+    check_nearness('near', ours, near, 'float64')
+  check_nearness('as near as theirs', near, near, 'float32', exact=ours)
+  with pytest.raises(AssertionError):
+    check_nearness('farther than theirs', far, near, 'float32', exact=ours)
+  check_nearness('one', {**ours, 'b': far['b']}, near, 'float32', exact=ours)
+  with pytest.raises(AssertionError):
+    wrong = {**ours, 'b': ours['b'] + 0.1}
+    check_nearness('one wrong', wrong, near, 'float32', exact=ours)
