@@ -159,12 +159,12 @@ def make_recipe(config):
   return meta_training.make_recipe(config)._replace(create_state=create_state)
 
 
-def make_faces(num_frames, seed=0):
-  """Smooth pictures uint8 [F, S, S, 3] and points float32 [F, 68, 2]."""
+def make_faces(num_frames, seed=0, size=SIZE):
+  """Smooth images uint8 [F, S, S, 3] and points float32 [F, 68, 2]."""
   rng = np.random.default_rng(seed)
   coarse = rng.integers(0, 256, (num_frames, 8, 8, 3), dtype=np.uint8)
-  frames = coarse.repeat(SIZE // 8, 1).repeat(SIZE // 8, 2)
-  points = rng.uniform(8, SIZE - 8, (num_frames, 68, 2)).astype(np.float32)
+  frames = coarse.repeat(size // 8, 1).repeat(size // 8, 2)
+  points = rng.uniform(8, size - 8, (num_frames, 68, 2)).astype(np.float32)
   return frames, points
 
 
@@ -181,13 +181,13 @@ def make_record(video: int, num_frames: int = 4):
 
 
 def make_batch(config, batch_size, seed=0, video_index=None):
-  """A batch of random pictures and points."""
-  count = config.data.num_support + 1
-  frames, points = make_faces(batch_size * count, seed)
+  """A batch of random images and points."""
+  count, size = config.data.num_support + 1, config.model.image_size
+  frames, points = make_faces(batch_size * count, seed, size)
   if video_index is None:
     video_index = 7 * np.arange(batch_size)
   return Batch(
-    frames.reshape(batch_size, count, SIZE, SIZE, 3),
+    frames.reshape(batch_size, count, size, size, 3),
     points.reshape(batch_size, count, 68, 2),
     np.asarray(video_index, np.int32),
   )

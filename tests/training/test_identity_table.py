@@ -43,6 +43,7 @@ def _gradients():
   return rng.normal(size=(NUM_UPDATES, BATCH, N))
 
 
+@functools.cache
 def _dense():
   """Rows after every update by optax's Adam over all of W, b1 = 0."""
   optimizer = optax.adam(0.05, b1=0.0, b2=0.99, eps=1e-5)
@@ -57,8 +58,8 @@ def _dense():
   return results
 
 
-@pytest.mark.parametrize('num_devices', [1, 2, 8])
-def test_the_lazy_update_is_dense_adam(num_devices):
+def _compare_with_dense(num_devices, num_updates):
+  """Asserts that lazy and dense updates agree; returns the last rows."""
   with jax.enable_x64(True):
     mesh = parallel.make_mesh(num_devices)
     update = parallel.pmap(
@@ -75,8 +76,10 @@ def test_the_lazy_update_is_dense_adam(num_devices):
     )
     table = parallel.place(_start(), mesh, parallel.SHARDED)
     before = _start().rows
-    given = zip(_batches(), _gradients(), _dense(), strict=True)
-    for count, (indices, gradients, wanted) in enumerate(given, 1):
+    given = list(zip(_batches(), _gradients(), _dense(), strict=True))
+    for count, (indices, gradients, wanted) in enumerate(
+      given[:num_updates], 1
+    ):
       # Each device takes the gradient of its own mean.
       placed = parallel.place(
         (np.array(indices, np.int32), gradients * num_devices),
@@ -88,8 +91,29 @@ def test_the_lazy_update_is_dense_adam(num_devices):
       table = update(table, *placed, np.int32(count))
       before = np.asarray(table.rows)
       np.testing.assert_allclose(before, wanted, rtol=1e-12, atol=1e-14)
+  return before
+
+
+@pytest.mark.parametrize('num_devices', [1, 2, 8])
+def test_the_lazy_update_is_dense_adam(num_devices):
+  rows = _compare_with_dense(num_devices, NUM_UPDATES)
   others = np.arange(11, 31)
-  np.testing.assert_array_equal(before[others], _start().rows[others])
+  np.testing.assert_array_equal(rows[others], _start().rows[others])
+
+
+@pytest.mark.parametrize(
+  'collective, without',
+  [
+    ('all_gather', lambda x: jnp.tile(x, (8,) + (1,) * (x.ndim - 1))),
+    ('sum_scatter', lambda x: x[: x.shape[0] // 8]),
+    ('count', lambda: 1),
+    ('index', lambda: 0),
+  ],
+)
+def test_without_a_collective_it_shows(monkeypatch, collective, without):
+  monkeypatch.setattr(parallel, collective, without)
+  with pytest.raises(AssertionError, match='Mismatched elements'):
+    _compare_with_dense(8, 1)
 
 
 def test_a_visit_after_a_long_absence_is_a_large_step():

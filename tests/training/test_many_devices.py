@@ -1,11 +1,12 @@
-"""Eight devices are one: every gradient, and the state after five steps.
+"""Eight devices are one: every gradient, and the state after three steps.
 
 In float64: in float32 rounding turns the sign of a ReLU or of an L1 in every
-other batch, and nothing close could be asked.
+other batch, which allows no close comparison. XLA has no quick float64
+convolution for CPUs, so the images are the smallest that a model may have.
 
-With b1 next to 0, but not 0, Adam keeps a first moment, the gradient; and
-with a large epsilon Adam is plain descent: it does not amplify rounding where a
-gradient is zero. A collective that is taken out must show.
+With b1 next to 0, but not 0, Adam keeps a first moment, the gradient. With a
+large epsilon Adam is plain descent: it does not amplify rounding where a
+gradient is zero. The comparison must fail where a collective is removed.
 """
 
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from flaxheads.training.state import TrainState
 from tests import tiny_game
 
 BATCH = 8
+NUM_STEPS = 3
 VIDEOS = (3, 60, 3, 8, 17, 25, 33, 41)  # one of them twice, on two devices
 EPSILON = 1e4
 RATE = 1e-3 * EPSILON
@@ -38,6 +40,7 @@ def config():
   config.identity_table.learning_rate = RATE
   config.optimizer.epsilon = EPSILON  # beyond what a user may ask for
   config.model.dtype = 'float64'  # refused above, too
+  config.model.image_size, config.model.bottleneck_size = 32, 8
   return config
 
 
@@ -45,6 +48,8 @@ def config():
 def start(config):
   state = tiny_game.as_float64(tiny_game.make_state(config))
   state.table.rows[list(VIDEOS[:3])] = 0  # new rows, which begin as ê
+  # Some real frames lie within the hinge's margin: the others give W nothing.
+  state.params['discriminator']['b'] -= 20
   return state
 
 
@@ -73,12 +78,12 @@ def _run(config, start, num_devices, num_steps) -> _Run:
 
 @pytest.fixture(scope='module')
 def one(config, start):
-  return _run(config, start, 1, 5)
+  return _run(config, start, 1, NUM_STEPS)
 
 
 @pytest.fixture(scope='module')
 def eight(config, start):
-  return _run(config, start, 8, 5)
+  return _run(config, start, 8, NUM_STEPS)
 
 
 def _replicas_differ(tree):
@@ -113,7 +118,7 @@ def test_every_gradient_of_eight_devices_is_that_of_one(one, eight, start):
     assert np.any(gradient), jax.tree_util.keystr(path)
 
 
-def test_the_whole_state_after_five_steps(one, eight, start):
+def test_the_whole_state_after_three_steps(one, eight, start):
   def parts(state):
     return {'params': state.params, 'ema': state.ema, 'rows': state.table.rows}
 
@@ -121,7 +126,7 @@ def test_the_whole_state_after_five_steps(one, eight, start):
   difference, layer = tiny_game.worst_layer(*map(parts, (ours, theirs, start)))
   assert difference < 1e-9, layer
   np.testing.assert_array_equal(ours.table.last_visit, theirs.table.last_visit)
-  assert ours.step == theirs.step == 5
+  assert ours.step == theirs.step == NUM_STEPS
 
 
 def test_metrics_are_those_of_the_whole_batch(one, eight):
@@ -137,24 +142,14 @@ def test_replicas_stay_equal_and_the_table_is_split(eight):
   assert not _replicas_differ(eight.placed.replace(table=None))
 
 
-@pytest.mark.parametrize(
-  'collective, without',
-  [
-    ('mean', lambda tree: tree),
-    ('all_gather', lambda x: jax.numpy.tile(x, (8,) + (1,) * (x.ndim - 1))),
-    ('sum_scatter', lambda x: x[: x.shape[0] // 8]),
-    ('count', lambda: 1),
-    ('index', lambda: 0),
-  ],
-)
-def test_without_a_collective_it_shows(
-  config, one, start, monkeypatch, collective, without
+def test_without_the_mean_of_gradients_it_shows(
+  config, one, start, monkeypatch
 ):
-  monkeypatch.setattr(parallel, collective, without)
+  """The other collectives: test_identity_table.py."""
+  monkeypatch.setattr(parallel, 'mean', lambda tree: tree)
   broken = _run(config, start, 8, 1)
   difference, _ = _worst(
     *(_gradients(run.states[0], start) for run in (one, broken))
   )
   assert difference > 1e-2
-  if collective == 'mean':
-    assert _replicas_differ(broken.placed.params)
+  assert _replicas_differ(broken.placed.params)
