@@ -1,7 +1,7 @@
 """The shape of a face in space and how it moves, from its 68 points alone.
 
 A linear model, x = mean + identity + expression, as in Blanz and Vetter 1999,
-of the 68 points of synthetic heads (data/synthetic_heads/statistics.py), not of
+of the 68 points of synthetic heads (tests/reproduce/face_shape.py), not of
 scans. Lengths are centimetres; x to the image's right, y up, z ahead. What the
 model cannot represent goes into free offsets.
 """

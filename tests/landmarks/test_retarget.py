@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from flaxheads.data import synthetic_heads
-from flaxheads.data.synthetic_heads import statistics
 from flaxheads.landmarks import face_shape
 from flaxheads.landmarks.crop import crop_box, points_to_crop
 from flaxheads.landmarks.retarget import place_on, retarget
 from flaxheads.metrics.landmark_error import landmark_error
+from tests.reproduce.face_shape import head_shapes
 
 SIZE = 256
 
@@ -108,7 +108,7 @@ def test_rotation_is_found():
 
 
 def test_the_file_holds_what_the_renderer_says():
-  rest, moved = statistics.head_shapes(seed=3, num_people=24)
+  rest, moved = head_shapes(seed=3, num_people=24)
   known = face_shape.statistics()
   assert np.abs(rest.mean(0) - known.mean).max() < 0.5
 

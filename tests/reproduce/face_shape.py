@@ -1,20 +1,28 @@
-"""Statistics of the 68 points of synthetic heads: shape and motion.
+"""Face statistics of flaxheads/landmarks, from synthetic heads.
 
-What landmarks/face_shape.py knows of faces. It lies there as a file, so that
-reading landmarks needs no renderer; `python -m launch.face_shape` makes it.
+python -m tests.reproduce.face_shape
+
+Writes flaxheads/landmarks/face_shape.json, from which landmarks/face_shape.py
+reads them without a renderer. Run it when the shape or the motion of the
+synthetic heads has changed.
 """
+
+import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flaxheads.data.output_files import atomic_path
 from flaxheads.data.synthetic_heads.identity import sample_identity
 from flaxheads.data.synthetic_heads.motion import Motion, sample_motion
 from flaxheads.data.synthetic_heads.points import points_in_head
 from flaxheads.data.synthetic_heads.scene import make_scene
-from flaxheads.landmarks import layout
+from flaxheads.landmarks import face_shape, layout
 
-NUM_PEOPLE = 400
+_NUM_PEOPLE = 400
+_DIGITS = 4  # behind the point, of centimetres
 _SEED = 2024
 _NUM_IDENTITY, _NUM_EXPRESSION = 20, 8
 _POSE = ('yaw', 'pitch', 'roll', 'shift_x', 'shift_y', 'shift_z')
@@ -67,9 +75,9 @@ def _directions(offsets, count):
   return rows.reshape(count, *offsets.shape[1:])
 
 
-def shape_statistics() -> dict[str, np.ndarray]:
+def _shape_statistics() -> dict[str, np.ndarray]:
   """float32 arrays by name: those of face_shape.Statistics."""
-  rest, moved = map(_with_mirrored, head_shapes(_SEED, NUM_PEOPLE))
+  rest, moved = map(_with_mirrored, head_shapes(_SEED, _NUM_PEOPLE))
   mean = rest.mean(0)
   arrays = {
     'mean': mean,
@@ -77,3 +85,19 @@ def shape_statistics() -> dict[str, np.ndarray]:
     'expression': _directions(moved, _NUM_EXPRESSION),
   }
   return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def main():
+  """Samples people and writes their statistics."""
+  lines = [
+    f'"{name}": {json.dumps(array.astype(float).round(_DIGITS).tolist())}'
+    for name, array in _shape_statistics().items()
+  ]
+  path = Path(face_shape.__file__).with_suffix('.json')
+  with atomic_path(path) as temporary:
+    temporary.write_text('{' + ',\n'.join(lines) + '}\n')
+  print(f'{path}: from {_NUM_PEOPLE} people')
+
+
+if __name__ == '__main__':
+  main()
