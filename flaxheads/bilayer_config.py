@@ -14,7 +14,7 @@ from flaxheads.config_parts import (
   RhythmConfig,
   default,
 )
-from flaxheads.errors import UserError, check_choice, check_range
+from flaxheads.errors import UserError, check_choice, check_range, check_ranges
 
 
 @dataclasses.dataclass
@@ -83,8 +83,7 @@ class BilayerLossConfig:
   match: float = 0.0  # L_MCH
 
   def __post_init__(self):
-    for field in dataclasses.fields(self):
-      check_range(f'loss.{field.name}', getattr(self, field.name), 0)
+    check_ranges('loss', self, 0)
     needs_score = self.feature_matching or self.match
     if needs_score and not self.adversarial:
       raise UserError(

@@ -16,7 +16,7 @@ from flaxheads.config_parts import (
   RhythmConfig,
   default,
 )
-from flaxheads.errors import UserError, check_choice, check_range
+from flaxheads.errors import UserError, check_choice, check_range, check_ranges
 
 
 @dataclasses.dataclass
@@ -79,8 +79,7 @@ class LossConfig:
   mismatch: float = 0.0
 
   def __post_init__(self):
-    for field in dataclasses.fields(self):
-      check_range(f'loss.{field.name}', getattr(self, field.name), 0)
+    check_ranges('loss', self, 0)
 
   @classmethod
   def v1(cls):
@@ -119,8 +118,8 @@ class OptimizerConfig(AdamConfig):
 
   def __post_init__(self):
     super().__post_init__()
-    for name in ('generator_learning_rate', 'discriminator_learning_rate'):
-      check_range(f'optimizer.{name}', getattr(self, name), 0)
+    rates = 'generator_learning_rate', 'discriminator_learning_rate'
+    check_ranges('optimizer', self, 0, fields=rates)
 
 
 @dataclasses.dataclass
@@ -152,8 +151,8 @@ class TrainingConfig(RhythmConfig):
 
   def __post_init__(self):
     super().__post_init__()
-    for name in ('accumulation_steps', 'discriminator_updates'):
-      check_range(f'training.{name}', getattr(self, name), 1)
+    counts = 'accumulation_steps', 'discriminator_updates'
+    check_ranges('training', self, 1, fields=counts)
     check_range('training.ema_decay', self.ema_decay, 0, 0.999999)
 
 
@@ -182,21 +181,14 @@ class FinetuneConfig:
   patience: int = 12  # validations without improvement before early stopping
 
   def __post_init__(self):
-    for name in (
-      'batch_size',
-      'min_steps',
-      'max_steps',
-      'check_every',
-      'patience',
-    ):
-      check_range(f'finetune.{name}', getattr(self, name), 1)
+    steps = 'min_steps', 'max_steps', 'check_every', 'patience'
+    check_ranges('finetune', self, 1, fields=('batch_size', *steps))
     check_range('finetune.face_weight', self.face_weight, 0, 1000)
     check_range('finetune.ema_decay', self.ema_decay, 0, 0.999999)
-    check_range('finetune.blend', self.blend, 0, 1)
-    check_range('finetune.move_share', self.move_share, 0, 1)
+    check_ranges('finetune', self, 0, 1, ('blend', 'move_share'))
     check_range('finetune.holdout_fraction', self.holdout_fraction, 0, 0.5)
-    check_range('finetune.landmark_weight', self.landmark_weight, 0, 100)
-    check_range('finetune.identity_weight', self.identity_weight, 0, 100)
+    weights = 'landmark_weight', 'identity_weight'
+    check_ranges('finetune', self, 0, 100, weights)
 
 
 @dataclasses.dataclass

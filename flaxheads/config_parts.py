@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from flaxheads.errors import check_range
+from flaxheads.errors import check_range, check_ranges
 
 DTYPES = ('float32', 'bfloat16')
 SIZES = (64, 128, 256, 512)  # of images, of baselines
@@ -45,8 +45,7 @@ class AugmentConfig:
   colour: float = 0.1  # brightness, contrast and saturation
 
   def __post_init__(self):
-    check_range('augment.scale', self.scale, 0, 0.5)
-    check_range('augment.shift', self.shift, 0, 0.5)
+    check_ranges('augment', self, 0, 0.5, ('scale', 'shift'))
     check_range('augment.rotation', self.rotation, 0, 45)
     check_range('augment.colour', self.colour, 0, 0.9)
 
@@ -59,8 +58,7 @@ class ScheduleConfig:
   decay_steps: int = 0  # the last steps of a run fall linearly to zero
 
   def __post_init__(self):
-    for name in ('warmup_steps', 'decay_steps'):
-      check_range(f'optimizer.{name}', getattr(self, name), 0)
+    check_ranges('optimizer', self, 0, fields=('warmup_steps', 'decay_steps'))
 
 
 @dataclasses.dataclass
@@ -74,8 +72,7 @@ class AdamConfig(ScheduleConfig):
   def __post_init__(self):
     super().__post_init__()
     check_range('optimizer.epsilon', self.epsilon, 1e-12, 1)
-    for name in ('b1', 'b2'):
-      check_range(f'optimizer.{name}', getattr(self, name), 0, 0.999999)
+    check_ranges('optimizer', self, 0, 0.999999, ('b1', 'b2'))
 
 
 @dataclasses.dataclass

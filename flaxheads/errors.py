@@ -1,5 +1,6 @@
 """Errors that a command reports in one line, and checks that raise them."""
 
+import dataclasses
 import lzma
 import struct
 import tokenize
@@ -77,3 +78,17 @@ def check_range(field: str, value, low=None, high=None) -> None:
     raise UserError(f'{field}: {value} is too small; at least {low} is needed')
   if high is not None and not value <= high:
     raise UserError(f'{field}: {value} is too large; at most {high} is allowed')
+
+
+def check_ranges(part: str, config, low, high=None, fields=()) -> None:
+  """`check_range` of several fields of a part of an experiment's config.
+
+  Args:
+    part: its name, which precedes that of a field in the message.
+    config: the part, a dataclass.
+    low: the smallest value that is allowed.
+    high: the largest; None: unbounded.
+    fields: names; none: all fields of the dataclass.
+  """
+  for name in fields or [field.name for field in dataclasses.fields(config)]:
+    check_range(f'{part}.{name}', getattr(config, name), low, high)

@@ -17,7 +17,7 @@ from flaxheads.config_parts import (
   RhythmConfig,
   default,
 )
-from flaxheads.errors import check_choice, check_range
+from flaxheads.errors import check_choice, check_range, check_ranges
 
 
 @dataclasses.dataclass
@@ -41,8 +41,8 @@ class Pix2pixHDModelConfig:
 
   def __post_init__(self):
     check_choice('model.image_size', self.image_size, SIZES)
-    for name in ('base_channels', 'discriminator_channels'):
-      check_range(f'model.{name}', getattr(self, name), 4, 1024)
+    channels = 'base_channels', 'discriminator_channels'
+    check_ranges('model', self, 4, 1024, channels)
     check_range('model.num_downsamplings', self.num_downsamplings, 1, 5)
     check_range('model.num_residual_blocks', self.num_residual_blocks, 1, 64)
     check_range('model.num_scales', self.num_scales, 1, 4)
@@ -75,8 +75,7 @@ class Pix2pixHDLossConfig:
   pyramid: float = 20.0
 
   def __post_init__(self):
-    for field in dataclasses.fields(self):
-      check_range(f'loss.{field.name}', getattr(self, field.name), 0)
+    check_ranges('loss', self, 0)
 
 
 @dataclasses.dataclass
@@ -101,8 +100,7 @@ class FewShotConfig:
   max_steps: int = 230
 
   def __post_init__(self):
-    for field in dataclasses.fields(self):
-      check_range(f'finetune.{field.name}', getattr(self, field.name), 1)
+    check_ranges('finetune', self, 1)
 
 
 @dataclasses.dataclass

@@ -17,7 +17,7 @@ from flaxheads.config_parts import (
   ScheduleConfig,
   default,
 )
-from flaxheads.errors import check_choice, check_range
+from flaxheads.errors import check_choice, check_range, check_ranges
 
 
 @dataclasses.dataclass
@@ -78,9 +78,7 @@ class IdentityConfig:
   learning_rate_scale: float = 0.1
 
   def __post_init__(self):
-    check_range('identity.num_steps', self.num_steps, 0)
-    for name in ('same', 'other', 'learning_rate_scale'):
-      check_range(f'identity.{name}', getattr(self, name), 0)
+    check_ranges('identity', self, 0)
 
 
 @dataclasses.dataclass
