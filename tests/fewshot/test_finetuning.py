@@ -160,13 +160,12 @@ def test_a_share_of_the_steps_sees_moved_pictures(model, faces, monkeypatch):
   assert kept == [True, True, True, False] * 2
 
 
-def test_pictures_move_with_their_landmarks():
+def test_images_move_with_their_landmarks():
+  rasterise = jax.jit(finetuning.rasterise_landmarks, static_argnums=1)
   _, points = make_clip(0, 0, 2, 64, fps=5.0)
-  drawn = finetuning.rasterise_landmarks(points, 64)
+  drawn = rasterise(points, 64)
   x, y, moved = finetuning._augment(to_uint8(drawn), points, jax.random.key(1))
-  np.testing.assert_allclose(
-    finetuning.rasterise_landmarks(moved, 64), y, atol=1e-4
-  )
+  np.testing.assert_allclose(rasterise(moved, 64), y, atol=1e-4)
   assert np.abs(y - drawn).mean() > 0.02  # it moved
   assert np.abs(x - y).mean() < 0.2 * np.abs(y - drawn).mean()
   assert np.abs(x[0] - x[1]).mean() > 0.01  # each by itself
