@@ -13,7 +13,7 @@ PIP := $(PYTHON) -m pip install --disable-pip-version-check --quiet
 WORKERS ?= 2
 DEMO := out/demo
 DEMO_SEED := 123
-# The second picture: a view from the front.
+# The second image: a view from the front.
 PORTRAIT ?= $(DEMO)/portrait/0000/0001.png
 DRIVER ?= $(DEMO)/motion/0000.landmarks.npz
 export PORTRAIT DRIVER NAME
@@ -53,7 +53,7 @@ $(STAMP): requirements.txt setup.py setup.cfg pyproject.toml
 $(DEMO)/.rendered: launch/render_heads.py \
     $(wildcard flaxheads/data/synthetic_heads/*.py) | $(STAMP)
 	@rm -rf $(DEMO)/portrait $(DEMO)/motion
-	$(PYTHON) -m launch.render_heads --kind=pictures --num_identities=1 \
+	$(PYTHON) -m launch.render_heads --kind=images --num_identities=1 \
 	  --num_frames=2 --image_size=256 --seed=$(DEMO_SEED) \
 	  --output=$(DEMO)/portrait
 	$(PYTHON) -m launch.render_heads --kind=motion --num_identities=1 \

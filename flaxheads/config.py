@@ -172,7 +172,7 @@ class FinetuneConfig:
   face_weight: float = 0.0  # of the content loss once more, in the face (ours)
   ema_decay: float = 0.972  # of G's parameters that the person gets
   blend: float = 1.0  # share of these in the person; the rest: before (ours)
-  move_share: float = 0.0  # of the steps, on pictures moved a little (ours)
+  move_share: float = 0.0  # of the steps, on images moved a little (ours)
   holdout_fraction: float = 0.125  # for validation, from T = 6 on (ours)
   # Weights of further terms of the validation loss (ours).
   landmark_weight: float = 1.0

@@ -1,9 +1,9 @@
 r"""Renders talking heads of people who do not exist.
 
 python -m launch.render_heads --output=heads --num_identities=8
-python -m launch.render_heads --kind=pictures --num_frames=4 --output=heads
+python -m launch.render_heads --kind=images --num_frames=4 --output=heads
 
-For the i-th person, --kind=clip writes iiii.mp4, and --kind=pictures a folder
+For the i-th person, --kind=clip writes iiii.mp4, and --kind=images a folder
 iiii of PNG files; either comes with iiii.landmarks.npz (points [F, 68, 2] in
 pixels, times [F] in seconds), and sheet.png shows them all. --kind=motion
 renders nothing and writes the landmarks only.
@@ -41,7 +41,7 @@ flags.DEFINE_integer(
   'seed', 0, 'Seed; other seeds give other people.', lower_bound=0
 )
 flags.DEFINE_enum(
-  'kind', 'clip', ('clip', 'pictures', 'motion'), 'What to write; see above.'
+  'kind', 'clip', ('clip', 'images', 'motion'), 'What to write; see above.'
 )
 
 
@@ -66,7 +66,7 @@ def _write(folder, name, frames, points, seal):
 def _render(person):
   """Frames and points of one person."""
   count, size, seed = FLAGS.num_frames, FLAGS.image_size, FLAGS.seed
-  # Pictures are of one sitting, a second apart: unlike each other in pose.
+  # Images are of one sitting, a second apart: unlike each other in pose.
   fps = _FPS if FLAGS.kind == 'clip' else 1.0
   return synthetic_heads.make_clip(seed, person, count, size, fps=fps)
 

@@ -6,10 +6,10 @@ from flaxheads.evaluation.trials import Person
 
 
 def face_points(size, shift=(0.0, 0.0), mouth=0.0):
-  """68 points of a plain face, half as high as the picture.
+  """68 points of a plain face, half as high as the image.
 
   Args:
-    size: of the picture, pixels.
+    size: of the image, pixels.
     shift: (x, y) in pixels.
     mouth: opening, in units of the face's height.
 

@@ -237,7 +237,7 @@ def test_mistake_08_every_adain_layer_reads_its_own_slice(experiment, model):
 
     return jax.grad(loss, argnums=(0, 1))(psi, y)
 
-  # An untrained P says almost nothing: the picture must come through.
+  # An untrained P says almost nothing: the image must come through.
   _, to_landmarks = slopes(np.zeros_like(psi), y)
   assert np.abs(to_landmarks).max() > 1e-3
   to_psi, _ = slopes(psi, y)

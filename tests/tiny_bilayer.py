@@ -43,7 +43,7 @@ def make_points(num_frames, seed=0):
 
 
 def make_record(video: int, num_frames: int = 4):
-  """A record of a face on a smooth picture."""
+  """A record of a face on a smooth image."""
   frames, _ = tiny_game.make_faces(num_frames, seed=video)
   return records.make_record(
     frames,

@@ -11,7 +11,7 @@ def nearest_indices(support_points, driver_points) -> np.ndarray:
 
   Args:
     support_points: float [T, 68, 2] in pixels.
-    driver_points: float [F, 68, 2] in pixels of pictures of the same size.
+    driver_points: float [F, 68, 2] in pixels of images of the same size.
 
   Returns:
     int [F], in [0, T): least Euclidean distance over the 136 coordinates,

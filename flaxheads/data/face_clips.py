@@ -225,7 +225,7 @@ def _crop(reader, kept, box, image_size) -> np.ndarray:
 
 
 def _holds_many(path) -> bool:
-  """Whether a folder has enough pictures for optimised programs to pay."""
+  """Whether a folder has enough images for optimised programs to pay."""
   return path.is_dir() and sum(1 for _ in path.iterdir()) > _MANY_PICTURES
 
 

@@ -40,7 +40,7 @@ class Split(NamedTuple):
   identities: frozenset[str]
   num_frames: int
   sizes: dict[int, int]  # videos by the side of their frames, pixels
-  num_outside: int  # frames with a point outside the picture
+  num_outside: int  # frames with a point outside the image
   values: dict[str, np.ndarray]  # float [N] for each of MEASURES
   samples: list[Sample]  # from the head that looks furthest left
 
@@ -50,7 +50,7 @@ def measure(points: np.ndarray, image_size: int) -> dict[str, np.ndarray]:
 
   Args:
     points: float [F, 68, 2], pixels.
-    image_size: S, side of the pictures, pixels.
+    image_size: S, side of the images, pixels.
 
   Returns:
     float [F] by name: yaw, pitch and roll in degrees, see

@@ -30,7 +30,7 @@ _TITLES = {
 
 
 def draw_over(frame: np.ndarray, points: np.ndarray) -> np.ndarray:
-  """Draws the strokes of the 68-point layout over a picture.
+  """Draws the strokes of the 68-point layout over an image.
 
   Args:
     frame: uint8 RGB [S, S, 3].

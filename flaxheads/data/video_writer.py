@@ -70,14 +70,12 @@ class VideoWriter:
     height, width = frame.shape[:2]
     if height % 2 or width % 2:
       frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), 'edge')
-    picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
-    picture = picture.reformat(
-      format='yuv420p', dst_colorspace='ITU709', threads=1
-    )
-    picture.pts = self._count
-    picture.time_base = 1 / self._rate
+    image = av.VideoFrame.from_ndarray(frame, format='rgb24')
+    image = image.reformat(format='yuv420p', dst_colorspace='ITU709', threads=1)
+    image.pts = self._count
+    image.time_base = 1 / self._rate
     self._count += 1
-    self._container.mux(self._stream.encode(picture))
+    self._container.mux(self._stream.encode(image))
 
   def _start(self, shape):
     self._shape, self._count = shape, 0

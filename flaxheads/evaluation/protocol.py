@@ -63,7 +63,7 @@ class Method(NamedTuple):
     render: takes support frames uint8 [T, S, S, 3], their points
       [T, 68, 2] and Drivers of F frames; returns uint8 [F, S, S, 3] or
       Generated. A frame depends on its own driver alone.
-    settings: whatever else its pictures depend on, as JSON values; a result
+    settings: whatever else its images depend on, as JSON values; a result
       is reused only under the same settings.
     driven_by_frames: whether it gets the drivers' frames beside their points.
   """

@@ -16,8 +16,8 @@ from flaxheads.evaluation.protocol import REAL, kept_frames
 from flaxheads.evaluation.summary import summarise
 from flaxheads.evaluation.trials import Trial
 
-NUM_SHOWN = 6  # people in a comparison picture
-_LEAST_SHOWN = 128  # pixels; smaller pictures have their pixels repeated
+NUM_SHOWN = 6  # people in a comparison image
+_LEAST_SHOWN = 128  # pixels; smaller images have their pixels repeated
 COMPARISON = 'comparison.png'
 CROSS_COMPARISON = 'comparison_cross.png'
 INTERVALS = (
@@ -88,14 +88,14 @@ def make_comparison(
     for trial in trials[:NUM_SHOWN]:
       support = trial.support[t]
       driver = by_name[drivers.get(trial.name) or trial.name]
-      pictures = [
+      images = [
         trial.frames[support[len(support) // 2]],
         _driving_frame(trial, driver),
       ]
       for method in methods:
         row = by_place.get((trial.name, t, method))
-        pictures.append(_generated(row, store) if row else None)
-      sheet.append([None if p is None else _enlarge(p) for p in pictures])
+        images.append(_generated(row, store) if row else None)
+      sheet.append([None if p is None else _enlarge(p) for p in images])
       labels.append(f'T={t} {_shorten(trial.name)}')
   second = 'driver' if cross else 'ground truth'
   titles = [tables.method_title(method) for method in methods]
@@ -191,7 +191,7 @@ def write_report(
     remarks: what to say beside.
     dropped: dictionaries of sources that were left out, and why.
     user_scores: of `study.score`, for the USER column.
-    seal: signs the pictures; see flaxheads/data/output_files.py.
+    seal: signs the images; see flaxheads/data/output_files.py.
 
   Returns:
     What report.json holds.

@@ -34,9 +34,9 @@ class Triplet(NamedTuple):
   Attributes:
     id: stands for the result it is made of, and the frame.
     row: the result.
-    kept: which of the row's kept frames is the made picture.
+    kept: which of the row's kept frames is the made image.
     real: two indices of the test frames, neither of them a kept one.
-    place: where the made picture stands, 0 to 2, from the left.
+    place: where the made image stands, 0 to 2, from the left.
   """
 
   id: str
@@ -103,7 +103,7 @@ def choose(rounds: Iterable[list[Triplet]], count: int) -> list[list[Triplet]]:
 
 
 def make_picture(triplet: Triplet, trial: Trial, generated) -> np.ndarray:
-  """The three pictures side by side.
+  """The three images side by side.
 
   Args:
     triplet: the question.

@@ -16,12 +16,12 @@ from flaxheads.evaluation.report import write_text
 from flaxheads.evaluation.tables import method_title
 
 STUDY = 'study.html'
-_SHOWN = 256  # pixels, the least side of a picture
+_SHOWN = 256  # pixels, the least side of an image
 _QUALITY = 95
 
 
 def _encode(picture: np.ndarray, name: str, folder: Path, seal) -> str:
-  """The three pictures as one JPEG: all went through the same coder.
+  """The three images as one JPEG: all went through the same coder.
 
   They are signed together, so that no signature tells which one is made.
   """
@@ -70,7 +70,7 @@ def write_study(
     rounds: of `study.choose`.
     trials: those that were evaluated.
     store: that holds the generated frames.
-    seal: signs each picture.
+    seal: signs each image.
   """
   by_name = {trial.name: trial for trial in trials}
   described = []

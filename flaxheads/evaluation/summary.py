@@ -98,7 +98,7 @@ def _compare_sets(generated, real, seed) -> dict[str, dict]:
     resampled = kid.resampled_kernel_distance(sums, draws)
     low, high = results.percentile_interval(resampled)
   return {
-    # No interval: resamples have fewer different pictures than the sample,
+    # No interval: resamples have fewer different images than the sample,
     # and the FID grows where there are fewer.
     'fid': {
       **results.Estimate(distance.value, None, None, count)._asdict(),

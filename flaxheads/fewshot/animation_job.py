@@ -18,7 +18,7 @@ from flaxheads.provenance.marks import Marks, default_marks
 from flaxheads.speech.driver import load_driver
 
 # relative: the driver's change since its own rest, on the person as the first
-#   picture has it.
+#   image has it.
 # absolute: the driver's pose and expression, on the person's own face shape; of
 #   the person's own file the landmarks as they are.
 # auto: relative, but absolute for the person's own file, and for drivers that

@@ -1,4 +1,4 @@
-"""Pastes a moving head back into the picture that it was cropped from."""
+"""Pastes a moving head back into the image that it was cropped from."""
 
 from typing import NamedTuple
 
@@ -82,7 +82,7 @@ class Paste:
     """Prepares mask and colours, which are the same for all frames.
 
     Args:
-      portrait: the picture, and the square that generated frames show.
+      portrait: the image, and the square that generated frames show.
       still: uint8 [S, S, 3], generated from the portrait's own landmarks.
       points: float [F, 68, 2] in pixels of generated frames: everywhere the
         head will be, and where the portrait has it.
@@ -125,7 +125,7 @@ class Paste:
     return _smooth((apart - _STILL) / (_MOVES - _STILL))
 
   def _make_weights(self, height, width, points, head):
-    """Weights of the head, which fade at sides where the picture continues.
+    """Weights of the head, which fade at sides where the image continues.
 
     And of the face, which is generated whether or not the head moves.
     """

@@ -47,7 +47,7 @@ class Person(abc.ABC):
       pixels: what is known of the face's shape.
     info: how the person was made, JSON values: method, num_shots, model,
       model_sha256; of `flaxheads.make_person` also source, rights, remarks.
-    portrait: the whole picture of `frame`, to paste the moving head into.
+    portrait: the whole image of `frame`, to paste the moving head into.
     gaze: float32 [T, 2, 2], of all images, see landmarks/gaze.py; None:
       unknown.
     folder: that the person was read from, if any; for reports.

@@ -80,7 +80,7 @@ def load_person(folder: str) -> Person:
 
 
 def _check_portrait(folder: str, portrait: Portrait) -> None:
-  """Raises UserError where the box lies outside of the picture."""
+  """Raises UserError where the box lies outside of the image."""
   height, width = portrait.image.shape[:2]
   x0, y0, side = portrait.box
   overlaps = -side < x0 < width and -side < y0 < height

@@ -9,7 +9,7 @@ import numpy as np
 
 from flaxheads.landmarks import layout
 
-# Landmarks of a part; None for all of them, the rest of the picture.
+# Landmarks of a part; None for all of them, the rest of the image.
 PARTS = {
   'rest': None,
   'mouth': (*layout.OUTER_LIPS, *layout.INNER_LIPS),

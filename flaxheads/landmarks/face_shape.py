@@ -254,7 +254,7 @@ def fit_shape(points: np.ndarray) -> np.ndarray:
     points: float [F, 68, 2] in pixels; of many frames 32 are looked at.
 
   Returns:
-    float64 [68, 3], cm. Its size is what suits such a face: a picture does
+    float64 [68, 3], cm. Its size is what suits such a face: an image does
     not tell a large head from a near one.
 
   Raises:

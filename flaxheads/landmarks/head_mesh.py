@@ -229,7 +229,7 @@ class Topology(NamedTuple):
 
   Attributes:
     triangles: int32 [M, 3], indices of vertices (the border included),
-      clockwise as seen in the picture of a head that looks ahead.
+      clockwise as seen in the image of a head that looks ahead.
     labels: int32 [M], HEAD, MOUTH, EYE or BACKGROUND.
     outlines: closed loops of vertices about the head, the mouth, and the left
       and the right eye, in the same sense as the triangles.

@@ -62,7 +62,7 @@ def limit_pose(rotation: np.ndarray) -> np.ndarray:
 
 
 def in_plane(rotation: np.ndarray, other: np.ndarray) -> np.ndarray:
-  """The turn in the picture, y up, by which two poses differ.
+  """The turn in the image, y up, by which two poses differ.
 
   Args:
     rotation: [F, 3, 3].
@@ -85,7 +85,7 @@ def limit_mouth(
 
   Args:
     points: [F, 68, 2] in pixels.
-    upwards: [F, 2], the head's own direction upwards in the picture, as long
+    upwards: [F, 2], the head's own direction upwards in the image, as long
       as it is foreshortened.
     eye_distance: [F], between the outer corners of eyes that look ahead,
       pixels.

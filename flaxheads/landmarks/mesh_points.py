@@ -27,7 +27,7 @@ _VERTICES = np.array(
 )
 _FACE = 468  # vertices of the face; those of the irises follow
 _JAW = np.array(layout.JAW)
-_SIDES = np.sign(_JAW - 8)  # of the 17 points: left in the picture, chin, right
+_SIDES = np.sign(_JAW - 8)  # of the 17 points: left in the image, chin, right
 # The mesh of a face that looks ahead is about that wide beyond the jaw's
 # points, in distances of the outer eye corners.
 _TOLERANCE = 0.03

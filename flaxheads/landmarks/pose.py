@@ -6,7 +6,7 @@ import numpy as np
 
 # The outer and inner corners of the eyes and the nose: bone and cartilage that
 # neither speech nor a smile moves. Where they lie on an average head, in
-# centimetres: x to the picture's right, y up, z ahead. The mean of 100 people
+# centimetres: x to the image's right, y up, z ahead. The mean of 100 people
 # of flaxheads.data.synthetic_heads, made symmetric; not from scans.
 _POINTS = (36, 39, 42, 45, 27, 28, 29, 30, 31, 32, 33, 34, 35)
 _AVERAGE = np.array(
@@ -32,9 +32,9 @@ _TO_CAMERA = np.linalg.pinv(_AVERAGE - _AVERAGE.mean(0))  # [3, 13]
 class HeadPose(NamedTuple):
   """Degrees, float64 [...]; all zero for a face that looks at the camera."""
 
-  yaw: np.ndarray  # positive: the nose to the picture's right
+  yaw: np.ndarray  # positive: the nose to the image's right
   pitch: np.ndarray  # positive: the nose down
-  roll: np.ndarray  # positive: clockwise in the picture
+  roll: np.ndarray  # positive: clockwise in the image
 
 
 def head_pose(points: np.ndarray) -> HeadPose:

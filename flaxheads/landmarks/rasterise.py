@@ -55,7 +55,7 @@ def _draw_one(points, image_size):
   squares = directions[:, 0] ** 2 + directions[:, 1] ** 2
   shares = directions / jnp.maximum(squares, 1e-6)[:, None]
   width = line_width(image_size)
-  picture = jnp.zeros((image_size, image_size, 3), jnp.float32)
+  image = jnp.zeros((image_size, image_size, 3), jnp.float32)
   first = 0
   for (members, closed), colour in zip(
     layout.STROKES, layout.STROKE_COLOURS, strict=True
@@ -72,9 +72,9 @@ def _draw_one(points, image_size):
     )
     # The small constant keeps the square root differentiable at zero.
     cover = _coverage(jnp.sqrt(nearest + 1e-12), width)[..., None]
-    picture = picture * (1 - cover) + cover * jnp.array(colour)
+    image = image * (1 - cover) + cover * jnp.array(colour)
     first = last
-  return 2 * picture - 1
+  return 2 * image - 1
 
 
 def rasterise_landmarks(points: jax.Array, image_size: int) -> jax.Array:
@@ -91,23 +91,23 @@ def rasterise_landmarks(points: jax.Array, image_size: int) -> jax.Array:
   """
   lead = points.shape[:-2]
   flat = points.reshape(-1, layout.NUM_POINTS, 2).astype(jnp.float32)
-  pictures = jax.vmap(lambda p: _draw_one(p, image_size))(flat)
-  return pictures.reshape(*lead, image_size, image_size, 3)
+  images = jax.vmap(lambda p: _draw_one(p, image_size))(flat)
+  return images.reshape(*lead, image_size, image_size, 3)
 
 
-def face_mask(pictures: jax.Array) -> jax.Array:
+def face_mask(images: jax.Array) -> jax.Array:
   """A soft mask of the face.
 
   Args:
-    pictures: landmark images of `rasterise_landmarks`, [..., S, S, 3].
+    images: landmark images of `rasterise_landmarks`, [..., S, S, 3].
 
   Returns:
     float32 [..., S, S, 1], 1 within a twentieth of the side of a stroke,
     falling to 0 over another tenth.
   """
-  size = pictures.shape[-2]
+  size = images.shape[-2]
   reach = max(1, round(size / 20))
   window = (2 * reach + 1, 2 * reach + 1)
-  on = (pictures.max(-1, keepdims=True) > -0.9).astype(jnp.float32)
+  on = (images.max(-1, keepdims=True) > -0.9).astype(jnp.float32)
   near = nn.max_pool(on, window, padding='SAME')
   return nn.avg_pool(near, window, padding='SAME')

@@ -75,7 +75,7 @@ class Transfer:
     turn = limits.in_plane(motion.rotation, drawn.rotation)
     rest = middle + (rest - middle) @ np.swapaxes(turn, 1, 2)
     moved = (own + rest) * (1, -1)
-    # y of the head in the picture, where y points down.
+    # y of the head in the image, where y points down.
     upwards = drawn.rotation[:, :2, 1] * (1, -1)
     eyes = np.linalg.norm(source[45] - source[36]) * drawn.scale
     moved = limits.limit_mouth(moved, upwards, eyes)
@@ -128,7 +128,7 @@ def place_on(points: np.ndarray, anchor: np.ndarray) -> np.ndarray:
 
   Args:
     points: float [F, 68, 2] in pixels.
-    anchor: float [68, 2] in pixels of the picture's crop.
+    anchor: float [68, 2] in pixels of the image's crop.
 
   Returns:
     float32 [F, 68, 2] in pixels of that crop.

@@ -15,13 +15,13 @@ import numpy as np
 
 from flaxheads.provenance.codes import NUM_CODE_BITS
 
-SIDE = 128  # of the canonical picture, and of its transform
+SIDE = 128  # of the canonical image, and of its transform
 NUM_PILOTS = 96
 NUM_GROUPS = NUM_CODE_BITS + NUM_PILOTS
-# Below 3 is the light of the whole picture, above 60 what H.264 and a picture
+# Below 3 is the light of the whole image, above 60 what H.264 and an image
 # of 64 pixels cannot keep; stripes along an axis would be seen.
 _LOW, _HIGH, _OFF_AXIS = 3, 60, 2
-# Pictures have a spectrum that falls with frequency, watermarks have not.
+# Images have a spectrum that falls with frequency, watermarks have not.
 _WHITENING = 1.75
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
@@ -82,7 +82,7 @@ def pilots() -> np.ndarray:
 def basis(size: int) -> np.ndarray:
   """The cosines sampled at `size` pixels.
 
-  With `basis(h) @ picture @ basis(w).T` a picture of [h, w] becomes its
+  With `basis(h) @ image @ basis(w).T` an image of [h, w] becomes its
   canonical transform, scaled so that its brightness stays what it is.
 
   Returns:
@@ -106,7 +106,7 @@ def whitening(vertical: float = 1.0, horizontal: float = 1.0) -> np.ndarray:
   """The detector's filter, float32 [SIDE, SIDE], for a transform.
 
   Args:
-    vertical: part of the marked picture's height that the transform is of.
+    vertical: part of the marked image's height that the transform is of.
     horizontal: part of its width.
   """
   rows, columns = np.ogrid[:SIDE, :SIDE]

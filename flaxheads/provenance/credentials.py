@@ -199,7 +199,7 @@ def read(path: str | os.PathLike, roots: bytes = b'') -> Credentials:
   """Reads and checks the credentials of a file.
 
   Args:
-    path: a picture or video.
+    path: an image or video.
     roots: PEM of the certificates that are believed.
 
   Raises:

@@ -28,7 +28,7 @@ from flaxheads.provenance.watermark import FLAT, smoothing
 
 _SMALLEST = 98  # of SIDE: cuts of up to 23 % of a side are looked for
 _NUM_CUTS = 3
-# Samples along a side: of 30 cycles more say nothing new, and a picture of one
+# Samples along a side: of 30 cycles more say nothing new, and an image of one
 # pixel by a hundred million would take a hundred gigabytes of cosines.
 MAX_SIDE = 8192
 # Words that the CRC is asked about, for each reading.
@@ -53,7 +53,7 @@ class Detection(NamedTuple):
 
 
 class _Cut(NamedTuple):
-  """Where a picture lies in the canonical one, pixels of that."""
+  """Where an image lies in the canonical one, pixels of that."""
 
   top: int
   left: int
@@ -71,28 +71,28 @@ def average(frames: Iterable[np.ndarray]) -> np.ndarray:
   return total / count
 
 
-def _thinned(picture: np.ndarray, axis: int) -> np.ndarray:
+def _thinned(image: np.ndarray, axis: int) -> np.ndarray:
   """Means of neighbours along an axis that is longer than MAX_SIDE."""
-  size = picture.shape[axis]
+  size = image.shape[axis]
   if size <= MAX_SIDE:
-    return picture
+    return image
   edges = np.linspace(0, size, MAX_SIDE + 1).astype(np.int64)
-  sums = np.add.reduceat(picture, edges[:-1], axis)
+  sums = np.add.reduceat(image, edges[:-1], axis)
   return sums / np.expand_dims(np.diff(edges).astype(np.float32), 1 - axis)
 
 
-def _transform(picture: np.ndarray) -> np.ndarray:
-  picture = _thinned(_thinned(picture, 0), 1)
-  height, width = picture.shape
-  return table.basis(height) @ picture @ table.basis(width).T
+def _transform(image: np.ndarray) -> np.ndarray:
+  image = _thinned(_thinned(image, 0), 1)
+  height, width = image.shape
+  return table.basis(height) @ image @ table.basis(width).T
 
 
 def _prepare(transform: np.ndarray, height: int, width: int) -> np.ndarray:
-  """Whitened and weighted, [height, width], of a transform of the picture."""
+  """Whitened and weighted, [height, width], of a transform of the image."""
   filtered = transform * table.whitening(height / SIDE, width / SIDE)
-  picture = table.synthesis(height) @ filtered @ table.synthesis(width).T
-  contrast = smoothing(height) @ picture**2 @ smoothing(width).T
-  return picture / (contrast + FLAT**2)
+  image = table.synthesis(height) @ filtered @ table.synthesis(width).T
+  contrast = smoothing(height) @ image**2 @ smoothing(width).T
+  return image / (contrast + FLAT**2)
 
 
 def _listen(prepared: np.ndarray) -> np.ndarray:
@@ -131,7 +131,7 @@ class _Places(NamedTuple):
   A cut is a place along one axis and one along the other: they are the same.
 
   Attributes:
-    sizes: int [P], pixels of the canonical picture that are left.
+    sizes: int [P], pixels of the canonical image that are left.
     starts: int [P], and where they begin.
     rows: float32 [P * L, SIDE], the pilots there, for a transform on the right.
     columns: float32 [P, L * SIDE], the cosines that they are heard with.
@@ -180,15 +180,15 @@ def _places() -> _Places:
 
 
 def _hear_pilots(own: np.ndarray) -> np.ndarray:
-  """How loud the pilots are wherever a picture may have been cut.
+  """How loud the pilots are wherever an image may have been cut.
 
   A cut of h by w pixels that begins at (t, l) is heard as the sum of
-  C = S_h X S_w^T times the pilots' picture at [t : t + h, l : l + w], where X
+  C = S_h X S_w^T times the pilots' image at [t : t + h, l : l + w], where X
   is `own` and S the synthesis. Both are products of cosines, so that one
   product of matrices gives all places of all sizes.
 
   Args:
-    own: the prepared picture's transform, [SIDE, SIDE].
+    own: the prepared image's transform, [SIDE, SIDE].
 
   Returns:
     float32 [P, P], vertical places by horizontal ones, for a C of norm 1.
@@ -234,18 +234,18 @@ def _decode(soft: np.ndarray, count: int, how: str) -> Detection | None:
   return Detection(payload, agreement, how)
 
 
-def detect(picture: np.ndarray, search: bool = True) -> Detection | None:
+def detect(image: np.ndarray, search: bool = True) -> Detection | None:
   """Looks for a watermark.
 
   Args:
-    picture: float [H, W], brightness of 0 to 255: of a picture, or the average
+    image: float [H, W], brightness of 0 to 255: of an image, or the average
       of a clip.
-    search: also look for a picture that was cut, which takes ten times as long.
+    search: also look for an image that was cut, which takes ten times as long.
 
   Returns:
     What was found, or None.
   """
-  transform = _transform(np.asarray(picture, np.float32))
+  transform = _transform(np.asarray(image, np.float32))
   whole = _decode(_read_whole(transform), _WORDS_WHOLE, 'whole')
   if whole:
     return whole

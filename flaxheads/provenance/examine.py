@@ -91,7 +91,7 @@ class Finding:
 
 
 def files_of(path: str | os.PathLike, links: bool = False) -> list[Path]:
-  """A file itself; of a folder all pictures and videos below it, by name.
+  """A file itself; of a folder all images and videos below it, by name.
 
   Args:
     path: the file or folder.
@@ -133,7 +133,7 @@ def examine(path: str | os.PathLike, roots: bytes = b'') -> Finding:
   """Looks at the credentials and the pixels of a file.
 
   Args:
-    path: a picture or a video.
+    path: an image or a video.
     roots: PEM of the certificates that are believed.
 
   Raises:
@@ -165,7 +165,7 @@ def shows_synthetic_heads(path: str | os.PathLike, roots: bytes) -> bool:
   """Whether launch.render_heads of a trusted installation drew all of it.
 
   Args:
-    path: a picture or video, or a folder of them.
+    path: an image or video, or a folder of them.
     roots: PEM of the certificates that are believed.
   """
   for file in files_of(path, links=True):  # as they are read

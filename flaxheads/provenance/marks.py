@@ -78,7 +78,7 @@ class Marks:
   turned_off_by: str = ''
 
   def composite(self) -> 'Marks':
-    """The same for a file that shows generated heads beside or in pictures."""
+    """The same for a file that shows generated heads beside or in images."""
     return dataclasses.replace(self, source_type=credentials.COMPOSITE)
 
   def seal(self, path: Path, title: str) -> None:

@@ -20,7 +20,7 @@ RMS = 1.97  # of the pattern, in steps of 256: 42.1 dB with the rounding
 _STEPS = 24
 _STRIDE = 1.5  # of a gradient step, of at most 2
 FLAT = 2.0  # whitened contrast below which a place counts as flat
-SPREAD = 3.0  # pixels of the canonical picture over which contrast is taken
+SPREAD = 3.0  # pixels of the canonical image over which contrast is taken
 
 
 def smoothing(size: int = SIDE) -> np.ndarray:
@@ -35,7 +35,7 @@ def _sandwich(left, x, right):
 
 
 class _Reader:
-  """The detector on a canonical picture, linear where contrast is known.
+  """The detector on a canonical image, linear where contrast is known.
 
   Its transforms are [SIDE, SIDE] matrices; that of a pattern holds its chips.
   `adjoint` is what backpropagation through `read` would give.
@@ -56,8 +56,8 @@ class _Reader:
   def to_picture(self, transform):
     return _sandwich(self.cosine.T, transform, self.cosine)
 
-  def to_transform(self, picture):
-    return _sandwich(self.cosine, picture, self.cosine.T)
+  def to_transform(self, image):
+    return _sandwich(self.cosine, image, self.cosine.T)
 
   def whiten(self, transform):
     return self.to_picture(transform * self.filter)
@@ -84,17 +84,17 @@ class _Reader:
 
 
 def _strength(transform):
-  # The cosines are orthonormal: a transform is as strong as its picture.
+  # The cosines are orthonormal: a transform is as strong as its image.
   return np.sqrt(np.mean(transform**2))
 
 
 def _design(transform, bits):
-  """The transform of the pattern, [SIDE, SIDE], for a picture's transform."""
+  """The transform of the pattern, [SIDE, SIDE], for an image's transform."""
   reader = _Reader(transform)
   heard = reader.read(transform)
   chips = reader.spread(bits)
   chips *= RMS / _strength(chips)
-  # As loud as a blind mark would be without a picture: no bit needs more.
+  # As loud as a blind mark would be without an image: no bit needs more.
   target = np.mean(bits * reader.read(chips))
   probe = bits
   for _ in range(4):  # power iteration: the largest gain decides the stride
@@ -111,7 +111,7 @@ def _design(transform, bits):
 
 
 def make_pattern(frames, payload: Payload) -> np.ndarray:
-  """The pattern for a clip or picture.
+  """The pattern for a clip or image.
 
   Args:
     frames: uint8 [F, H, W, 3], the first ones.

@@ -16,7 +16,7 @@ from flaxheads.training.content_loss import load_identity
 from flaxheads.weights import store
 
 _PART_MARGIN = 3  # pixels about mouth and eyes that count as theirs
-_LPIPS_SIZE = 112  # windows are enlarged: LPIPS knows pictures, not thumbnails
+_LPIPS_SIZE = 112  # windows are enlarged: LPIPS knows images, not thumbnails
 _NO_PART = 1.0  # pixels: the mean over a part of no pixels is 0
 
 
@@ -92,9 +92,9 @@ def widened(mask, margin: int = _PART_MARGIN):
 
 
 def part_mean(weight, x):
-  """The mean of [B, H, W, C] over a part of each picture, weight [B, H, W, 1].
+  """The mean of [B, H, W, C] over a part of each image, weight [B, H, W, 1].
 
-  Of every picture by itself, so that the mean over devices is that over the
+  Of every image by itself, so that the mean over devices is that over the
   batch.
   """
   total = (weight * x).sum((1, 2, 3))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 def accumulate(function: Callable, batch, num_parts: int):
   """Runs `function` on parts of a batch, one after the other.
 
-  The networks normalise every picture by itself, so that the parts together
+  The networks normalise every image by itself, so that the parts together
   give what the whole batch gives, up to rounding.
 
   Args:

@@ -56,12 +56,12 @@ def prepare_inputs(batch: Batch, key: jax.Array, config: Config) -> ModelInputs:
     batch.points,
     config.augment,
   )
-  pictures = rasterise_landmarks(points, config.model.image_size)
+  landmark_images = rasterise_landmarks(points, config.model.image_size)
   return ModelInputs(
     frames[:, :-1],
-    pictures[:, :-1],
+    landmark_images[:, :-1],
     frames[:, -1],
-    pictures[:, -1],
+    landmark_images[:, -1],
     points[:, -1],
     batch.video_index,
   )

@@ -20,7 +20,7 @@ from flaxheads.training.accelerators import Chip, find_chip
 AXIS = 'batch'
 REPLICATED = PartitionSpec()
 SHARDED = PartitionSpec(AXIS)  # the leading dimension, split over devices
-# XLA for TPUs cuts the pictures of a small batch into strips, with halos to be
+# XLA for TPUs cuts the images of a small batch into strips, with halos to be
 # copied and masked in every layer: docs/savings.md has the bytes.
 _COMPILER_OPTIONS = {
   'tpu': {

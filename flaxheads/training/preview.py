@@ -71,10 +71,10 @@ def make_preview(generate: Callable, batch: Batch) -> Callable:
 
   def compute(trained, batch):
     frames = to_float(batch.frames)
-    pictures = rasterise_landmarks(batch.points, frames.shape[2])
-    fake, more = generate(trained, frames, pictures)
+    landmark_images = rasterise_landmarks(batch.points, frames.shape[2])
+    fake, more = generate(trained, frames, landmark_images)
     real = frames[:, -1]
-    row = [frames[:, 0], pictures[:, -1], fake, real]
+    row = [frames[:, 0], landmark_images[:, -1], fake, real]
     sheet = to_uint8(jnp.concatenate(row, axis=2))  # [B, H, 4W, 3]
     tiny = 1e-6
     l1 = jnp.abs(fake - real).mean()
@@ -103,7 +103,7 @@ def make_model_preview(networks: nets.Networks, batch: Batch) -> Callable:
     frames x of person i and the other people j.
   """
 
-  def generate(trained, frames, pictures):
+  def generate(trained, frames, landmark_images):
     params, vectors = trained
     normal = {
       name: spectral.normalize(
@@ -112,16 +112,16 @@ def make_model_preview(networks: nets.Networks, batch: Batch) -> Callable:
       for name in nets.NETWORKS
     }
     embedding = nets.embed_people(
-      networks, normal['embedder'], frames[:, :-1], pictures[:, :-1]
+      networks, normal['embedder'], frames[:, :-1], landmark_images[:, :-1]
     )
     fake = nets.generate(
-      networks, normal['generator'], pictures[:, -1], embedding=embedding
+      networks, normal['generator'], landmark_images[:, -1], embedding=embedding
     )
     output = nets.discriminate(
       networks,
       normal['discriminator'],
       frames[:, -1],
-      pictures[:, -1],
+      landmark_images[:, -1],
       embedding,
     )
     different = ~jnp.eye(len(embedding), dtype=bool)

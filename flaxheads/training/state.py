@@ -113,9 +113,9 @@ def _mean_embedder(networks):
 
   def mean_embedding(params, vectors, batch):
     frames = to_float(batch.frames[:, :-1])
-    pictures = rasterise_landmarks(batch.points[:, :-1], frames.shape[2])
+    landmark_images = rasterise_landmarks(batch.points[:, :-1], frames.shape[2])
     normal = spectral.normalize(params, vectors)
-    return nets.embed_people(networks, normal, frames, pictures).mean(0)
+    return nets.embed_people(networks, normal, frames, landmark_images).mean(0)
 
   return quick_jit(mean_embedding, 'once')
 

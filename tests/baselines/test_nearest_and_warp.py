@@ -74,7 +74,7 @@ def test_warp_is_the_identity_for_equal_points():
   )
 
 
-def test_warp_is_the_identity_for_points_outside_the_picture():
+def test_warp_is_the_identity_for_points_outside_the_image():
   frame = _smooth_frame()
   points = face_points(SIZE, (40, 10))
   np.testing.assert_array_equal(_warp_frame(frame, points, points), frame)

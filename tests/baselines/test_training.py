@@ -60,7 +60,7 @@ def test_feature_matching_is_the_published_sum():
 
 
 class _StubVGG:
-  """Five layers: the picture times 1, 2, ... 5."""
+  """Five layers: the image times 1, 2, ... 5."""
 
   def apply(self, variables, frames):
     del variables

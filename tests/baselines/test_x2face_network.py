@@ -34,7 +34,7 @@ def test_sampling_agrees_with_scipy():
       np.testing.assert_allclose(sampled[b, ..., c], wanted, atol=1e-5)
 
 
-def test_the_identity_grid_returns_the_picture():
+def test_the_identity_grid_returns_the_image():
   images = _picture(2, 9, 6, 3)
   grid = jnp.broadcast_to(identity_grid(9, 6), (2, 9, 6, 2))
   np.testing.assert_allclose(grid_sample(images, grid), images, atol=1e-6)
@@ -143,7 +143,7 @@ def test_a_driver_that_moves_nothing_returns_the_embedded_face(network):
   still = jax.tree.map(np.copy, variables)
   still['params']['driver'][last]['kernel'][:] = 0
   same = methods['drive'](still, face, driver)
-  # A place is good to some millionths of the picture, and this one is noise.
+  # A place is good to some millionths of the image, and this one is noise.
   np.testing.assert_allclose(same, 2 * face - 1, atol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""Augmentation: pictures and points move together, once for a sample."""
+"""Augmentation: images and points move together, once for a sample."""
 
 import colorsys
 import functools
@@ -44,7 +44,7 @@ def _inputs(seed=0):
   return frames, points
 
 
-def test_no_strength_leaves_pictures_and_points_as_they_are():
+def test_no_strength_leaves_images_and_points_as_they_are():
   frames, points = _inputs()
   moved, moved_points = _jitted('off')(_keys(0), frames, points)
   np.testing.assert_allclose(moved, to_float(frames), atol=1e-6)
@@ -56,7 +56,7 @@ def test_no_strength_leaves_pictures_and_points_as_they_are():
 def test_a_dot_drawn_at_a_landmark_moves_with_it(seed):
   # A Gaussian of two pixels at point 0 of every frame; its centre of mass,
   # with pixel centres at half-integers, must be where the point went. Point 0
-  # of a flipped sample is point 16 of the picture.
+  # of a flipped sample is point 16 of the image.
   rng = np.random.default_rng(seed)
   _, points = _inputs(seed)
   spots = rng.uniform(0.35 * S, 0.65 * S, (B, F, 2))
@@ -76,7 +76,7 @@ def test_a_dot_drawn_at_a_landmark_moves_with_it(seed):
   assert np.abs(found - spots).max() > 1  # something happened
 
 
-def test_flip_mirrors_pictures_and_exchanges_points():
+def test_flip_mirrors_images_and_exchanges_points():
   frames, points = _inputs()
   seen = set()
   for seed in range(8):

@@ -119,7 +119,7 @@ def test_no_face_at_all(tmp_path):
     _load(_video(tmp_path / 'a.mp4', [{}] * 3))
 
 
-def test_two_faces_in_a_picture_need_a_choice(tmp_path):
+def test_two_faces_in_an_image_need_a_choice(tmp_path):
   write_png(
     tmp_path / 'a.png', picture({'green': (20, 40, 40), 'red': (120, 40, 30)})
   )
@@ -298,7 +298,7 @@ def test_real_pair_is_told_apart(real_clips, real_detector):
     assert np.abs(np.diff(centres)).max() < 0.1 * width
 
 
-def test_pictures_keep_their_colours(tmp_path):
+def test_images_keep_their_colours(tmp_path):
   image = picture({'red': (60, 40, 30)})
   Image.fromarray(image).convert('CMYK').save(tmp_path / 'a.jpg', quality=95)
   clip = _load(tmp_path / 'a.jpg')

@@ -1,4 +1,4 @@
-"""Pictures of every common kind, limits, and contact sheets."""
+"""Images of every common kind, limits, and contact sheets."""
 
 import numpy as np
 import pytest

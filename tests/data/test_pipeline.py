@@ -73,7 +73,7 @@ def test_shapes_and_types(source):
   assert dtypes == [np.uint8, np.float32, np.int32]
 
 
-def test_pictures_points_and_video_index_belong_together(source):
+def test_images_points_and_video_index_belong_together(source):
   for batch in _batches(source, 6):
     videos = batch.points[..., 1]  # [B, K+1, 68]
     assert (videos == batch.video_index[:, None, None]).all()

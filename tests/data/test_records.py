@@ -1,4 +1,4 @@
-"""Records: what is kept, and that pictures and points stay together."""
+"""Records: what is kept, and that images and points stay together."""
 
 import cv2
 import numpy as np
@@ -64,7 +64,7 @@ def test_reduced_decoding_is_the_mean_of_blocks(factor):
   assert np.abs((small[..., 1] - wanted).mean()) < 0.6
 
 
-def test_points_are_scaled_with_the_picture():
+def test_points_are_scaled_with_the_image():
   record = _record()
   frames, points = records.decode_frames(record, [4, 1], 32)
   assert frames.shape == (2, 32, 32, 3) and frames.dtype == np.uint8
@@ -98,7 +98,7 @@ def test_the_size_of_a_jpeg_is_read_before_it_is_decoded(size, way):
   assert cv2.imdecode(np.frombuffer(filled, np.uint8), 1).shape[:2] == size
 
 
-def test_a_larger_picture_than_promised_is_not_decoded(monkeypatch):
+def test_a_larger_image_than_promised_is_not_decoded(monkeypatch):
   record = _record(size=64)
   small = record['frames'][0]
   at = small.index(b'\xff\xc0') + 5

@@ -11,7 +11,7 @@ from flaxheads.errors import UserError
 from flaxheads.landmarks import crop, landmark_files, layout
 from tests.launch.commands import call
 
-pytestmark = pytest.mark.usefixtures('fast_programs')  # hundreds of pictures
+pytestmark = pytest.mark.usefixtures('fast_programs')  # hundreds of images
 
 SIZE = 64
 
@@ -52,12 +52,12 @@ def _drawn(identity, motion):
 
 
 def _differs(a, b):
-  """Where two pictures differ: bool [S, S]."""
+  """Where two images differ: bool [S, S]."""
   return np.abs(a - b).max(-1) > 8
 
 
 def _changed(first, second, motion):
-  """Where two people's pictures differ: bool [S, S]."""
+  """Where two people's images differ: bool [S, S]."""
   return _differs(_drawn(first, motion), _drawn(second, motion))
 
 
@@ -113,7 +113,7 @@ def test_motion_is_smooth_and_within_its_ranges():
   for n in range(8):
     motion = _motion(n, 200)
     points = synthetic_heads.head_points(_identity(n), motion, 1)
-    # At 25 frames a second nothing crosses a twentieth of the picture.
+    # At 25 frames a second nothing crosses a twentieth of the image.
     assert np.linalg.norm(np.diff(points, axis=0), axis=-1).max() < 0.05
     # Accelerations are bounded, too, by those of a blink: no jitter.
     assert np.linalg.norm(np.diff(points, 2, axis=0), axis=-1).max() < 0.04
@@ -123,7 +123,7 @@ def test_motion_is_smooth_and_within_its_ranges():
       assert value.min() >= 0 and value.max() <= 1, name
 
 
-def test_points_scale_with_the_picture():
+def test_points_scale_with_the_image():
   identity, motion = _identity(1), _motion(2)
   small = synthetic_heads.head_points(identity, motion, 64)
   large = synthetic_heads.head_points(identity, motion, 256)
@@ -222,7 +222,7 @@ FACTORS = {
 }
 
 
-def test_each_factor_alone_changes_the_picture():
+def test_each_factor_alone_changes_the_image():
   person = _plain()._replace(
     hair_cover=jnp.float32(1),
     hair_length=jnp.float32(0),

@@ -100,7 +100,7 @@ def test_baselines_on_records(done):
     assert label not in printed
 
 
-def test_pictures_are_signed(done, tmp_path):
+def test_images_are_signed(done, tmp_path):
   output, _ = done
   page = (output / 'study.html').read_text()
   encoded = re.search('data:image/jpeg;base64,([^"]+)', page)[1]

@@ -21,7 +21,7 @@ def _trial(name='ann', seed=0):
 
 
 def _finds(picture):
-  """A face in every picture that is not black."""
+  """A face in every image that is not black."""
   return 4 * face_points(SIZE) if picture.any() else None
 
 

@@ -23,7 +23,7 @@ def test_methods_come_in_the_tables_order():
   assert [m.name for m in made] == ['nearest', 'warp', 'ff', 'ft']
 
 
-def test_settings_follow_what_the_pictures_depend_on():
+def test_settings_follow_what_the_images_depend_on():
   def settings(name, **kwargs):
     arguments = {
       'model': object(),

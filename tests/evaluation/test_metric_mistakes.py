@@ -66,7 +66,7 @@ def test_metric_mistake_02_range(trial):
   )
 
 
-def test_metric_mistake_03_transposed_pictures(trial):
+def test_metric_mistake_03_transposed_images(trial):
   frames = _drawn()
   np.testing.assert_allclose(
     _seen(frames)[1, 3, 7], frames[1, 3, 7] / 127.5 - 1, atol=1e-6
@@ -97,7 +97,7 @@ def test_metric_mistake_05_support_among_the_test_frames(how):
       assert split.support.max() < split.test.min()
 
 
-def test_metric_mistake_06_pictures_compared_with_themselves():
+def test_metric_mistake_06_images_compared_with_themselves():
   rng = np.random.default_rng(0)
   a, b = rng.normal(size=(6, 3)), rng.normal(size=(5, 3))
 

@@ -78,7 +78,7 @@ def test_no_method_sees_a_test_frame(how, tmp_path):
     assert drivers.frames is None
 
 
-def test_rows_measure_the_right_pictures(tmp_path):
+def test_rows_measure_the_right_images(tmp_path):
   everybody = _trials()
   rows = _evaluate(everybody, [Method('copy', Copying())], SHOTS, tmp_path)
   assert [(r['person'], r['num_shots']) for r in rows] == [

@@ -35,7 +35,7 @@ def test_every_face_is_found_on_enlarged_frames(rows):
 
 
 def test_detector_agrees_with_the_points_of_the_clip(rows):
-  # 64x64 frames enlarged against the whole picture: a few per cent.
+  # 64x64 frames enlarged against the whole image: a few per cent.
   assert 0 < rows['real', 0]['nme'] < 0.06
   assert rows['real', 0]['psnr'] == 100
 

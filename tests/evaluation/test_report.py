@@ -80,7 +80,7 @@ def test_nothing_temporary_is_left(evaluated):
 
 
 def _tiles(sheet, count):
-  """The last `count` pictures of the last row, from the right."""
+  """The last `count` images of the last row, from the right."""
   bottom, right = sheet.shape[0] - GAP, sheet.shape[1] - GAP
   for _ in range(count):
     tile = sheet[bottom - SIDE : bottom, right - SIDE : right]
@@ -120,7 +120,7 @@ def test_any_list_of_methods_has_its_columns(tmp_path):
   assert sheet.shape[0] == 18 + GAP + SIDE + GAP
 
 
-def test_comparison_leaves_places_empty_where_a_picture_is_missing(evaluated):
+def test_comparison_leaves_places_empty_where_an_image_is_missing(evaluated):
   _, everybody, rows, _, store = evaluated
   without = [
     row for row in rows if (row['person'], row['method']) != ('p0', 'warp')

@@ -1,4 +1,4 @@
-"""The user study: fair questions, pictures that tell nothing, right counts."""
+"""The user study: fair questions, images that tell nothing, right counts."""
 
 import base64
 import io
@@ -50,7 +50,7 @@ def test_questions_are_fair(rounds, evaluated):
     assert not set(triplet.real) & set(protocol.kept_frames(trial))
     assert len(set(triplet.real)) == 2
     assert triplet.row['driver'] is None and triplet.row['method'] != 'real'
-  # In the first rounds no real picture comes twice.
+  # In the first rounds no real image comes twice.
   shown = [(t.row['person'], i) for r in rounds[:3] for t in r for i in t.real]
   assert len(set(shown)) == len(shown)
   places = np.bincount([t.place for t in questions], minlength=3)
@@ -75,7 +75,7 @@ def test_nobody_is_asked_where_frames_are_too_few():
   assert study.make_triplets([], everybody) == []
 
 
-def test_the_made_picture_stands_in_its_place(rounds, evaluated):
+def test_the_made_image_stands_in_its_place(rounds, evaluated):
   everybody, _, store = evaluated
   by_name = {trial.name: trial for trial in everybody}
   for triplet in sum(rounds[:3], []):
@@ -117,7 +117,7 @@ def test_page_holds_the_questions_and_needs_nothing_else(
     'Nearest frame (1)', 'Nearest frame (4)',
     'Landmark warp (1)', 'Landmark warp (4)',
   }  # fmt: skip
-  # One file for three pictures: all are coded, and signed, alike.
+  # One file for three images: all are coded, and signed, alike.
   assert sealed == [f'triplet-{t.id}.jpg' for t in sum(chosen, [])]
   encoded = asked[0]['picture'].removeprefix('data:image/jpeg;base64,')
   image = Image.open(io.BytesIO(base64.b64decode(encoded)))

@@ -1,4 +1,4 @@
-"""Statistics over people, and distances of sets of pictures."""
+"""Statistics over people, and distances of sets of images."""
 
 import numpy as np
 import pytest

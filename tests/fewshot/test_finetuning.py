@@ -142,7 +142,7 @@ def test_the_step_is_chosen_by_frames_that_were_not_trained_on(
   assert len(trained) == num_frames - held_out
 
 
-def test_a_share_of_the_steps_sees_moved_pictures(model, faces, monkeypatch):
+def test_a_share_of_the_steps_sees_moved_images(model, faces, monkeypatch):
   recorder, _, _ = _record(
     monkeypatch,
     model,
@@ -171,7 +171,7 @@ def test_images_move_with_their_landmarks():
   assert np.abs(x[0] - x[1]).mean() > 0.01  # each by itself
 
 
-def test_one_picture_is_enough(model, monkeypatch):
+def test_one_image_is_enough(model, monkeypatch):
   faces = tiny_game.make_faces(1)
   recorder, person, _ = _record(monkeypatch, model, faces, [1, 2, 3])
   assert set(recorder.trained) == set(recorder.looked_at)

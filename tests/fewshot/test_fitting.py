@@ -1,4 +1,4 @@
-"""Who moves whom: when motion is retargeted, and what is told of pictures."""
+"""Who moves whom: when motion is retargeted, and what is told of images."""
 
 import types
 
@@ -122,7 +122,7 @@ def support(yaws, side=200.0, noise=20, gap=1.0):
     (support([50, 50], side=30, noise=2, gap=0), ['small', 'view', 'alike']),
   ],
 )
-def test_unsuitable_pictures_are_told(given, words):
+def test_unsuitable_images_are_told(given, words):
   told = support_warnings(given, 'photos', SIZE)
   assert len(told) == len(words)
   for text, word in zip(told, words, strict=True):

@@ -1,4 +1,4 @@
-"""Pasting a head back: the picture stays the picture, and no seam shows."""
+"""Pasting a head back: the image stays the image, and no seam shows."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ POINTS = face_points(SIZE)[None]
 
 @pytest.fixture(scope='module')
 def image():
-  """A smooth picture of 200 x 240 pixels."""
+  """A smooth image of 200 x 240 pixels."""
   noise = np.random.default_rng(0).uniform(0, 255, (200, 240, 3))
   smooth = cv2.GaussianBlur(noise, (0, 0), 8)
   low, high = smooth.min(), smooth.max()
@@ -56,7 +56,7 @@ def test_colours_are_matched_and_no_seam_shows(image):
   paste = Paste(Portrait(image, BOX), tinted, POINTS)
   pasted = paste(tinted)
   assert np.abs(pasted.astype(int) - image).mean() < 1
-  # A head that has moved: steps between neighbours are those of the picture.
+  # A head that has moved: steps between neighbours are those of the image.
   moved = paste(np.roll(tinted, 3, 1)).astype(int)
   for axis in (0, 1):
     steps = np.abs(np.diff(moved, axis=axis)).max()
@@ -80,7 +80,7 @@ def test_around_the_face_the_portrait_stays_where_the_drawing_stands_still(
   assert np.abs(paste(moved)[edge].astype(int) - image[edge]).max() > 20
 
 
-def test_a_close_up_reaches_the_pictures_end(image):
+def test_a_close_up_reaches_the_images_end(image):
   box = CropBox(-30.0, -50.0, 300.0)
   still = crop_image(image, box, SIZE)
   low = face_points(SIZE, shift=(0, 16))[None]

@@ -60,7 +60,7 @@ def test_a_batch_fits_the_caches_of_a_cpu(monkeypatch, backend, wanted):
   assert [best_batch_size(side) for side in (64, 128, 256, 512)] == wanted
 
 
-def test_the_landmarks_move_the_picture(person, points):
+def test_the_landmarks_move_the_image(person, points):
   frames = fewshot.animate(person, points[:2]).astype(int)
   assert np.abs(frames[0] - frames[1]).mean() > 1
 

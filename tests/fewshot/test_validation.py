@@ -278,7 +278,7 @@ def test_the_landmark_error_decides_beside_the_loss(monkeypatch, model):
   np.testing.assert_allclose(scores[2:], [0.6, 0.4 + 0.5 - 0.03], rtol=1e-4)
 
 
-def test_of_one_picture_the_last_is_kept_and_all_is_told(monkeypatch, model):
+def test_of_one_image_the_last_is_kept_and_all_is_told(monkeypatch, model):
   faces = tiny_game.make_faces(1)
   person, moved, _ = _finetune(monkeypatch, model, faces, [0.1, 0.2, None, 0.3])
   assert person.info['steps'] == 6 and moved == [6]

@@ -88,7 +88,7 @@ def _description(data: bytes) -> None:
 
 
 def _record(data: bytes) -> None:
-  """A record whose fields come first, and its one picture after them."""
+  """A record whose fields come first, and its one image after them."""
   fields = np.frombuffer(data[:12].ljust(12, b'\0'), np.int16)
   num_frames, size, rows, count, length, _ = map(int, fields)
   record = {

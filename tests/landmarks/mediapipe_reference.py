@@ -1,4 +1,4 @@
-"""The pictures and clips that MediaPipe was run on; see record_mediapipe.py."""
+"""The images and clips that MediaPipe was run on; see record_mediapipe.py."""
 
 import itertools
 import pathlib

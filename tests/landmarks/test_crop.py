@@ -1,4 +1,4 @@
-"""Crop box, crop, and that pictures and points move together."""
+"""Crop box, crop, and that images and points move together."""
 
 import numpy as np
 import pytest

@@ -23,7 +23,7 @@ def test_points_are_where_the_parts_are(detector, portrait):
   (face,) = detector(portrait)
   points = face.points
   assert points.shape == (68, 2) and points.dtype == np.float32
-  # Read off the picture by eye, in pixels.
+  # Read off the image by eye, in pixels.
   for indices, place in [
     (layout.LEFT_EYE, (202, 101)),
     (layout.RIGHT_EYE, (246, 103)),
@@ -37,7 +37,7 @@ def test_points_are_where_the_parts_are(detector, portrait):
   np.testing.assert_allclose(face.box[2:], points.max(0))
 
 
-def test_mirrored_picture_gives_mirrored_points(detector, portrait):
+def test_mirrored_image_gives_mirrored_points(detector, portrait):
   (face,) = detector(portrait)
   (flipped,) = detector(np.ascontiguousarray(portrait[:, ::-1]))
   back = flipped.points[layout.MIRROR] * [-1, 1] + [portrait.shape[1], 0]
@@ -74,12 +74,12 @@ def test_several_faces_largest_first(detector, portrait):
   assert faces[0].size > faces[1].size > faces[2].size
 
 
-def test_small_face_in_a_large_picture(detector, portrait):
+def test_small_face_in_a_large_image(detector, portrait):
   (face,) = detector(_scene(portrait, 1200, 1600, [(900, 500, 130)]))
   assert 900 < face.centre[0] < 1030 and 30 < face.size < 70
 
 
-def test_face_that_fills_the_picture(detector, portrait):
+def test_face_that_fills_the_image(detector, portrait):
   x0, y0, x1, y1 = (round(n) for n in detector(portrait)[0].box)
   (face,) = detector(np.ascontiguousarray(portrait[y0:y1, x0:x1]))
   assert face.size > 0.8 * (x1 - x0)

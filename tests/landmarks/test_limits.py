@@ -53,7 +53,7 @@ def test_a_pose_beyond_them_is_turned_about_the_same_axis(axis, limit):
   np.testing.assert_allclose(limit_pose(given), expected, atol=1e-9)
 
 
-def test_the_turn_in_the_picture():
+def test_the_turn_in_the_image():
   given = _turns(2, np.array([10.0, -5.0]))
   other = _turns(2, np.array([40.0, 30.0]))
   expected = _turns(2, np.array([30.0, 35.0]))[:, :2, :2]

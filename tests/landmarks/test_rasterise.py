@@ -35,7 +35,7 @@ def _face(size=SIZE):
 
 
 def _coverage_by_opencv(points, members, closed, size):
-  """Share of each pixel under a stroke, from a picture 16 times as fine."""
+  """Share of each pixel under a stroke, from an image 16 times as fine."""
   fine = np.zeros((size * _FINE, size * _FINE), np.uint8)
   corners = points[list(members)] * _FINE - 0.5  # its centres are integers
   corners = np.round(corners * 16).astype(np.int32)
@@ -90,7 +90,7 @@ def test_every_stroke_has_its_colour(draw):
   assert len(set(layout.STROKE_COLOURS)) == len(layout.STROKES)
 
 
-def test_moved_points_move_the_picture(draw):
+def test_moved_points_move_the_image(draw):
   points = _face()
   picture = np.asarray(draw(points))
   moved = np.asarray(draw(points + np.array([3, -2], np.float32)))
@@ -127,7 +127,7 @@ def test_gradient_is_the_slope(draw):
   gradient = np.asarray(jax.grad(loss)(points))
   assert np.isfinite(gradient).all()
   assert (np.abs(gradient).max(-1) > 0).mean() > 0.95
-  # The picture is piecewise smooth, so a slope over a short way agrees with
+  # The image is piecewise smooth, so a slope over a short way agrees with
   # the gradient but where a pixel begins or ends to be touched on the way.
   steps = np.zeros((68, 68, 2), np.float32)
   steps[np.arange(68), np.arange(68), 0] = 2e-3

@@ -198,7 +198,7 @@ def test_synthetic_heads_need_no_question(things, tmp_path):
 
 def test_render_heads_signs_what_it_draws(tmp_path):
   arguments = ('--image_size=64', '--num_identities=1', '--num_frames=1')
-  run('render_heads', '--kind=pictures', *arguments, f'--output={tmp_path}')
+  run('render_heads', '--kind=images', *arguments, f'--output={tmp_path}')
   found = {item['file'].rsplit('/', 1)[-1]: item for item in verify(tmp_path)}
   assert set(found) == {'0000.png', 'sheet.png'}
   for item in found.values():

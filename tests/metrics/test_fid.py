@@ -236,7 +236,7 @@ def test_kernel_sums_of_groups_are_the_kid_of_all():
   np.testing.assert_allclose(without, [wanted], rtol=1e-12)
 
 
-def test_a_picture_that_is_drawn_twice_is_not_compared_with_itself():
+def test_an_image_that_is_drawn_twice_is_not_compared_with_itself():
   rng = np.random.default_rng(1)
   a, b = ([rng.normal(size=(n, D)) for n in (3, 2)] for _ in range(2))
   found = kid.resampled_kernel_distance(kid.kernel_sums(a, b), [[2, 1]])

@@ -13,7 +13,7 @@ SIZE = 48
 
 
 def _picture(seed, height=SIZE, width=SIZE):
-  """A gradient with a bright box and noise: something like a picture."""
+  """A gradient with a bright box and noise: something like an image."""
   rng = np.random.default_rng(seed)
   y, x = np.mgrid[:height, :width]
   picture = np.stack([x / width, y / height, (x + y) / (height + width)], -1)
@@ -41,7 +41,7 @@ def test_ssim_equals_scikit_image(pairs):
   np.testing.assert_allclose(image.ssim(*pairs), expected, atol=1e-4)
 
 
-def test_ssim_equals_scikit_image_on_oblong_pictures():
+def test_ssim_equals_scikit_image_on_oblong_images():
   a, b = _picture(1, 40, 56), _picture(2, 40, 56)
   expected = structural_similarity(
     a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
@@ -63,7 +63,7 @@ def test_psnr_of_a_known_error_is_20_db():
   np.testing.assert_allclose(image.psnr(a, a + 0.1), 20, atol=1e-4)
 
 
-def test_equal_pictures_have_capped_psnr_and_ssim_one(pairs):
+def test_equal_images_have_capped_psnr_and_ssim_one(pairs):
   a = pairs[0]
   np.testing.assert_array_equal(image.psnr(a, a), [image.MAX_PSNR] * 3)
   np.testing.assert_allclose(image.ssim(a, a), 1, atol=1e-6)
@@ -114,7 +114,7 @@ def test_works_inside_jit(pairs):
     lambda x: np.roll(x, 2, axis=-2),  # a shift of two pixels
   ],
 )
-def test_spoilt_pictures_are_measured_as_worse(pairs, spoil):
+def test_spoilt_images_are_measured_as_worse(pairs, spoil):
   a = pairs[0]
   noisy = (a + 0.02).clip(0, 1)
   assert np.all(image.psnr(a, spoil(a)) < image.psnr(a, noisy) - 5)
@@ -135,20 +135,20 @@ def test_spoilt_pictures_are_measured_as_worse(pairs, spoil):
     (lambda x: x[:1], 'differ'),
   ],
 )
-def test_wrong_pictures_are_refused(pairs, metric, spoil, message):
+def test_wrong_images_are_refused(pairs, metric, spoil, message):
   with pytest.raises(UserError, match=message):
     metric(pairs[0], spoil(pairs[1]))
   with pytest.raises(UserError, match=message):
     metric(spoil(pairs[1]), pairs[0])
 
 
-def test_transposed_oblong_pictures_are_refused():
+def test_transposed_oblong_images_are_refused():
   a = _picture(0, 40, 56)
   with pytest.raises(UserError, match='differ'):
     image.ssim(a, a.swapaxes(0, 1))
 
 
-def test_ssim_refuses_pictures_smaller_than_its_window():
+def test_ssim_refuses_images_smaller_than_its_window():
   a = jnp.zeros((10, 20, 3))
   with pytest.raises(UserError, match='at least 11x11'):
     image.ssim(a, a)

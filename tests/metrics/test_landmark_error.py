@@ -32,7 +32,7 @@ def test_nme_by_hand():
   )
 
 
-def test_nme_does_not_depend_on_the_size_of_the_picture():
+def test_nme_does_not_depend_on_the_size_of_the_image():
   truth = _face()
   predicted = truth + np.random.default_rng(0).normal(size=truth.shape)
   np.testing.assert_allclose(

@@ -75,7 +75,7 @@ def test_lpips_is_a_distance(network, pairs):
     lambda x: (x + 1) / 2,
   ],
 )
-def test_spoilt_pictures_are_far(network, pairs, spoil):
+def test_spoilt_images_are_far(network, pairs, spoil):
   a, _ = pairs
   noisy = (a + np.random.default_rng(5).normal(scale=0.01, size=a.shape)).clip(
     0, 1

@@ -43,7 +43,7 @@ def randomise(model, seed=0):
 
 
 def calibrate(model, x):
-  """Statistics of real activations, so that pictures differ in features."""
+  """Statistics of real activations, so that images differ in features."""
   for module in model.modules():
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
       module.momentum = 1.0

@@ -19,7 +19,7 @@ def folder():
     yield made
 
 
-def test_the_decoders_give_our_pictures(folder):
+def test_the_decoders_give_our_images(folder):
   record = make_source('clips', folder.root, 'train')[0]
   frames, _ = records.decode_frames(record, [0, 1], 64)
   paths = [str(folder.files / '0' / f'{i:02d}.jpg') for i in (0, 1)]

@@ -156,7 +156,7 @@ def test_a_step_of_meta_training(content_pair, dtype, monkeypatch):
     in_specs=(parallel.SHARDED,),
     out_specs=parallel.SHARDED,
   )(placed)
-  # Drawn once: another program rounds its float32 pictures otherwise.
+  # Drawn once: another program rounds its float32 images otherwise.
   sample = jax.tree.map(np.asarray, sample)
   monkeypatch.setattr(step_module, 'prepare_inputs', lambda *_: sample)
   step = make_train_step(config, networks, content, mesh)

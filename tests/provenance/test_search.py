@@ -1,4 +1,4 @@
-"""The search for a cut picture hears what a plain correlation hears."""
+"""The search for a cut image hears what a plain correlation hears."""
 
 import cv2
 import numpy as np
@@ -48,7 +48,7 @@ def pilots_picture():
 
 
 def correlate(own, height, width):
-  """The pilots' picture heard at all places of one size, by FFTs.
+  """The pilots' image heard at all places of one size, by FFTs.
 
   Returns:
     float [SIDE + 1 - height, SIDE + 1 - width], for a canvas of norm 1.
@@ -99,7 +99,7 @@ def test_the_same_cuts_as_found_plainly(marked, name):
 
 
 @pytest.mark.parametrize('name', PICTURES)
-def test_cuts_are_apart_and_within_the_picture(marked, name):
+def test_cuts_are_apart_and_within_the_image(marked, name):
   cuts = detection._find_cuts(transform_of(PICTURES[name](marked)))
   assert len(cuts) == len(set(cuts)) == 3
   for cut in cuts:

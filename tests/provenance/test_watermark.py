@@ -161,7 +161,7 @@ def test_it_survives_h264(tmp_path, crf):
 
 
 def test_long_sides_cost_no_more_than_they_must(clip, marked, monkeypatch):
-  """A hostile picture may have one row of a hundred million pixels."""
+  """A hostile image may have one row of a hundred million pixels."""
   asked, basis = [], carriers.basis
   monkeypatch.setattr(
     carriers, 'basis', lambda size: asked.append(size) or basis(size)

@@ -42,7 +42,7 @@ def _render(folder: Path) -> tuple[Path, np.ndarray, Path]:
   """Renders both: the photograph, its points [68, 2], and the clip."""
   size = '--num_identities=1 --image_size=128'
   commands.run(
-    f'render_heads --kind=pictures {size} --num_frames=8 --seed={FLAGS.seed} '
+    f'render_heads --kind=images {size} --num_frames=8 --seed={FLAGS.seed} '
     f'--output={folder}/source'
   )
   commands.run(

@@ -18,7 +18,7 @@ def _preview(**figures):
     ({'clipped': 0.8}, '80% of the colour values are black or white'),
   ],
 )
-def test_collapsed_pictures_are_reported_once(caplog, figures, words):
+def test_collapsed_images_are_reported_once(caplog, figures, words):
   signs = FailureSigns()
   signs.check_preview(2000, _preview(**figures))
   signs.check_preview(3000, _preview(**figures))

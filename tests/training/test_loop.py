@@ -79,11 +79,11 @@ def test_resuming_changes_nothing(whole, tmp_path):
   assert resumed.step == 4
   tiny_game.assert_trees_equal(resumed, state)
   for name, value in scalars.items():
-    if '/' in name and 'people/' not in name:  # no timings, no pictures
+    if '/' in name and 'people/' not in name:  # no timings, no images
       assert others[name] == value, name
 
 
-def test_a_run_leaves_checkpoints_pictures_and_scalars(whole):
+def test_a_run_leaves_checkpoints_images_and_scalars(whole):
   workdir, _, scalars = whole
   kept = sorted(path.name for path in (workdir / 'checkpoints').iterdir())
   assert kept == ['2', '4']

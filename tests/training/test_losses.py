@@ -49,7 +49,7 @@ def test_match_leaves_the_rows_alone():
   np.testing.assert_array_equal(to_w, [[0, 0]])
 
 
-def test_pyramid_is_zero_only_for_the_same_picture():
+def test_pyramid_is_zero_only_for_the_same_image():
   fake, real = _pictures(2)
   assert losses.pyramid_loss(fake, fake) == 0
   assert losses.pyramid_loss(fake, real) > 0.1

@@ -94,7 +94,7 @@ def test_who_learns_from_a_term(play, term, learners):
 
 
 @pytest.mark.parametrize('term', ['content', 'adversarial', 'feature_matching'])
-def test_every_kernel_of_g_learns_from_every_term_on_pictures(play, term):
+def test_every_kernel_of_g_learns_from_every_term_on_images(play, term):
   generator = play(term).generator['generator']
   for path, leaf in jax.tree_util.tree_leaves_with_path(generator):
     if path[-1].key == 'kernel':

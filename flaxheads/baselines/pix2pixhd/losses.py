@@ -112,7 +112,7 @@ class Gradients(NamedTuple):
 def gradients(
   params: dict,
   frames: jax.Array,
-  pictures: jax.Array,
+  landmark_images: jax.Array,
   *,
   networks: Networks,
   content: Callable,
@@ -126,17 +126,17 @@ def gradients(
   Args:
     params: {'generator', 'discriminator'}.
     frames: x, [B, H, W, 3] in [-1, 1].
-    pictures: y, the landmark images alike.
+    landmark_images: y, the landmark images alike.
     networks: Networks.
     content: (x̂, x) -> weighted content loss.
     weights: Pix2pixHDLossConfig.
   """
 
   def discriminate(trained, x):
-    return networks.discriminator.apply({'params': trained}, x, pictures)
+    return networks.discriminator.apply({'params': trained}, x, landmark_images)
 
   fake, pull_generator = jax.vjp(
-    lambda p: networks.generator.apply({'params': p}, pictures),
+    lambda p: networks.generator.apply({'params': p}, landmark_images),
     params['generator'],
   )
   judged = params['discriminator']

@@ -165,7 +165,7 @@ class MultiscaleDiscriminator(nn.Module):
 
   Attributes:
     base_channels: of its first layer.
-    num_scales: 1, 1/2, ... of the picture's size.
+    num_scales: 1, 1/2, ... of the image's size.
     dtype: of the arithmetic.
   """
 

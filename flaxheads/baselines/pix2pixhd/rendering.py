@@ -49,11 +49,11 @@ def make_finetune(config: Pix2pixHDConfig) -> Callable:
   content = losses.build_content(config)
 
   @jax.jit
-  def step(state, frames, pictures, content_params):
+  def step(state, frames, landmark_images, content_params):
     found = losses.gradients(
       state.variables,
       frames,
-      pictures,
+      landmark_images,
       networks=networks,
       content=functools.partial(content.apply, content_params),
       weights=config.loss,
@@ -88,8 +88,10 @@ def make_renderer(config: Pix2pixHDConfig) -> Callable:
 
   @jax.jit
   def render_batch(params, points):
-    pictures = rasterise_landmarks(points, size)
-    return to_uint8(networks.generator.apply({'params': params}, pictures))
+    landmark_images = rasterise_landmarks(points, size)
+    return to_uint8(
+      networks.generator.apply({'params': params}, landmark_images)
+    )
 
   def render(params, points):
     count = len(points)

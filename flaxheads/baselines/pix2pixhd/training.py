@@ -133,9 +133,9 @@ def _make_step(config, networks, content: ContentLoss, mesh: parallel.Mesh):
 
 
 def _make_preview(networks: Networks, batch: Batch):
-  def generate(params, frames, pictures):
+  def generate(params, frames, landmark_images):
     del frames  # it is not conditioned on a person
-    fake = networks.generator.apply({'params': params}, pictures[:, -1])
+    fake = networks.generator.apply({'params': params}, landmark_images[:, -1])
     return fake, {}
 
   make = preview.make_preview(generate, batch)

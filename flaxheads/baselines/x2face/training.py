@@ -216,8 +216,8 @@ def _make_step(config: X2FaceConfig, vgg, mesh: parallel.Mesh):
 def _make_preview(config: X2FaceConfig, batch: Batch):
   network = build_network(config.model)
 
-  def generate(variables, frames, pictures):
-    del pictures  # it is driven by frames
+  def generate(variables, frames, landmark_images):
+    del landmark_images  # it is driven by frames
     return network.apply(variables, frames[:, :-1], frames[:, -1]), {}
 
   make = preview.make_preview(generate, batch)

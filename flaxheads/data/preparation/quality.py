@@ -17,7 +17,7 @@ SEVERAL = 'several faces in the crop'
 OTHER_SHOT = 'another shot'
 
 _SIDE = 128  # pixels that the face is resized to
-_MAX_OUTSIDE = 0.05  # share of the 68 points beyond the picture
+_MAX_OUTSIDE = 0.05  # share of the 68 points beyond the image
 
 
 def sharpness(image: np.ndarray, face: Face) -> float:

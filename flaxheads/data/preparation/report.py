@@ -21,7 +21,7 @@ from flaxheads.errors import UserError
 
 REPORT = 'report.json'
 PAGES = ('kept.png', 'dropped.png')
-_COLUMNS = 10  # pictures in a row of a page
+_COLUMNS = 10  # images in a row of a page
 _KEPT_ROWS = 8
 
 

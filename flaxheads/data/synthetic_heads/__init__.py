@@ -104,7 +104,7 @@ def render_frames(
     UserError: another image_size.
   """
   _check_size(image_size)
-  # XLA runs most of a picture's loops on one core, so parts run side by side.
+  # XLA runs most of an image's loops on one core, so parts run side by side.
   return _in_parts(
     lambda part: _render.render(identity, part, image_size),
     motion,
@@ -131,7 +131,7 @@ def head_points(
   Args:
     identity: who.
     motion: how, F frames.
-    image_size: the pictures' side, pixels.
+    image_size: the images' side, pixels.
 
   Returns:
     float32 [F, 68, 2], (x, y) in pixels.

@@ -15,7 +15,7 @@ def backdrop(identity, u, v):
 
   Args:
     identity: an Identity of scalars.
-    u: across the picture, -1 to 1: [N].
+    u: across the image, -1 to 1: [N].
     v: up, -1 to 1: [N].
 
   Returns:

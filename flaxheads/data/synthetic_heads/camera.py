@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from flaxheads.data.synthetic_heads.motion import Motion
 
 DISTANCE = 95.0  # cm from the head's middle to the camera
-CENTRE_Y = -1.7  # cm, the height at the picture's middle
-EXTENT = 29.5  # cm across the picture at the face's depth
+CENTRE_Y = -1.7  # cm, the height at the image's middle
+EXTENT = 29.5  # cm across the image at the face's depth
 FACE_Z = 6.0  # cm, the face's depth
 PIVOT = (0.0, -4.0, 1.5)  # cm, the point that the head turns about
 
@@ -73,7 +73,7 @@ def body_to_world(view, x, y, z):
 
 
 def project(view, x, y, z, image_size):
-  """World points, cm, to pixels (origin: the picture's upper left corner)."""
+  """World points, cm, to pixels (origin: the image's upper left corner)."""
   focal = image_size * view.zoom * (DISTANCE - FACE_Z) / EXTENT
   scale = focal / (DISTANCE - z)
   half = 0.5 * image_size
@@ -88,11 +88,11 @@ def picture_grid(num_across):
 
 
 def rays(view, u, v):
-  """Rays through places of the picture.
+  """Rays through places of the image.
 
   Args:
     view: the frame's View.
-    u: across the picture, -0.5 to 0.5: [N].
+    u: across the image, -0.5 to 0.5: [N].
     v: up, -0.5 to 0.5: [N].
 
   Returns:
@@ -107,5 +107,5 @@ def rays(view, u, v):
 
 
 def picture_tangent(view):
-  """The picture's width at unit distance from the camera."""
+  """The image's width at unit distance from the camera."""
   return EXTENT / (DISTANCE - FACE_Z) / view.zoom

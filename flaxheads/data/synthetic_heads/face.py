@@ -1,7 +1,7 @@
 """The curves of a face: eyelids, lips and brows, in front view.
 
 The head's frame has its origin midway between the ears at the height of the
-eyes: x to the picture's right, y up, z towards the viewer of a frontal face,
+eyes: x to the image's right, y up, z towards the viewer of a frontal face,
 in centimetres. The renderer carves and paints along these curves, and the
 68 points are taken from the same ones.
 """
@@ -90,7 +90,7 @@ def make_face(identity: Identity, motion: Motion) -> Face:
 
 
 def by_side(x, left, right):
-  """`left` where x is on the picture's left of a frontal head."""
+  """`left` where x is on the image's left of a frontal head."""
   return jnp.where(x < 0, left, right)
 
 

@@ -153,7 +153,7 @@ def skin(identity, face, neck_base, x, y, z):
     identity: an Identity of scalars.
     face: the frame's Face.
     neck_base: the neck's lower end in the head's frame, three scalars.
-    x: to the picture's right in the head's frame, cm.
+    x: to the image's right in the head's frame, cm.
     y: up.
     z: ahead.
 

@@ -9,15 +9,15 @@ import jax.numpy as jnp
 class Motion(NamedTuple):
   """A clip's motion: every field float32 [F].
 
-  Angles are radians. Positive yaw turns the nose to the picture's right,
-  positive pitch down, positive roll tilts the head clockwise in the picture.
-  'left' is the picture's left.
+  Angles are radians. Positive yaw turns the nose to the image's right,
+  positive pitch down, positive roll tilts the head clockwise in the image.
+  'left' is the image's left.
   """
 
   yaw: jax.Array
   pitch: jax.Array
   roll: jax.Array
-  shift_x: jax.Array  # cm, to the picture's right
+  shift_x: jax.Array  # cm, to the image's right
   shift_y: jax.Array  # cm, up
   shift_z: jax.Array  # cm, towards the camera
   jaw: jax.Array  # 0: closed, 1: wide open
@@ -27,7 +27,7 @@ class Motion(NamedTuple):
   blink_right: jax.Array
   brow_left: jax.Array  # -1: frowning, 1: raised
   brow_right: jax.Array
-  gaze_x: jax.Array  # radians, to the picture's right
+  gaze_x: jax.Array  # radians, to the image's right
   gaze_y: jax.Array  # radians, up
   light_azimuth: jax.Array  # radians, 0: from the camera, to the right
   light_elevation: jax.Array  # radians above the horizon

@@ -100,14 +100,14 @@ def _foreground(scene, across):
 
 
 def _frame(identity, motion, behind, image_size):
-  """One picture: uint8 [S, S, 3]. `behind` is the backdrop, [S, 1, S, 1, 3]."""
+  """One image: uint8 [S, S, 3]. `behind` is the backdrop, [S, 1, S, 1, 3]."""
   scene = scene_lib.make_scene(identity, motion)
   s, k = image_size, tracing.QUAD  # a quad of rays is a pixel
   front = _foreground(scene, s * k).reshape(s, k, s, k, 4)
   behind = behind * (0.4 + 0.6 * motion.light_power)
   linear = behind + (front[..., :3] - behind) * front[..., 3:]
-  picture = _develop(linear).mean((1, 3))  # [S, S, 3]
-  return jnp.round(picture * 255).astype(jnp.uint8)
+  image = _develop(linear).mean((1, 3))  # [S, S, 3]
+  return jnp.round(image * 255).astype(jnp.uint8)
 
 
 @functools.partial(jax.jit, static_argnames='image_size')
@@ -117,7 +117,7 @@ def render(identity, motion, image_size: int):
   Args:
     identity: an Identity.
     motion: a Motion of [F] arrays.
-    image_size: the pictures' side S, pixels.
+    image_size: the images' side S, pixels.
 
   Returns:
     uint8 [F, S, S, 3].

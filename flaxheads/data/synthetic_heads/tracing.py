@@ -28,9 +28,9 @@ _LIMIT = camera.DISTANCE + _FAR
 
 
 class Tiles(NamedTuple):
-  """A picture's rays by tiles: T tiles of 64 rays, quad by quad."""
+  """An image's rays by tiles: T tiles of 64 rays, quad by quad."""
 
-  u: jax.Array  # [T, 64] across the picture, -0.5 to 0.5
+  u: jax.Array  # [T, 64] across the image, -0.5 to 0.5
   v: jax.Array  # [T, 64] up
   start: jax.Array  # [T] cm from the camera to where something may be
   order: jax.Array  # [T] the tiles' numbers, those with content first
@@ -74,10 +74,10 @@ def march_cones(scene, u, v, t, width, num_steps):
 
   Args:
     scene: the Scene.
-    u: the cones' middles across the picture: [N].
+    u: the cones' middles across the image: [N].
     v: the same, up: [N].
     t: where they start, cm from the camera: [N].
-    width: a cone's width, as a share of the picture.
+    width: a cone's width, as a share of the image.
     num_steps: how often.
 
   Returns:
@@ -94,7 +94,7 @@ def march_cones(scene, u, v, t, width, num_steps):
 
 
 def make_tiles(scene, across: int) -> Tiles:
-  """Sorts out the tiles of a picture of across^2 rays."""
+  """Sorts out the tiles of an image of across^2 rays."""
   u, v = (_in_tiles(c, across) for c in camera.picture_grid(across))
   start = jnp.full(len(u), camera.DISTANCE - _NEAR)
   start = march_cones(

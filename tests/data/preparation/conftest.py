@@ -1,7 +1,7 @@
 """Small videos whose frames tell their number, and detectors that know them.
 
-Frame i of a video is a flat picture with a bright square, the face, at a place
-that the detector reads off the picture itself.
+Frame i of a video is a flat image with a bright square, the face, at a place
+that the detector reads off the image itself.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ _SMOOTH = np.broadcast_to(
 
 
 def draw(centre=(64, 64), size=48, shade=40, blurred=False):
-  """A picture with one face of `size` pixels."""
+  """An image with one face of `size` pixels."""
   frame = np.full((SIDE, SIDE, 3), shade, np.uint8)
   x, y = (int(c) - size // 2 for c in centre)
   texture = _SMOOTH if blurred else _TEXTURE

@@ -55,7 +55,7 @@ def test_bad_frames_are_left_out_and_counted(write_video, bad, reason):
   assert outcome.reason == f'no good frame, mostly: {reason}'
 
 
-def test_a_face_that_leaves_the_picture_is_cut():
+def test_a_face_that_leaves_the_image_is_cut():
   frame = module.shots.ScannedFrame(
     0, 0.0, [make_face(100, 30, 48)], [1.0], (128, 128)
   )
