@@ -78,7 +78,7 @@ def finetune_config(model):
 
 
 def load_people(num_shots, image_size):
-  """Everybody's trial, and who was left out."""
+  """The trial of each person, and who was left out."""
   dropped = []
   found = _find_people(image_size, dropped)
   with _logs.progress_bar(found, 'loading', unit=' people') as bar:

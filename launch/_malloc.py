@@ -22,7 +22,7 @@ _NUM_GAPS, _GAP, _BETWEEN = 64, 64 << 20, 1 << 20  # number, bytes, bytes
 
 
 def keep_memory() -> None:
-  """Tells glibc, before other threads have asked for memory."""
+  """Configures glibc; call it before other threads allocate memory."""
   if platform.libc_ver()[0] != 'glibc':
     return
   mallopt = ctypes.CDLL(None).mallopt

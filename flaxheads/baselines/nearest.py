@@ -15,7 +15,7 @@ def nearest_indices(support_points, driver_points) -> np.ndarray:
 
   Returns:
     int [F], in [0, T): least Euclidean distance over the 136 coordinates,
-    without alignment, for the face has to stand where it is asked for.
+    without alignment, because the face must be where the driver has it.
   """
   support = np.asarray(support_points, np.float64)
   drivers = np.asarray(driver_points, np.float64)

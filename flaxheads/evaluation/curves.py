@@ -62,8 +62,7 @@ def gather(rows: Sequence[dict]) -> list[dict]:
   Returns:
     For each T with curves, in rising order: num_shots; num_validation_frames;
     detector and identity, the names of the metrics; kept, the step by person;
-    results,
-    the mean over people at each step with their number, None where nobody has
+    results, the mean over people at each step with their number, None without
     a value. People whose fine-tuning had ended are not in later means.
   """
   gathered = []

@@ -14,7 +14,7 @@ from flaxheads.metrics.flicker import flicker
 
 
 class Target(NamedTuple):
-  """What a method was asked for.
+  """What a method has to generate.
 
   Attributes:
     points: float32 [F, 68, 2] in pixels, the landmarks that drive.
@@ -118,7 +118,7 @@ def _similarity(faces, others) -> float | None:
   """Mean CSIM over the pairs of which both have a face.
 
   Args:
-    faces: float [F, D], NaN where there is none; of no face at all, [F, 1].
+    faces: float [F, D], NaN without a face; [F, 1] if no frame has one.
     others: float [F, D] or [F, T, D].
   """
   faces, others = np.broadcast_arrays(
@@ -145,7 +145,7 @@ def measure(
   Args:
     frames: uint8 [F, S, S, 3], one for each of the target's points.
     truth: of the person who was generated.
-    target: what was asked for; with a driver there is no true frame.
+    target: what had to be generated; with a driver there is no true frame.
     support: int [T], indices of the trial's frames that the method saw.
     evaluators: what there is.
 

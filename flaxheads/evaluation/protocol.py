@@ -151,10 +151,10 @@ def _render(job: _Job, targets) -> list[Generated]:
   generated = (
     generated if isinstance(generated, Generated) else Generated(generated)
   )
-  frames, asked = np.asarray(generated.frames), len(drivers.points)
-  if len(frames) != asked:
+  frames, wanted = np.asarray(generated.frames), len(drivers.points)
+  if len(frames) != wanted:
     raise ValueError(
-      f'{job.method.name} drew {len(frames)} frames for {asked} drivers'
+      f'{job.method.name} generated {len(frames)} frames for {wanted} drivers'
     )
   ends = np.cumsum([len(target.points) for target in targets])
   return [

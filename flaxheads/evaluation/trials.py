@@ -73,7 +73,7 @@ def make_trial(
 
 
 def make_trials(people: Iterable[Person], *args, **kwargs) -> list[Trial]:
-  """`make_trial` for everybody; refuses an empty set and duplicate names."""
+  """`make_trial` for each person; refuses no people and duplicate names."""
   trials = [make_trial(person, *args, **kwargs) for person in people]
   if not trials:
     raise UserError('no people to evaluate; check the dataset or the source')

@@ -28,7 +28,7 @@ class SeveralFacesError(UserError):
 
 
 def pick_face(faces: list[Face], face: int | None, where: str) -> Face:
-  """The face that was asked for, see load_face_clip, of at least one.
+  """The chosen face of at least one; see load_face_clip.
 
   Raises:
     UserError: several and none chosen, or a number there is no face for.
@@ -105,7 +105,7 @@ class Follower:
     self._alone = self._alone and len(faces) <= 1
     found = self._nearest(faces)
     if found is None and self._alone and faces:
-      found = faces[0]  # after a cut, but nobody else was ever seen
+      found = faces[0]  # after a cut, in a video of one person
     return found
 
   def _nearest(self, faces: list[Face]) -> Face | None:

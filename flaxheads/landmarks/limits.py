@@ -11,8 +11,8 @@ from flaxheads.landmarks import layout
 LIMITS = np.array([45.0, 24.0, 24.0])
 _BEYOND = 8.0  # degrees that the rest of a turn is squeezed into
 # The same of the gap between the lips, in distances of the outer eye corners.
-# Synthetic heads open theirs to about a quarter; what is drawn of 0.32 is a
-# mouth, of 0.57 a smear.
+# Synthetic heads open theirs to about a quarter. Generated from a gap of 0.32
+# it is a mouth, from 0.57 a smear.
 MOUTH, _MOUTH_BEYOND = 0.3, 0.05
 # How far points go with the lower lip: itself, the mouth's corners, the jaw.
 WITH_JAW = np.zeros(layout.NUM_POINTS)

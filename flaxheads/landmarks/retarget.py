@@ -63,21 +63,21 @@ class Transfer:
     """
     source, driver = self._source, self._driver
     motion = face_shape.fit_motion(points, driver)
-    drawn = motion._replace(rotation=limits.limit_pose(motion.rotation))
+    limited = motion._replace(rotation=limits.limit_pose(motion.rotation))
     offsets = motion.offsets()
     own = face_shape.project(
-      source + rescale_expression(offsets, source, driver), drawn
+      source + rescale_expression(offsets, source, driver), limited
     )
     theirs = face_shape.project(driver + offsets, motion)
     # What the model does not explain is kept, turned as the head is.
     rest = np.asarray(points, np.float64) * (1, -1) - theirs
     middle = rest.mean(1, keepdims=True)
-    turn = limits.in_plane(motion.rotation, drawn.rotation)
+    turn = limits.in_plane(motion.rotation, limited.rotation)
     rest = middle + (rest - middle) @ np.swapaxes(turn, 1, 2)
     moved = (own + rest) * (1, -1)
     # y of the head in the image, where y points down.
-    upwards = drawn.rotation[:, :2, 1] * (1, -1)
-    eyes = np.linalg.norm(source[45] - source[36]) * drawn.scale
+    upwards = limited.rotation[:, :2, 1] * (1, -1)
+    eyes = np.linalg.norm(source[45] - source[36]) * limited.scale
     moved = limits.limit_mouth(moved, upwards, eyes)
     return _keep_apart(moved, upwards)
 

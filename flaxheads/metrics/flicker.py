@@ -52,15 +52,15 @@ def flicker(frames, points) -> np.ndarray:
   """How far each face is from the one before it, moved to its place.
 
   The warping error of Lai et al. 2018, "Learning Blind Video Temporal
-  Consistency", section 4.2, with two changes: the motion is that of the asked
-  landmarks, which is known, and not of estimated optical flow; and the error
-  is a mean absolute difference over the pixels of the face. Light and wrinkles
-  that move are counted too: the real frames have a flicker of their own, which
-  is the floor to compare with.
+  Consistency", section 4.2, with two changes: the motion is that of the
+  driving landmarks, which is known, not of estimated optical flow; and the
+  error is a mean absolute difference over the pixels of the face. Moving light
+  and wrinkles count too. Real frames therefore flicker as well: theirs is the
+  floor to compare with.
 
   Args:
     frames: uint8 [F, H, W, 3], in the order of time.
-    points: float [F, 68, 2] in pixels, the landmarks that were asked for.
+    points: float [F, 68, 2] in pixels, the driving landmarks.
 
   Returns:
     float64 [F - 1] in [0, 1]; NaN where a face has no pixel in the image.

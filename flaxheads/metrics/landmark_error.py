@@ -93,7 +93,7 @@ def detect_points(frames, detector) -> np.ndarray:
 
 
 def detected_landmark_error(found, truth) -> DetectedError:
-  """Compares detected faces with the points that were asked for.
+  """Compares detected faces with the driving points.
 
   For real clips `truth` is what a detector found in the real frames, so an
   error here is a disagreement of detections, and the error of the real frames

@@ -123,9 +123,9 @@ def _kernel_gradient_on_cpu(x, cotangent, size, padding):
 def _without_padding(x, kernel):
   """`plain` without padding, in half of the time.
 
-  XLA leaves it to YNNPACK, which is slow where there is no padding. Rows below,
-  which nobody wants, keep it with XLA: one more than keep an image's size,
-  which YNNPACK would take, too.
+  XLA leaves it to YNNPACK, which is slow without padding. Rows of padding
+  below, whose results are dropped, keep it with XLA. They are one more than
+  preserve an image's size: that case would go to YNNPACK as well.
   """
   rows = kernel.shape[0]
   y = jax.lax.conv_general_dilated(

@@ -10,7 +10,7 @@ from flaxheads.models.layers import ResidualBlock
 
 
 class DiscriminatorOutput(NamedTuple):
-  """What D says of a batch.
+  """Outputs of D for a batch.
 
   Attributes:
     score: float32 [B], realism, unbounded: there is no sigmoid, the loss is a
@@ -18,7 +18,7 @@ class DiscriminatorOutput(NamedTuple):
     features: outputs of the residual blocks, finest first, for L_FM.
     vector: V(x, y), float32 [B, N].
     other_scores: of the frames as other people, float32 [B, M]; -inf where a
-      pair does not count. None: not asked for.
+      pair does not count. None: not computed.
   """
 
   score: jnp.ndarray

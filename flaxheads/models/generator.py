@@ -19,8 +19,8 @@ from flaxheads.models.precision import widen
 class AdaINSlices:
   """Hands out consecutive slices of the AdaIN parameters, one a layer.
 
-  Every layer reads a slice of its own: mean and scale of one layer are never
-  those of another. Without parameters it only counts.
+  Every layer reads another slice: no two layers share mean and scale. Without
+  parameters it only counts.
   """
 
   def __init__(self, adain_params=None):
@@ -72,9 +72,9 @@ def adain_layers(
 class Projection(nn.Module):
   """P, one linear map for all AdaIN layers: [B, N] -> float32 [B, M].
 
-  Its matrix is the one that is not spectrally normalised (so it is no
-  `kernel`): held to a norm of 1, it kept psi below 0.03 while the embedding
-  was small, and all people looked alike.
+  Its matrix alone is not spectrally normalised, so it is no `kernel`. With a
+  norm of 1 it kept psi below 0.03 while the embedding was small, and all people
+  looked alike.
   """
 
   num_adain_params: int  # M

@@ -89,7 +89,7 @@ def encode(payload: Payload) -> np.ndarray:
 
 
 def best_words(soft: np.ndarray, count: int) -> list[list[int]]:
-  """The words whose code words are most like what was heard, best first.
+  """The words with the most likely code words, best first.
 
   A Viterbi decoder that keeps `count` paths to every state (Seshadri and
   Sundberg, "List Viterbi decoding algorithms with applications", 1994).
@@ -129,8 +129,8 @@ def decode(soft: np.ndarray, count: int = 1) -> Payload | None:
   Args:
     soft: float [NUM_CODE_BITS]: the code word of ±1 with noise; the scale does
       not matter.
-    count: how many words the CRC may be asked about. Where nothing was sent,
-      each passes it with probability 2^-24.
+    count: how many words to check by the CRC. Without a watermark, each passes
+      it with probability 2^-24.
 
   Returns:
     The payload; None where the CRC refuses all.

@@ -265,7 +265,7 @@ def _weigh(state: str, store: dict) -> Credentials:
   if state == 'Trusted':
     return Credentials('trusted', '', signer, source_type, facts)
   remarks = {_ABOUT_THE_SIGNER[code] for code in codes}
-  if len(remarks) > 1:  # nobody knows a signer that has expired
+  if len(remarks) > 1:  # an expired signer is never a known one
     remarks.discard(_ABOUT_THE_SIGNER['signingCredential.untrusted'])
   if state != 'Valid' and not remarks:
     return Credentials('altered', 'not valid', signer, source_type, facts)

@@ -31,7 +31,7 @@ _NUM_CUTS = 3
 # Samples along a side: of 30 cycles more say nothing new, and an image of one
 # pixel by a hundred million would take a hundred gigabytes of cosines.
 MAX_SIDE = 8192
-# Words that the CRC is asked about, for each reading.
+# Words whose CRC is checked, for each reading.
 _WORDS_WHOLE, _WORDS_MIRRORED, _WORDS_CUT = 8, 1, 2
 MAX_ATTEMPTS = _WORDS_WHOLE + _WORDS_MIRRORED + _NUM_CUTS * _WORDS_CUT
 FALSE_POSITIVE_RATE = MAX_ATTEMPTS / 2**CRC_BITS
@@ -42,8 +42,8 @@ class Detection(NamedTuple):
 
   Attributes:
     payload: what it says.
-    agreement: part of the code bits that were heard as they were sent; 0.5 is
-      chance, and the code needs about 0.75.
+    agreement: share of the code bits that were read as they were written; 0.5
+      is chance, and the code needs about 0.75.
     how: 'whole', 'mirrored' or 'cut'.
   """
 

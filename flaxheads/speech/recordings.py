@@ -41,8 +41,8 @@ def read_recording(
     An example for every stretch in which the face is seen.
 
   Raises:
-    UserError: the file cannot be read, shows no face, has no sound, or nobody
-      speaks in it.
+    UserError: the file cannot be read, shows no face, has no sound, or no
+      speech.
   """
   path = Path(path)
   samples = features.downsample(read_sound(path))

@@ -54,9 +54,9 @@ def init_table(
     embedding_size: N.
     initial_size: rows are uniform in [0, this]; 0: zeros, until `begin`.
 
-  Random rows are not negative, so that ê, which ends in a ReLU, can follow. Of
-  rows about zero L_MCH would draw every unit of ê to their median, 0, where a
-  sum that is below zero for everybody has no gradient: the unit would stay 0.
+  Random rows are not negative, so that ê, which ends in a ReLU, can reach them.
+  With rows about zero, L_MCH would pull every unit of ê to their median, 0. A
+  unit whose input is negative for all people has no gradient and would stay 0.
   """
   count = num_rows(num_videos)
   shape = (count, embedding_size)

@@ -30,7 +30,8 @@ def forward_passes(
     networks: Networks.
     vectors: of spectral normalisation.
     inputs: ModelInputs.
-    all_rows: of the people as whom D scores real frames, too; None: of nobody.
+    all_rows: of other people, as whom D also scores real frames; None: no
+      such scores.
   """
   remat = config.training.remat
   keep_blocks = nets.recompute_blocks if remat else lambda function: function

@@ -17,8 +17,8 @@ from flaxheads.training import parallel
 class StopRequest(contextlib.AbstractContextManager):
   """Listens to SIGTERM and Ctrl-C while a run is under way.
 
-  In a run of several processes the distributed runtime listens to SIGTERM in
-  its stead, so that all of them stop after the same step.
+  In a run of several processes the distributed runtime listens to SIGTERM
+  instead, so that all of them stop after the same step.
   """
 
   def __init__(self):

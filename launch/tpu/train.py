@@ -176,7 +176,7 @@ def _on_all(script: str) -> str:
 
 
 def _read_state(output: str) -> str:
-  """What all workers together say of the training.
+  """The state of the training over all workers.
 
   Args:
     output: lines of _LOOK from all workers, in any order, among others.

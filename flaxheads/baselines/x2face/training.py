@@ -2,9 +2,9 @@
 
 Stage one: the driven face should be the driver, of the same video, in L1.
 Stage two, where VGGFace weights are given: it should keep the identity of the
-source, whoever drives. The paper's identity network is a VGG of 11 layers with
-its fully connected ones; ours is VGGFace's VGG16 to conv5_1, so that "driven
-by another one" looks at conv5_1, not at layers 6 and 7 (recalled).
+source with any driver. The paper's identity network is a VGG of 11 layers with
+its fully connected ones; ours is VGGFace's VGG16 to conv5_1, so the loss for
+another person's driver compares conv5_1, not layers 6 and 7 (recalled).
 """
 
 import functools
