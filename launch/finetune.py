@@ -11,8 +11,9 @@ r"""Fine-tunes a model of the paper's generator on a few photographs.
 you may animate the person. Several --source make several people, in folders
 below --output; if one fails, the others are still made, and the exit code is 2.
 An earlier person of the same name is replaced when the new one is complete;
-nothing else is overwritten. The default of launch.animate --source, which moves
-photographs, needs no fine-tuning.
+nothing else is overwritten. The default of launch.animate --source moves the
+photographs with a bi-layer model, which is not fine-tuned; docs/animation.md
+says why.
 """
 
 import dataclasses

@@ -188,8 +188,10 @@ def load_direct_model(folder: str | None) -> Model:
   model = load_model(folder)
   if not isinstance(model, Model):
     raise UserError(
-      f'--model={folder}: a bi-layer generator, which is not fine-tuned; give '
-      "a model of the paper's generator"
+      f"--model={folder}: a bi-layer model; give one of the paper's generator. "
+      'A bi-layer model animates photographs as it is, with launch.animate '
+      '--source, because fine-tuning it on them made little difference '
+      '(docs/animation.md)'
     )
   return model
 

@@ -35,7 +35,9 @@ def folder(model, tmp_path):
 def test_a_folder_gives_back_the_model(model, folder):
   read = load_model(folder)
   assert isinstance(read, BilayerModel)
-  with pytest.raises(UserError, match='a bi-layer generator'):
+  with pytest.raises(
+    UserError, match="a bi-layer model; give one of the paper's"
+  ):
     load_direct_model(folder)
   assert read.config == model.config and read.info['step'] == 7
   tiny_game.assert_trees_equal(read.params, model.params)
