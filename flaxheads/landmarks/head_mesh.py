@@ -29,6 +29,9 @@ _BORDER_DEPTH = -30.0  # cm
 _MIN_SCALE, _MAX_SCALE = 0.7, 1.4
 # Vertices that follow the head by less belong to the background.
 _MIN_HEAD_SHARE = 0.6
+# Points of the upper lids, and those below them.
+_UPPER_LIDS, _LOWER_LIDS = [37, 38, 43, 44], [41, 40, 47, 46]
+_LASHES = 0.2  # of the opening of the eye, which upper lashes reach into
 _SMILE = 0.4  # cm that the corners of the canonical mouth are raised
 
 
@@ -176,7 +179,8 @@ def mesh_vertices(track: HeadTrack) -> np.ndarray:
 
   Returns:
     float32 [F, V, 3]: x and y in pixels, depth in cm (larger is nearer). The
-    68 points come first, as given; the rigid vertices follow the head fully,
+    68 points come first, those of the upper lids lowered to the ends of the
+    lashes; the rigid vertices follow the head fully,
     for the warp knows their shares.
   """
   _, rest, motion = track
@@ -190,8 +194,20 @@ def mesh_vertices(track: HeadTrack) -> np.ndarray:
     1,
   )
   rigid = _keep_outside(rigid * (1, -1), track.points)
-  places = np.concatenate([track.points, rigid], 1)
+  places = np.concatenate([_with_lashes(track.points), rigid], 1)
   return np.concatenate([places, depth[..., None]], -1).astype(np.float32)
+
+
+def _with_lashes(points):
+  """Moves the edges of the upper lids below the lashes.
+
+  Detected points lie above the lashes. There these would belong to the opening
+  of the eye and vanish with it, so that shut eyes would have no dark line.
+  """
+  points = points.copy()
+  opening = points[:, _LOWER_LIDS] - points[:, _UPPER_LIDS]
+  points[:, _UPPER_LIDS] += _LASHES * opening
+  return points
 
 
 def _keep_outside(rigid, points):

@@ -101,6 +101,21 @@ def test_lips_and_lids_share_no_triangle():
     assert np.isin(labels[both], (head_mesh.MOUTH, head_mesh.EYE)).all()
 
 
+def test_lashes_stay_on_a_lid_that_shuts():
+  """Pixels below the points of an upper lid become the line of a shut eye."""
+  size = 256
+  opened = (_face() - (32.0, 30.0)) * 8 + size / 2
+  shut = opened.copy()
+  upper, lower = [37, 38, 43, 44], [41, 40, 47, 46]
+  shut[upper] = shut[lower]
+  source, target = _vertices(opened, shut)[:, None]
+  field = FIELD(source, target, size)
+  x, lid = opened[upper[:2]].mean(0)
+  line = shut[upper[:2], 1].mean()
+  from_y = np.asarray(field.xy[0, int(line) - 1, int(x), 1])
+  assert 0.05 * (line - lid) < from_y - lid < 0.25 * (line - lid)
+
+
 @pytest.mark.parametrize('yaw', [0.0, 0.5])
 def test_identity_moves_nothing(yaw):
   vertices = _vertices(_face(yaw, opened=1.0))
