@@ -115,10 +115,6 @@ def _files_of_arrays(folder):
   return [path for path in folder.rglob('d/*') if path.is_file()]
 
 
-def _largest_file(folder):
-  return max(_files_of_arrays(folder), key=lambda path: path.stat().st_size)
-
-
 def _change_bytes(folder):
   # Many: single ones may lie in a node of the index that a later one replaced.
   for path in _files_of_arrays(folder):
@@ -135,7 +131,8 @@ def _cut(folder):
 
 
 def _remove(folder):
-  _largest_file(folder).unlink()
+  for path in _files_of_arrays(folder):  # any one may have been replaced
+    path.unlink()
 
 
 def _no_facts(folder):
