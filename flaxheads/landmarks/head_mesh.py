@@ -29,8 +29,9 @@ _BORDER_DEPTH = -30.0  # cm
 _MIN_SCALE, _MAX_SCALE = 0.7, 1.4
 # Vertices that follow the head by less belong to the background.
 _MIN_HEAD_SHARE = 0.6
-# Points of the upper lids, and those below them.
-_UPPER_LIDS, _LOWER_LIDS = [37, 38, 43, 44], [41, 40, 47, 46]
+# Points of the upper lids, whose vertices lie below the lashes, and those
+# below them.
+UPPER_LIDS, _LOWER_LIDS = [37, 38, 43, 44], [41, 40, 47, 46]
 _LASHES = 0.2  # of the opening of the eye, which upper lashes reach into
 _SMILE = 0.4  # cm that the corners of the canonical mouth are raised
 
@@ -205,8 +206,8 @@ def _with_lashes(points):
   of the eye and vanish with it, so that shut eyes would have no dark line.
   """
   points = points.copy()
-  opening = points[:, _LOWER_LIDS] - points[:, _UPPER_LIDS]
-  points[:, _UPPER_LIDS] += _LASHES * opening
+  opening = points[:, _LOWER_LIDS] - points[:, UPPER_LIDS]
+  points[:, UPPER_LIDS] += _LASHES * opening
   return points
 
 
