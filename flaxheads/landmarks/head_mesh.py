@@ -29,9 +29,10 @@ _BORDER_DEPTH = -30.0  # cm
 _MIN_SCALE, _MAX_SCALE = 0.7, 1.4
 # Vertices that follow the head by less belong to the background.
 _MIN_HEAD_SHARE = 0.6
-# Points of the upper lids, whose vertices lie below the lashes, and those
-# below them.
-UPPER_LIDS, _LOWER_LIDS = [37, 38, 43, 44], [41, 40, 47, 46]
+# Points of upper lids, whose vertices lie below the lashes, and of lower lids.
+UPPER_LIDS, _LOWER_LIDS = map(
+  list, zip(*layout.LEFT_LIDS, *layout.RIGHT_LIDS, strict=True)
+)
 _LASHES = 0.2  # of the opening of the eye, which upper lashes reach into
 _SMILE = 0.4  # cm that the corners of the canonical mouth are raised
 
@@ -181,8 +182,8 @@ def mesh_vertices(track: HeadTrack) -> np.ndarray:
   Returns:
     float32 [F, V, 3]: x and y in pixels, depth in cm (larger is nearer). The
     68 points come first, those of the upper lids lowered to the ends of the
-    lashes; the rigid vertices follow the head fully,
-    for the warp knows their shares.
+    lashes; the rigid vertices follow the head fully, for the warp knows their
+    shares.
   """
   _, rest, motion = track
   template = _TEMPLATE[:, :3] * _head_scale(rest)

@@ -32,6 +32,9 @@ STROKES = (
   (INNER_LIPS, True),
 )
 
+# Points of the upper lid and the one below each.
+LEFT_LIDS, RIGHT_LIDS = ((37, 41), (38, 40)), ((43, 47), (44, 46))
+
 # RGB in [0, 1] for every stroke. One colour per part is the paper's choice, the
 # colours are ours.
 STROKE_COLOURS = (

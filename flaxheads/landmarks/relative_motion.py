@@ -41,7 +41,7 @@ _JAW = list(layout.JAW)
 _UNKNOWN[_JAW] = 0.4
 
 _EYES = (layout.LEFT_EYE, layout.RIGHT_EYE)
-_LID_COLUMNS = (((37, 41), (38, 40)), ((43, 47), (44, 46)))
+_LID_COLUMNS = (layout.LEFT_LIDS, layout.RIGHT_LIDS)
 _UPPER_LID = 0.85  # of a blink; the lower lid does the rest
 _SHUT = 0.15  # of the open eye: where detectors see shut lids
 _MAX_OPENING = 1.3

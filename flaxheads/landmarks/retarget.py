@@ -18,7 +18,7 @@ _MIN_GAIN, _MAX_GAIN = 0.6, 1.6
 _MOUTH = np.array(layout.OUTER_LIPS + layout.INNER_LIPS)
 _MARGIN = 0.1  # of the crop, about a face that is pasted
 # (upper, lower) points that may touch, but not cross.
-_LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
+_LIDS = layout.LEFT_LIDS + layout.RIGHT_LIDS
 _LIPS = ((61, 67), (62, 66), (63, 65))
 
 
