@@ -1,0 +1,119 @@
+"""Two equal short trainings: earlier settings of the method, and today's.
+
+The same seed, 64 rendered people and number of steps. Both models then meet 20
+rendered people and, where FLAXHEADS_REAL_CLIPS is set, six real ones that they
+never saw, at T = 1, 8, 32 (`make weights` for LPIPS and SFace). Prints today's
+results less the earlier ones, mean over people and its standard error. Wanted,
+at T = 8: no metric significantly worse. Models as small as these say
+nothing about real people in absolute terms, and fine-tuning is shorter than
+usual. Everything is in out/reproduce/short_trainings, which git ignores; an
+interrupted command is resumed. NUM_STEPS=N in the environment changes the 1,000
+steps of training.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from flaxheads.weights import store
+from launch import app
+from tests.reproduce import _commands as commands
+from tests.reproduce import identity_separation, real_people, synthetic_people
+
+_FOLDER = Path('out/reproduce/short_trainings')
+_NUM_STEPS = int(os.environ.get('NUM_STEPS', 1000))
+_SETTINGS = {
+  'earlier': (
+    '--config.model.pooling=relu_sum --config.loss.match=10'
+    ' --config.loss.mismatch=0 --config.identity_table.initial_size=0.02'
+    ' --config.identity_table.learning_rate=4e-4'
+    ' --config.identity_table.real_score_only=False'
+  ),
+  'today': '--config.loss.mismatch=1',
+}
+_FINETUNE = (
+  '--finetune.min_steps=40 --finetune.max_steps=60 --finetune.batch_size=4'
+  ' --finetune.holdout_fraction=0'
+)
+_SIGNS = {
+  'psnr': 1,
+  'psnr_face': 1,
+  'ssim': 1,
+  'lpips': -1,
+  'csim_sface': 1,
+  'nme': -1,
+  'failure_rate': -1,
+}
+
+
+def _train(name: str) -> None:
+  run = _FOLDER / 'runs' / name
+  commands.run(
+    f'train --config=configs/synthetic_64.py --workdir={run}'
+    f' --config.data.data_dir={_FOLDER}/data {identity_separation.MODEL}'
+    f' --config.model.image_size=64 {_SETTINGS[name]}'
+    f' --config.training.num_steps={_NUM_STEPS}'
+  )
+  commands.run(f'export --workdir={run} --output={_FOLDER}/models/{name}')
+
+
+def _evaluate(name: str, kind: str, people: str) -> commands.Rows:
+  # The baselines know no model, so that the first evaluation has them.
+  methods = 'nearest,warp,ff,ft' if name == 'earlier' else 'ff,ft'
+  output = _FOLDER / 'evaluation' / f'{kind}_{name}'
+  commands.run(
+    f'evaluate --model={_FOLDER}/models/{name} {people} {_FINETUNE}'
+    f' --num_shots=1,8,32 --num_test_frames=8 --methods={methods}'
+    f' --sface={store.default_path("sface")}'
+    f' --lpips={store.default_path("lpips_vgg")} --split_clip=halves'
+    f' --nocross --study_triplets=0 --output={output}'
+  )
+  return commands.read_rows(output / 'report.json')
+
+
+def _compare(kind: str, people: str) -> list[tuple[str, bool]]:
+  """Evaluates both models; prints and checks the differences."""
+  before, after = (_evaluate(name, kind, people) for name in _SETTINGS)
+  checks = []
+  for key in (key for key in after if key[0] in ('ff', 'ft')):
+    for metric, sign in _SIGNS.items():
+      pairs = [
+        (row[metric], before[key][person][metric])
+        for person, row in after[key].items()
+      ]
+      pairs = [pair for pair in pairs if None not in pair]  # a face in both
+      difference = np.array([a - b for a, b in pairs])
+      error = difference.std(ddof=1) / len(difference) ** 0.5
+      mean = difference.mean()
+      claim = (
+        f'{kind}, {key[0]}, T={key[1]}, {metric}: {mean:+.4f}, standard error'
+        f' {error:.4f} ({len(pairs)} people)'
+      )
+      if key[1] == 8:
+        checks.append((claim, sign * mean >= -2 * error))
+      else:
+        print(claim)
+  return checks
+
+
+def main():
+  """Renders, trains, evaluates and prints the verdict."""
+  identity_separation.render(_FOLDER / 'data')
+  synthetic_people.render(_FOLDER / 'people', 20)
+  for name in _SETTINGS:
+    _train(name)
+  checks = []
+  if os.environ.get('FLAXHEADS_REAL_CLIPS'):
+    clips = f'{os.environ["FLAXHEADS_REAL_CLIPS"]}/clips'
+    held_out = ' '.join(f'--source={clips}/{n}.mp4' for n in real_people.HELD_OUT)
+    checks += _compare('real', held_out)
+  checks += _compare(
+    'synthetic',
+    f'--dataset=synthetic_heads --data_dir={_FOLDER}/people --split=test',
+  )
+  commands.conclude(checks)
+
+
+if __name__ == '__main__':
+  app.run(main)
