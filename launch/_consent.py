@@ -28,7 +28,7 @@ def ask(source: str) -> str:
   """Makes sure that the user has the right to use pictures.
 
   Args:
-    source: a picture or video, or a folder of them.
+    source: an image or video, or a folder of them.
 
   Returns:
     How the right was confirmed, for `flaxheads.make_person`; '' where none is

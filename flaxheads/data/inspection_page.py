@@ -85,10 +85,10 @@ def plot_distributions(splits: list[Split]) -> Figure:
 
 def _describe(sample: Sample) -> dict:
   pose = (sample.yaw, sample.pitch, sample.roll)
-  picture = encode_png(draw_over(sample.frame, sample.points))
+  image = encode_png(draw_over(sample.frame, sample.points))
   return {
     'video_id': sample.video_id,
-    'uri': pages.data_uri(picture, 'image/png'),
+    'uri': pages.data_uri(image, 'image/png'),
     'angles': '  '.join(
       '–' if np.isnan(angle) else f'{round(angle):+d}°' for angle in pose
     ),

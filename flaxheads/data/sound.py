@@ -89,22 +89,22 @@ def _mux(path, source, start, seconds) -> None:
       av.open(str(path)) as silent,
       av.open(str(mixed), 'w', options={'movflags': 'faststart'}) as output,
     ):
-      pictures = silent.streams.video[0]
-      stream = output.add_stream_from_template(pictures)
+      video = silent.streams.video[0]
+      stream = output.add_stream_from_template(video)
       voice = output.add_stream('aac', rate=RATE, layout='stereo')
       voice.bit_rate = BITS_PER_SECOND
       pieces = _padded(_samples(source, start, seconds), seconds)
       packets = _encoded(voice, pieces)
-      _interleave(output, stream, silent.demux(pictures), packets)
+      _interleave(output, stream, silent.demux(video), packets)
     os.replace(mixed, path)
   finally:
     mixed.unlink(missing_ok=True)
 
 
-def _interleave(output, stream, pictures, sounds) -> None:
+def _interleave(output, stream, packets, sounds) -> None:
   """Muxes both streams in order of time, as streaming players need it."""
   sound = next(sounds, None)
-  for packet in pictures:
+  for packet in packets:
     if packet.dts is None:  # the flush packet at the end
       continue
     while sound and sound.dts * sound.time_base <= packet.dts * (

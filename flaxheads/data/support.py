@@ -96,8 +96,8 @@ def _clips(path: Path, image_size: int, **options) -> list[FaceClip]:
     return [load_face_clip(path, image_size, one_shot=True, **options)]
   names = sorted(p for p in path.iterdir() if not p.name.startswith('.'))
   clips = [p for p in names if kind_of(p) == VIDEO]
-  pictures = [p for p in names if kind_of(p) == IMAGE]
-  if clips and pictures:
+  images = [p for p in names if kind_of(p) == IMAGE]
+  if clips and images:
     raise UserError(
       f'{path}: holds images and videos; give a folder of one kind'
     )

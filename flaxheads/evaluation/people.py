@@ -45,7 +45,7 @@ def list_sources(paths) -> list[tuple[Path, bool]]:
   """Clips behind what the user named, one for each person.
 
   Args:
-    paths: videos, folders of videos (a person each), or folders of pictures
+    paths: videos, folders of videos (a person each), or folders of images
       (one person).
 
   Returns:
@@ -66,15 +66,15 @@ def list_sources(paths) -> list[tuple[Path, bool]]:
       continue
     inside = sorted(p for p in path.iterdir() if not p.name.startswith('.'))
     videos = [p for p in inside if kind_of(p) == VIDEO]
-    pictures = [p for p in inside if kind_of(p) == IMAGE]
-    if videos and pictures:
+    images = [p for p in inside if kind_of(p) == IMAGE]
+    if videos and images:
       raise UserError(
-        f'--source: {path} mixes videos and pictures; give a folder of videos'
-        ' (a person each) or of pictures (one person)'
+        f'--source: {path} mixes videos and images; give a folder of videos'
+        ' (a person each) or of images (one person)'
       )
-    if not videos and not pictures:
+    if not videos and not images:
       raise UserError(
-        f'--source: {path} has neither videos nor pictures; give some'
+        f'--source: {path} has neither videos nor images; give some'
       )
     found += [(p, False) for p in videos] or [(path, True)]
   resolved = [path.resolve() for path, _ in found]

@@ -102,9 +102,9 @@ def make_comparison(
   return contact_sheet(sheet, labels, ['source', second, *titles])
 
 
-def _enlarge(picture: np.ndarray) -> np.ndarray:
-  times = max(1, _LEAST_SHOWN // picture.shape[0])
-  return picture.repeat(times, 0).repeat(times, 1)
+def _enlarge(image: np.ndarray) -> np.ndarray:
+  times = max(1, _LEAST_SHOWN // image.shape[0])
+  return image.repeat(times, 0).repeat(times, 1)
 
 
 def _shorten(name: str, length: int = 24) -> str:
@@ -218,8 +218,8 @@ def write_report(
   }
   figures = {COMPARISON: False, **({CROSS_COMPARISON: True} if crossed else {})}
   for name, is_cross in figures.items():
-    picture = make_comparison(trials, rows, store, is_cross)
-    write_png(output / name, picture, seal)
+    image = make_comparison(trials, rows, store, is_cross)
+    write_png(output / name, image, seal)
   made = tables.make_tables(summary, cross)
   write_text(output / 'table.md', _markdown(report, made))
   paths = [output / name for name in figures]

@@ -102,7 +102,7 @@ def choose(rounds: Iterable[list[Triplet]], count: int) -> list[list[Triplet]]:
   return chosen
 
 
-def make_picture(triplet: Triplet, trial: Trial, generated) -> np.ndarray:
+def make_image(triplet: Triplet, trial: Trial, generated) -> np.ndarray:
   """The three images side by side.
 
   Args:
@@ -113,11 +113,11 @@ def make_picture(triplet: Triplet, trial: Trial, generated) -> np.ndarray:
   Returns:
     uint8 [S, 3 S + 2 gaps, 3], white between them.
   """
-  pictures = [trial.frames[trial.test[i]] for i in triplet.real]
-  pictures.insert(triplet.place, generated[triplet.kept])
-  size = pictures[0].shape[0]
+  images = [trial.frames[trial.test[i]] for i in triplet.real]
+  images.insert(triplet.place, generated[triplet.kept])
+  size = images[0].shape[0]
   gap = np.full((size, max(2, size // 16), 3), 255, np.uint8)
-  first, second, third = pictures
+  first, second, third = images
   return np.concatenate([first, gap, second, gap, third], 1)
 
 

@@ -20,28 +20,28 @@ _SHOWN = 256  # pixels, the least side of an image
 _QUALITY = 95
 
 
-def _encode(picture: np.ndarray, name: str, folder: Path, seal) -> str:
+def _encode(image: np.ndarray, name: str, folder: Path, seal) -> str:
   """The three images as one JPEG: all went through the same coder.
 
   They are signed together, so that no signature tells which one is made.
   """
-  scale = max(1, -(-_SHOWN // picture.shape[0]))
+  scale = max(1, -(-_SHOWN // image.shape[0]))
   if scale > 1:
-    picture = cv2.resize(
-      picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC
+    image = cv2.resize(
+      image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC
     )
   path = folder / name
-  Image.fromarray(picture).save(path, quality=_QUALITY, subsampling=0)
+  Image.fromarray(image).save(path, quality=_QUALITY, subsampling=0)
   if seal:
     seal(path, name)
   return pages.data_uri(path.read_bytes(), 'image/jpeg')
 
 
-def _describe(triplet: study.Triplet, picture: str) -> dict:
+def _describe(triplet: study.Triplet, image: str) -> dict:
   num_shots, method = triplet.group
   return {
     'id': triplet.id,
-    'picture': picture,
+    'image': image,
     'place': triplet.place,
     'group': f'{method_title(method)} ({num_shots})',
   }
@@ -80,9 +80,9 @@ def write_study(
       for triplet in questions:
         trial = by_name[triplet.row['person']]
         generated = store.arrays(triplet.row)['frames']
-        picture = study.make_picture(triplet, trial, generated)
+        image = study.make_image(triplet, trial, generated)
         name = f'triplet-{triplet.id}.jpg'
-        encoded = _encode(picture, name, Path(folder), seal)
+        encoded = _encode(image, name, Path(folder), seal)
         described[-1].append(_describe(triplet, encoded))
   content = {'study': study.identify(rounds), 'rounds': described}
   write_text(path, _render(content))

@@ -60,7 +60,7 @@ let since = 0;
 function ask() {
   asked = current();
   if (asked === undefined) return finish();
-  find('picture').src = byId.get(asked).picture;
+  find('image').src = byId.get(asked).image;
   find('progress').max = triplets.length;
   find('progress').value = own().length;
   since = performance.now();

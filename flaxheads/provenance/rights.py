@@ -8,7 +8,7 @@ from flaxheads.provenance import examine, identity
 
 
 def are_needed(source: str | os.PathLike) -> bool:
-  """Whether a picture or video, or one of a folder, may show a real person.
+  """Whether an image or video, or one of a folder, may show a real person.
 
   No rights are needed for heads that this installation rendered and signed.
   """
@@ -19,7 +19,7 @@ def confirm(source: str | os.PathLike, how: str) -> dict:
   """Checks that somebody may be animated.
 
   Args:
-    source: a picture or video, or a folder of them.
+    source: an image or video, or a folder of them.
     how: the right was confirmed; '' where it was not.
 
   Returns:

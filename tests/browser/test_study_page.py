@@ -52,7 +52,7 @@ def opened(page, made):
 
 # The question whose picture is shown: not what the script thinks it asked.
 _SHOWN = """() => {
-  const shown = document.getElementById('picture').src;
+  const shown = document.getElementById('image').src;
   return triplets.filter(triplet => triplet.picture === shown).map(t => t.id);
 }"""
 
@@ -141,10 +141,10 @@ def test_it_goes_on_after_an_interruption_and_adds_participants(
 ):
   _, _, rounds = made
   first = _take_part(opened, rounds, lambda t: t.place, count=5)
-  expected = opened.get_attribute('#picture', 'src')
+  expected = opened.get_attribute('#image', 'src')
   opened.reload()
   assert opened.is_visible('#question')
-  assert opened.get_attribute('#picture', 'src') == expected
+  assert opened.get_attribute('#image', 'src') == expected
   opened.click('#stop')
   assert 'answered 5 questions, 5 of them right' in opened.text_content('#own')
   opened.click('#next')

@@ -66,8 +66,8 @@ def test_wrong_sources_are_refused(tmp_path):
   videos = _files(tmp_path / 'videos', 'a.mp4')
   for paths, message in (
     ([tmp_path / 'missing'], 'no such file or folder'),
-    ([mixed], 'mixes videos and pictures'),
-    ([empty], 'neither videos nor pictures'),
+    ([mixed], 'mixes videos and images'),
+    ([empty], 'neither videos nor images'),
     ([videos, videos / 'a.mp4'], 'given twice'),
   ):
     with pytest.raises(UserError, match=message):

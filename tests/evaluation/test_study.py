@@ -81,9 +81,9 @@ def test_the_made_image_stands_in_its_place(rounds, evaluated):
   for triplet in sum(rounds[:3], []):
     trial = by_name[triplet.row['person']]
     drawn = store.arrays(triplet.row)['frames']
-    picture = study.make_picture(triplet, trial, drawn)
-    parts = [picture[:, x : x + 32] for x in (0, 34, 68)]
-    assert picture.shape == (32, 100, 3)
+    image = study.make_image(triplet, trial, drawn)
+    parts = [image[:, x : x + 32] for x in (0, 34, 68)]
+    assert image.shape == (32, 100, 3)
     made = parts.pop(triplet.place)
     np.testing.assert_array_equal(made, drawn[triplet.kept])
     test = trial.frames[trial.test]
@@ -119,7 +119,7 @@ def test_page_holds_the_questions_and_needs_nothing_else(
   }  # fmt: skip
   # One file for three images: all are coded, and signed, alike.
   assert sealed == [f'triplet-{t.id}.jpg' for t in sum(chosen, [])]
-  encoded = asked[0]['picture'].removeprefix('data:image/jpeg;base64,')
+  encoded = asked[0]['image'].removeprefix('data:image/jpeg;base64,')
   image = Image.open(io.BytesIO(base64.b64decode(encoded)))
   assert image.size == (800, 256)
 

@@ -106,7 +106,9 @@ def main():
   checks = []
   if os.environ.get('FLAXHEADS_REAL_CLIPS'):
     clips = f'{os.environ["FLAXHEADS_REAL_CLIPS"]}/clips'
-    held_out = ' '.join(f'--source={clips}/{n}.mp4' for n in real_people.HELD_OUT)
+    held_out = ' '.join(
+      f'--source={clips}/{n}.mp4' for n in real_people.HELD_OUT
+    )
     checks += _compare('real', held_out)
   checks += _compare(
     'synthetic',

@@ -17,7 +17,7 @@ from flaxheads.data.preparation.job import (
   Job,
   Options,
   Outcome,
-  Picture,
+  PageImage,
   job_from_json,
 )
 
@@ -29,20 +29,20 @@ _START_SECONDS = (
 
 def encode_outcome(outcome: Outcome) -> dict:
   """An Outcome as a JSON object."""
-  pictures = [
+  images = [
     {**p._asdict(), 'jpeg': base64.b64encode(p.jpeg).decode()}
-    for p in outcome.pictures
+    for p in outcome.images
   ]
-  return {**outcome._asdict(), 'pictures': pictures}
+  return {**outcome._asdict(), 'images': images}
 
 
 def decode_outcome(value: dict) -> Outcome:
   """The Outcome of `encode_outcome`'s JSON."""
-  pictures = tuple(
-    Picture(p['group'], p['name'], base64.b64decode(p['jpeg']))
-    for p in value['pictures']
+  images = tuple(
+    PageImage(p['group'], p['name'], base64.b64decode(p['jpeg']))
+    for p in value['images']
   )
-  return Outcome(**{**value, 'pictures': pictures})
+  return Outcome(**{**value, 'images': images})
 
 
 def exit_with_parent() -> None:

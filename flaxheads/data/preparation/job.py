@@ -52,7 +52,7 @@ class Options:
     check_range('max_seconds', self.max_seconds, 1, 86400)
 
 
-class Picture(NamedTuple):
+class PageImage(NamedTuple):
   """A thumbnail for kept.png and dropped.png.
 
   Attributes:
@@ -78,7 +78,7 @@ class Outcome(NamedTuple):
     frames: {reason: frames left out for it}.
     files: {path below the source: why it was dropped}; other files of the
       video may have been kept.
-    pictures: a few, for the page.
+    images: a few, for the page.
   """
 
   video_id: str
@@ -90,4 +90,4 @@ class Outcome(NamedTuple):
   num_scanned: int = 0
   frames: dict = {}
   files: dict = {}
-  pictures: tuple[Picture, ...] = ()
+  images: tuple[PageImage, ...] = ()

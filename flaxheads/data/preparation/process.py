@@ -11,7 +11,7 @@ from etils import epath
 
 from flaxheads.data import records
 from flaxheads.data.preparation import quality, shots
-from flaxheads.data.preparation.job import Job, Options, Outcome, Picture
+from flaxheads.data.preparation.job import Job, Options, Outcome, PageImage
 from flaxheads.data.preparation.scan import Scan, read_frames, scan
 from flaxheads.data.video import VideoReader
 from flaxheads.errors import UserError
@@ -44,13 +44,13 @@ class _OutcomeBuilder:
     self.num_read = self.num_scanned = 0
     self.frames = {}
     self.files = {}
-    self.pictures = []
+    self.images = []
 
   def leave_out(self, reason, count=1, image=None):
     if not count:
       return
     self.frames[reason] = self.frames.get(reason, 0) + count
-    if image is not None and all(p.group != reason for p in self.pictures):
+    if image is not None and all(p.group != reason for p in self.images):
       self.show(reason, image)
 
   def show(self, group, image):
@@ -58,7 +58,7 @@ class _OutcomeBuilder:
     size = [max(1, round(n * scale)) for n in image.shape[1::-1]]
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     jpeg = records.encode_jpeg(small, 85)
-    self.pictures.append(Picture(group, self.job.video_id, jpeg))
+    self.images.append(PageImage(group, self.job.video_id, jpeg))
 
   def build(self, num_frames=0, reason=''):
     return Outcome(
@@ -69,7 +69,7 @@ class _OutcomeBuilder:
       self.num_scanned,
       self.frames,
       self.files,
-      tuple(self.pictures),
+      tuple(self.images),
     )
 
 

@@ -129,11 +129,11 @@ def write_pages(folder, outcomes: Iterable[Outcome]) -> None:
   """
   groups = {}  # {group: heap of (-hash, name, jpeg)}
   for outcome in outcomes:
-    for picture in outcome.pictures:
-      most = _COLUMNS * (_KEPT_ROWS if picture.group == 'kept' else 1)
-      digest = hashlib.sha256(f'{picture.group} {picture.name}'.encode())
-      heap = groups.setdefault(picture.group, [])
-      item = (-int.from_bytes(digest.digest()[:8]), picture.name, picture.jpeg)
+    for image in outcome.images:
+      most = _COLUMNS * (_KEPT_ROWS if image.group == 'kept' else 1)
+      digest = hashlib.sha256(f'{image.group} {image.name}'.encode())
+      heap = groups.setdefault(image.group, [])
+      item = (-int.from_bytes(digest.digest()[:8]), image.name, image.jpeg)
       heapq.heappush(heap, item)
       if len(heap) > most:
         heapq.heappop(heap)

@@ -12,7 +12,7 @@ import pytest
 from flaxheads.data import pipeline, records, video_folder
 from flaxheads.data.output_files import locked
 from flaxheads.data.preparation import builder, report, shards
-from flaxheads.data.preparation.job import Outcome, Picture
+from flaxheads.data.preparation.job import Outcome, PageImage
 from flaxheads.errors import UserError
 from tests.data.prepared import touch
 
@@ -55,7 +55,10 @@ class FakeWorker:
       num_read=10,
       num_scanned=5,
       frames={'blurred': 2},
-      pictures=(Picture('kept', name, _JPEG), Picture('blurred', name, _JPEG)),
+      images=(
+        PageImage('kept', name, _JPEG),
+        PageImage('blurred', name, _JPEG),
+      ),
     )
     return records.features().serialize_example(record), outcome
 

@@ -12,7 +12,7 @@ import pytest
 
 from flaxheads.data import records
 from flaxheads.data.preparation import guard
-from flaxheads.data.preparation.job import Job, Options, Outcome, Picture
+from flaxheads.data.preparation.job import Job, Options, Outcome, PageImage
 from tests.data.preparation.conftest import draw
 
 
@@ -28,7 +28,7 @@ def worker():
 
 
 def test_outcomes_survive_json():
-  picture = Picture('kept', 'v', b'\xff\xd8\x00')
+  picture = PageImage('kept', 'v', b'\xff\xd8\x00')
   outcome = Outcome('v', 'p', 'test', 3, '', 9, 5, {'x': 1}, {}, (picture,))
   assert guard.decode_outcome(guard.encode_outcome(outcome)) == outcome
 
@@ -96,4 +96,4 @@ def test_records_come_back_whole(worker, real_clips):
   data, outcome = worker(_job(real_clips / 'clips' / 'grid_bbaf2n.mp4'))
   record = records.features().deserialize_example_np(data)
   assert record['num_frames'] == outcome.num_frames == 8
-  assert outcome.pictures[0].group == 'kept'
+  assert outcome.images[0].group == 'kept'

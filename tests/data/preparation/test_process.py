@@ -23,7 +23,7 @@ def test_a_good_video_becomes_a_record(write_video):
   assert outcome.num_frames == record['num_frames'] == 8
   assert (outcome.num_read, outcome.reason, outcome.files) == (20, '', {})
   assert outcome.num_scanned == 10  # every other frame: twice those kept
-  assert [picture.group for picture in outcome.pictures] == ['kept']
+  assert [image.group for image in outcome.images] == ['kept']
   frames, points = records.decode_frames(record, range(8), 32)
   assert frames.shape == (8, 32, 32, 3)
   # One crop for all frames: the head moves inside it.
@@ -49,7 +49,7 @@ def test_bad_frames_are_left_out_and_counted(write_video, bad, reason):
   assert sum(outcome.frames.values()) == 4
   if reason != quality.SMALL:  # half the size at once: the track is lost
     assert outcome.frames == {reason: 4}
-  assert len(outcome.pictures) == 2
+  assert len(outcome.images) == 2
   _, outcome = process(_job(write_video('b.mp4', [bad()] * 6)), OPTIONS, detect)
   assert outcome.num_frames == 0
   assert outcome.reason == f'no good frame, mostly: {reason}'
