@@ -105,13 +105,12 @@ def embed_program(config, mesh, num_shots: int) -> Program:
     networks = bilayer_networks.build_networks(config.model)
     params = bilayer_networks.describe_params(networks, _PEOPLE)
     embed = bilayer_model.build_embedder(networks)
-    side = networks.embedder.image_size
-    landmarks = _array(mesh, num_shots, side, side, 3)  # rasterised by the host
   else:
     networks = nets.build_networks(config.model)
     params, _ = _describe_model(networks)
     embed = direct.build_embedder(networks)
-    landmarks = _array(mesh, num_shots, NUM_POINTS, 2)
+  side = networks.embedder.image_size
+  landmarks = _array(mesh, num_shots, side, side, 3)  # rasterised by the host
   params = _placed(mesh, {k: params[k] for k in _PEOPLE})
   function = jax.jit(embed.__wrapped__)
   return Program(function, (params, frames, landmarks), params, num_shots)

@@ -23,6 +23,7 @@ from flaxheads.fewshot.person import (
   padded_batches,
   without_projection,
 )
+from flaxheads.landmarks import host_raster
 from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.quick_jit import quick_jit
 
@@ -117,13 +118,13 @@ def best_batch_size(image_size: int) -> int:
 
 @functools.lru_cache(maxsize=8)
 def build_embedder(networks: nets.Networks):
-  """A jitted (params, frames [T, S, S, 3], points) -> (ê [N], psi [M]).
+  """A jitted (params, frames, landmark_images) -> (ê [N], psi [M]).
 
+  Frames are uint8 [T, S, S, 3], landmark images float32 of the same size.
   `__wrapped__` is the function before jax.jit.
   """
 
-  def embed(params, frames, points):
-    landmark_images = rasterise_landmarks(points, networks.embedder.image_size)
+  def embed(params, frames, landmark_images):
     embedding = nets.embed_people(
       networks,
       params['embedder'],
@@ -147,8 +148,9 @@ def embed_person(model: Model, frames, points):
     float32 [N] and float32 [M].
   """
   check_frames(model.config, frames, points)
+  landmark_images = host_raster.landmark_images(points, frames.shape[2])
   return build_embedder(model.networks)(
-    model.normal, np.asarray(frames), np.asarray(points, np.float32)
+    model.normal, np.asarray(frames), landmark_images
   )
 
 

@@ -59,7 +59,7 @@ def _build_programs(experiment_json: str) -> Programs:
 
   def validate(state, content_params, frames, landmark_images, points):
     rates = experiment.finetune
-    params = blended_params(state, rates.blend)
+    params = blended_params(state.average, state.initial, rates.blend)
     fake = generate_frames(networks, state.vectors, params, landmark_images)
     face_weight = rates.face_weight
     loss = content_of(

@@ -100,7 +100,7 @@ def start_state(
   )
 
 
-def blended_params(state: FinetuneState, blend: float) -> dict:
+def blended_params(average: dict, initial: dict, blend: float) -> dict:
   """The parameters of the person: between the start and the average.
 
   Weights on the line between a model and its fine-tuned copy keep more of what
@@ -108,13 +108,14 @@ def blended_params(state: FinetuneState, blend: float) -> dict:
   2022, "Robust fine-tuning of zero-shot models"); here, other poses.
 
   Args:
-    state: FinetuneState.
+    average: of a FinetuneState; a tree of numpy or JAX arrays.
+    initial: the same.
     blend: in [0, 1]; 0 is the start, 1 the average.
 
   Returns:
-    A tree like `state.generator`.
+    A tree like both.
   """
-  return optax.incremental_update(state.average, state.initial, blend)
+  return optax.incremental_update(average, initial, blend)
 
 
 def generate_frames(networks, vectors, params, landmark_images):

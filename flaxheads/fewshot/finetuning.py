@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.config import AugmentConfig, FinetuneConfig
@@ -28,7 +27,7 @@ from flaxheads.fewshot.validation import (
   ValidationResult,
   Validator,
 )
-from flaxheads.landmarks.rasterise import rasterise_landmarks
+from flaxheads.landmarks import host_raster
 from flaxheads.quick_jit import quick_jit
 
 # Where a face moves its surroundings rarely move with it: a share of the steps
@@ -106,15 +105,11 @@ def _augment(frames, points, key):
     key: of this step.
 
   Returns:
-    x and y, each [B, H, W, 3] in [-1, 1], and the points.
+    x, [B, H, W, 3] in [-1, 1], and the points.
   """
   keys = jax.random.split(key, frames.shape[0])
   frames, points = augment(keys, frames[:, None], points[:, None], _AUGMENT)
-  frames, points = frames[:, 0], points[:, 0]
-  return frames, rasterise_landmarks(points, frames.shape[2]), points
-
-
-_quick_blend = quick_jit(blended_params, 'once')
+  return frames[:, 0], points[:, 0]
 
 
 def _is_augmented(step: int, share: float) -> bool:
@@ -135,9 +130,8 @@ def num_finetuning_steps(num_frames: int, config: FinetuneConfig) -> int:
 
 def _as_networks_see(frames, points):
   """Frames and landmark images, each float32 [T, S, S, 3] in [-1, 1]."""
-  x = np.asarray(to_float(jnp.asarray(frames)))
-  y = rasterise_landmarks(jnp.asarray(points), frames.shape[2])
-  return x, np.asarray(y)
+  x = to_float(np.asarray(frames))
+  return x, host_raster.landmark_images(points, frames.shape[2])
 
 
 def _training(
@@ -166,7 +160,8 @@ def _training(
     seen = x[batch], y[batch], points[batch]
     if _is_augmented(step, config.move_share):
       key = jax.random.fold_in(jax.random.key(seed), step)
-      seen = _augment(frames[batch], points[batch], key)
+      moved, where = _augment(frames[batch], points[batch], key)
+      seen = moved, host_raster.landmark_images(where, frames.shape[2]), where
     state, _ = programs.step(state, *seen)
     yield state
 
@@ -231,7 +226,8 @@ def finetune(
     return _training(programs, initial, *inputs, size, config, seed)
 
   def person(state):
-    params = _quick_blend(state, config.blend)
+    ends = jax.device_get((state.average, state.initial))  # nothing to compile
+    params = blended_params(*ends, config.blend)
     return _make_person(model, frames, points, params, state.vectors, curve)
 
   best = initial

@@ -16,7 +16,6 @@ from flaxheads.errors import UserError
 from flaxheads.fewshot import bilayer_model, folders
 from flaxheads.fewshot.bilayer_model import BilayerModel
 from flaxheads.models import spectral
-from flaxheads.quick_jit import quick_jit
 
 if TYPE_CHECKING:  # training is not loaded where a model is only used
   from flaxheads.training.state import TrainState
@@ -65,12 +64,13 @@ class Model:
     return fold(self.params, self.spectral)
 
 
-@functools.partial(quick_jit, runs='once')
 def fold(params: dict, vectors: dict) -> dict:
   """Divides every kernel of every network by its singular value."""
-  return {
-    name: spectral.normalize(params[name], vectors[name]) for name in params
+  folded = {
+    name: spectral.normalize_on_host(params[name], vectors[name])
+    for name in params
   }
+  return jax.tree.map(jnp.asarray, folded)
 
 
 def model_from_state(state: 'TrainState', config: Config, info: dict) -> Model:

@@ -8,7 +8,6 @@ it, and never call it CSIM.
 
 import functools
 
-import jax
 import numpy as np
 
 from flaxheads import networks as nets
@@ -16,9 +15,10 @@ from flaxheads.data.pixels import to_float
 from flaxheads.fewshot.direct import check_frames
 from flaxheads.fewshot.model import Model
 from flaxheads.fewshot.validation import Validator
+from flaxheads.landmarks import host_raster
 from flaxheads.landmarks.detect import DETECTOR, make_detector
-from flaxheads.landmarks.rasterise import rasterise_landmarks
 from flaxheads.metrics import identity
+from flaxheads.quick_jit import quick_jit
 from flaxheads.weights import store
 
 _ARCFACE = ('arcface_r50', 'arcface_r100')  # the usual one first
@@ -27,15 +27,13 @@ PROXY = "cosine of the model's own embeddings"
 
 @functools.lru_cache(maxsize=8)
 def _embedder(networks: nets.Networks):
-  @jax.jit
-  def embed(params, frames, points):
-    landmark_images = rasterise_landmarks(points, networks.embedder.image_size)
+  def embed(params, frames, landmark_images):
     # [V, 1, ...]: a person for each frame
     return nets.embed_people(
       networks, params, to_float(frames)[:, None], landmark_images[:, None]
     )
 
-  return embed
+  return quick_jit(embed, 'once')
 
 
 def embed_with_model(model: Model):
@@ -52,8 +50,9 @@ def embed_with_model(model: Model):
   def embed(frames, points):
     check_frames(model.config, frames, points)
     params = model.normal['embedder']
-    points = np.asarray(points, np.float32)
-    return np.asarray(_embedder(model.networks)(params, frames, points))
+    landmark_images = host_raster.landmark_images(points, frames.shape[2])
+    embed = _embedder(model.networks)
+    return np.asarray(embed(params, frames, landmark_images))
 
   return embed
 

@@ -113,3 +113,26 @@ def normalize(params, spectral):
   for path in paths:
     flat[path] = _normalized(flat[path], vectors[path[:-1] + ('u',)])
   return traverse_util.unflatten_dict(flat)
+
+
+def normalize_on_host(params, spectral) -> dict:
+  """`normalize` in numpy, for parameters that are then only used.
+
+  It runs once, and as a program it would compile for seconds.
+
+  Args:
+    params: as of `normalize`.
+    spectral: as of `normalize`.
+
+  Returns:
+    A tree of numpy arrays.
+  """
+  flat, paths = kernels(jax.device_get(params))
+  flat = dict(flat)
+  vectors = traverse_util.flatten_dict(jax.device_get(spectral))
+  for path in paths:
+    matrix = flat[path].reshape(-1, flat[path].shape[-1])
+    v = matrix @ vectors[path[:-1] + ('u',)]
+    v /= np.linalg.norm(v) + _EPSILON
+    flat[path] = flat[path] / (np.linalg.norm(matrix.T @ v) + _EPSILON)
+  return traverse_util.unflatten_dict(flat)

@@ -7,6 +7,7 @@ import numpy as np
 
 from flaxheads import fewshot
 from flaxheads.fewshot import finetune_step, finetuning, validation
+from flaxheads.landmarks import host_raster
 from flaxheads.landmarks.rasterise import face_mask
 from tests import tiny_game
 from tests.tiny_game import FINETUNING as SETTINGS
@@ -15,7 +16,7 @@ from tests.tiny_game import FINETUNING as SETTINGS
 def test_all_that_is_trained_moves(model, faces, programs):
   before = finetuning.init_finetuning(model, *faces)
   x = np.asarray(finetuning.to_float(faces[0][:2]))
-  y = np.asarray(finetuning.rasterise_landmarks(faces[1][:2], tiny_game.SIZE))
+  y = host_raster.landmark_images(faces[1][:2], tiny_game.SIZE)
   after, terms = programs.step(before, x, y, None)
   assert terms.match == 0
 
@@ -48,7 +49,7 @@ def test_the_average_moves_towards_what_is_trained(model, faces, programs):
   )
   state = finetuning.init_finetuning(model, *faces)
   x = np.asarray(finetuning.to_float(faces[0][:2]))
-  y = np.asarray(finetuning.rasterise_landmarks(faces[1][:2], tiny_game.SIZE))
+  y = host_raster.landmark_images(faces[1][:2], tiny_game.SIZE)
   plain, _ = programs.step(state, x, y, None)
   after, _ = finetuning.build_programs(experiment).step(state, x, y, None)
   tiny_game.assert_trees_equal(plain.average, plain.generator)
@@ -65,7 +66,7 @@ def test_a_look_is_at_what_the_person_draws(model, faces):
   programs = finetuning.build_programs(experiment)
   state = finetuning.init_finetuning(model, *faces)
   x = np.asarray(finetuning.to_float(faces[0]))
-  y = np.asarray(finetuning.rasterise_landmarks(faces[1], tiny_game.SIZE))
+  y = host_raster.landmark_images(faces[1], tiny_game.SIZE)
 
   def moved(tree, by):
     return {**tree, 'adain_params': tree['adain_params'] + by}
@@ -83,7 +84,7 @@ def test_a_look_is_at_what_the_person_draws(model, faces):
   curve = validation.ValidationCurve(settings, 1, validation.NO_VALIDATOR)
   curve.add(validation.ValidationResult(0, 1.0))
   curve.add(validation.ValidationResult(1, 0.5))
-  params = finetune_step.blended_params(middle, 0.5)
+  params = finetune_step.blended_params(middle.average, middle.initial, 0.5)
   person = finetuning._make_person(model, *faces, params, middle.vectors, curve)
   drawn = np.asarray(programs.validate(middle, x, y, None)[1])
   assert drawn.dtype == np.uint8
@@ -97,7 +98,7 @@ def test_face_weight_counts_the_face_once_more(model, faces, programs):
   weighed = finetuning.build_programs(experiment)
   state = finetuning.init_finetuning(model, *faces)
   x = np.asarray(finetuning.to_float(faces[0][:2]))
-  y = np.asarray(finetuning.rasterise_landmarks(faces[1][:2], tiny_game.SIZE))
+  y = host_raster.landmark_images(faces[1][:2], tiny_game.SIZE)
   face = np.asarray(face_mask(y))
   assert face.min() == 0 and face.max() == 1 and 0.05 < face.mean() < 0.9
   fake = x + 0.1 * (1 - np.ceil(face))  # wrong outside the face alone
@@ -116,7 +117,7 @@ def test_learning_rates_are_those_of_finetuning(model, faces, programs):
   # Adam's first update of a weight is the rate, but for epsilon.
   before = finetuning.init_finetuning(model, *faces)
   x = np.asarray(finetuning.to_float(faces[0][:2]))
-  y = np.asarray(finetuning.rasterise_landmarks(faces[1][:2], tiny_game.SIZE))
+  y = host_raster.landmark_images(faces[1][:2], tiny_game.SIZE)
   after, _ = programs.step(before, x, y, None)
   for old, new, rate in (
     (before.generator, after.generator, SETTINGS.generator_learning_rate),

@@ -12,7 +12,7 @@ from flaxheads import networks as nets
 from flaxheads.data import pixels
 from flaxheads.fewshot import finetune_programs, finetune_step, finetuning
 from flaxheads.fewshot.direct import embed_person
-from flaxheads.landmarks import detect
+from flaxheads.landmarks import detect, host_raster
 from flaxheads.models import spectral
 from flaxheads.training import content_loss
 from tests import tiny_game
@@ -39,7 +39,7 @@ def finetuned(experiment, model):
     networks=model.networks,
     content=content_loss.pyramid_content(experiment.loss).apply,
   )
-  pictures = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
+  pictures = host_raster.landmark_images(points, tiny_game.SIZE)
   x = pixels.to_float(frames)
   after, terms = jax.jit(step)(before, x, pictures, points, {})
   return SimpleNamespace(
@@ -118,7 +118,7 @@ def test_mistake_15_finetuning_detects_and_draws_nothing_again(
 ):
   frames, points = tiny_game.make_faces(3)
   drawn, detected = [], []
-  draw = finetuning.rasterise_landmarks
+  draw = host_raster.landmark_images
 
   def counted_draw(points, image_size):
     drawn.append(len(points))
@@ -128,12 +128,12 @@ def test_mistake_15_finetuning_detects_and_draws_nothing_again(
     detected.append(args)
     return lambda image: []
 
-  monkeypatch.setattr(finetuning, 'rasterise_landmarks', counted_draw)
+  monkeypatch.setattr(host_raster, 'landmark_images', counted_draw)
   monkeypatch.setattr(detect, 'make_detector', counted_detector)
   steps = []
 
   def step(state, frames, pictures, points):
-    steps.append(frames)
+    steps.append(len(drawn))
     return state, None
 
   programs = finetune_programs.Programs(
@@ -142,8 +142,9 @@ def test_mistake_15_finetuning_detects_and_draws_nothing_again(
   monkeypatch.setattr(finetuning, 'build_programs', lambda *_: programs)
   settings = c.FinetuneConfig(min_steps=20, max_steps=20, patience=99)
   finetuning.finetune(model, frames, points, settings)
-  assert len(steps) == 20
-  assert drawn == [3]
+  # All frames for E and for training, before the first step; then for E again.
+  assert steps == [2] * 20
+  assert drawn == [3] * 3
   assert not detected
 
 
@@ -151,7 +152,7 @@ def test_mistake_20_real_frames_start_within_the_margin(model):
   frames, points = tiny_game.make_faces(2)
   state = finetuning.init_finetuning(model, frames, points)
   x = pixels.to_float(frames)
-  y = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
+  y = host_raster.landmark_images(points, tiny_game.SIZE)
 
   @jax.jit
   def run(state):

@@ -9,7 +9,6 @@ import functools
 from collections.abc import Callable, Iterator
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.baselines.folder import TrainedBaseline
@@ -18,7 +17,8 @@ from flaxheads.baselines.pix2pixhd import networks as nets
 from flaxheads.baselines.pix2pixhd.config import Pix2pixHDConfig
 from flaxheads.data.pixels import to_float, to_uint8
 from flaxheads.fewshot.finetuning import num_finetuning_steps
-from flaxheads.landmarks.rasterise import rasterise_landmarks
+from flaxheads.landmarks import host_raster
+from flaxheads.quick_jit import quick_jit
 
 _BATCH = 8  # drivers at once
 
@@ -61,8 +61,8 @@ def make_finetune(config: Pix2pixHDConfig) -> Callable:
     return training.update(state, found.params, config)
 
   def finetune(params, frames, points, seed: int = 0) -> dict:
-    x = np.asarray(to_float(jnp.asarray(frames)))
-    y = np.asarray(rasterise_landmarks(jnp.asarray(points), x.shape[1]))
+    x = to_float(np.asarray(frames))
+    y = host_raster.landmark_images(points, x.shape[1])
     state = training.init_state(config, params)
     size = min(config.finetune.batch_size, len(x))
     batches = make_batches(len(x), size, np.random.default_rng(seed))
@@ -86,9 +86,8 @@ def make_renderer(config: Pix2pixHDConfig) -> Callable:
   size = config.model.image_size
   networks = nets.build_networks(config.model)
 
-  @jax.jit
-  def render_batch(params, points):
-    landmark_images = rasterise_landmarks(points, size)
+  @functools.partial(quick_jit, runs='some')
+  def render_batch(params, landmark_images):
     return to_uint8(
       networks.generator.apply({'params': params}, landmark_images)
     )
@@ -97,9 +96,11 @@ def make_renderer(config: Pix2pixHDConfig) -> Callable:
     count = len(points)
     full = np.concatenate([points, points[-1:].repeat(-count % _BATCH, 0)])
     parts = full.reshape(-1, _BATCH, *full.shape[1:])  # one size to compile
-    return np.concatenate([render_batch(params, part) for part in parts])[
-      :count
+    generated = [
+      render_batch(params, host_raster.landmark_images(part, size))
+      for part in parts
     ]
+    return np.concatenate(generated)[:count]
 
   return render
 

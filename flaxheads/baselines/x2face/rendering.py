@@ -5,15 +5,16 @@ section 4, recalled). Their embedded faces are averaged by confidence, as in
 the published code.
 """
 
+import functools
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from flaxheads.baselines.folder import TrainedBaseline
 from flaxheads.baselines.x2face.network import build_network
 from flaxheads.data.pixels import to_float, to_uint8
+from flaxheads.quick_jit import quick_jit
 
 _BATCH = 8  # drivers at once
 
@@ -31,12 +32,12 @@ def make_render(trained: TrainedBaseline, seed: int) -> Callable:
   del seed
   network = build_network(trained.config.model)
 
-  @jax.jit
+  @functools.partial(quick_jit, runs='once')
   def embed(variables, frames):
     sources = to_float(frames)[None]  # [1, T, S, S, 3]
     return network.apply(variables, sources, method='embed').face
 
-  @jax.jit
+  @functools.partial(quick_jit, runs='some')
   def drive(variables, face, frames):
     faces = jnp.broadcast_to(face, frames.shape)
     generated = network.apply(
