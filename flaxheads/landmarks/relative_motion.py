@@ -25,7 +25,8 @@ _REST_SHARE = 10  # one frame of so many is taken for rest
 _POSE_UNIT = 6.0  # degrees from the median pose that count as one std. dev.
 # Degrees about the vertical axis by which a cheek's normal is off the face's.
 _CHEEK = 55.0
-_MAX_CHEEK_STRETCH = 1.5  # of a cheek that turns towards the camera
+# Of a cheek that turns towards the camera: beyond it, side and ear are missed.
+_MAX_CHEEK_STRETCH = 1.35
 # Degrees of yaw beyond which the edge of the face cuts off the far eye and the
 # far corner of the mouth, for which a mesh has no pixels.
 _MAX_YAW = 30.0

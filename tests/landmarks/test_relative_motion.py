@@ -150,7 +150,8 @@ def test_heads_turn_as_far_as_their_photograph_shows():
   )
   np.testing.assert_allclose(frontal[0], frontal[1])
   np.testing.assert_allclose(frontal[0, 1:], 24)
-  assert 20 < frontal[0, 0] < 30
+  # With what lies beyond the limit, about 20 degrees.
+  assert 14 < frontal[0, 0] < 18
   # Its right cheek is hidden: it turns little towards it, and away from it
   # until the edge of the face cuts off the far eye.
   assert turned[0, 0] < 10 < turned[1, 0] == 12
