@@ -2,7 +2,8 @@
 
 Three passes, from coarse to fine, so that no work is spent on empty space:
 cones as wide as a tile of 8x8 rays, cones as wide as a quad of 2x2, rays. The
-few rays that graze a silhouette are then gathered and marched on.
+few rays that graze a silhouette are then gathered and marched on, in rounds,
+until they meet what lies behind it.
 """
 
 from typing import NamedTuple
@@ -21,6 +22,7 @@ _TILE_STEPS = 20
 _QUAD_STEPS = 12
 _RAY_STEPS = 8
 _GRAZING_STEPS = 26
+_GRAZING_ROUNDS = 4  # of so many steps; after one, ears and hair had holes
 _GRAZING_CHUNK = 2048
 _NEAR = 26.0  # cm in front of the head's middle at which rays start
 _FAR = 32.0  # cm behind it at which they are given up
@@ -121,11 +123,16 @@ def _march(scene, u, v, hits, pixel, num_steps):
   return jax.lax.fori_loop(0, num_steps, step, hits)
 
 
+def unfinished(hits: Hits) -> jax.Array:
+  """Which rays have neither met anything nor left: bool, as `hits`."""
+  return (hits.best > 0.3) & (hits.t < _LIMIT)
+
+
 def _march_on(scene, tiles, hits, pixel):
-  """Marches on the rays that have neither met anything nor left."""
+  """Marches on the rays that are unfinished."""
   u, v = tiles.u.reshape(-1), tiles.v.reshape(-1)
   hits = Hits(*(h.reshape(-1) for h in hits))
-  grazing = (hits.best > 0.3) & (hits.t < _LIMIT)
+  grazing = unfinished(hits)
   size = _GRAZING_CHUNK
   index = jnp.nonzero(grazing, size=len(u) + size, fill_value=len(u))[0]
 
@@ -181,4 +188,8 @@ def trace(scene, tiles: Tiles, across: int, chunk: int) -> Hits:
   far = jnp.full(tiles.u.shape, _LIMIT)
   hits = Hits(far, far, jnp.full_like(far, 1e3))
   hits = over_tiles(tiles, chunk, step, hits)
-  return _march_on(scene, tiles, hits, pixel)
+
+  def march_on(_, hits):
+    return _march_on(scene, tiles, hits, pixel)
+
+  return jax.lax.fori_loop(0, _GRAZING_ROUNDS, march_on, hits)
