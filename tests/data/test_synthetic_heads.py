@@ -7,6 +7,9 @@ import pytest
 from PIL import Image
 
 from flaxheads.data import synthetic_heads
+from flaxheads.data.synthetic_heads import camera, head, tracing
+from flaxheads.data.synthetic_heads import points as points_lib
+from flaxheads.data.synthetic_heads.scene import make_scene
 from flaxheads.errors import UserError
 from flaxheads.landmarks import crop, landmark_files, layout
 from tests.launch.commands import call
@@ -150,6 +153,49 @@ def test_head_at_rest_is_symmetric():
   points = synthetic_heads.head_points(_identity(6), _still(), 1)[0]
   mirrored = points[layout.MIRROR] * [-1, 1] + [1, 0]
   np.testing.assert_allclose(points, mirrored, atol=1e-4)
+
+
+def _reach(scene, height, nearest, farthest):
+  """How far aside the skin between two depths is seen at a height, cm."""
+  aside, ahead = jnp.linspace(4, 9, 251), jnp.linspace(farthest, nearest, 51)
+  aside, ahead = jnp.meshgrid(aside, ahead)
+  skin, _ = head.skin(
+    scene.identity, scene.face, scene.neck_base, aside, height, ahead
+  )
+  return jnp.where(skin < 0, aside / (1 - ahead / camera.DISTANCE), 0).max()
+
+
+@jax.jit
+def _widths(identity, motion):
+  """Of contour points beside the cheek, of cheek and ear there, [3, 2], cm."""
+  scene = make_scene(identity, jax.tree.map(lambda m: m[0], motion))
+  x, y, z = (c[jnp.array([14, 15])] for c in points_lib.points_in_head(scene))
+  cheek, ear = (
+    jnp.stack([_reach(scene, height, *depths) for height in y])
+    for depths in ((7.5, 1.0), (1.0, -4.0))
+  )
+  return jnp.stack([x / (1 - z / camera.DISTANCE), cheek, ear])
+
+
+def test_from_ahead_the_cheek_ends_at_its_points_and_the_ear_beyond():
+  # A photograph's contour is its points. A mesh takes what lies beyond them
+  # for the head's side, which widens as the head turns.
+  for n in range(12):
+    contour, cheek, ear = _widths(_identity(n), _still())
+    assert (cheek < contour + 0.35).all(), n
+    assert (ear > cheek).all(), n
+
+
+def test_rays_along_a_cheek_reach_what_is_behind():
+  scene = make_scene(_identity(4), jax.tree.map(lambda m: m[0], _still()))
+
+  @jax.jit
+  def count(scene):
+    tiles = tracing.make_tiles(scene, 2 * SIZE)
+    hits = tracing.trace(scene, tiles, 2 * SIZE, SIZE)
+    return tracing.unfinished(hits).sum()
+
+  assert count(scene) == 0  # they would show the backdrop
 
 
 def test_framing_is_that_of_the_crop():

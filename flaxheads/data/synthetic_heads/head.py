@@ -51,7 +51,9 @@ def _cheeks_and_jaw(identity, face, q, y, z, d):
     1.35,
   )
   d = smooth_min(d, chin, 1.6)
-  cheek = solids.sphere(q - 4.25 * i.face_width, y + 2.4, z - 5.3, 2.3)
+  # Ahead of the contour's points the face is hardly wider: they are its outline
+  # from ahead, as in photographs, and ears stand out beyond it.
+  cheek = solids.sphere(q - 3.6 * i.face_width, y + 2.4, z - 5.6, 2.1)
   d = smooth_min(d, cheek - i.cheekbone, 2.4)
   muzzle = ellipsoid(q, y - face.mouth_y, z - 6.4, 3.3, 3.0, 3.55)
   return smooth_min(d, muzzle, 1.6)
