@@ -18,6 +18,11 @@ _ROUNDS = 4
 _INNER, _HAIR, _OUTER = 0.82, 1.3, 1.4
 _MARGIN = 2  # pixels of _SIDE that the matte reaches beyond what was segmented
 _FEATHER = 0.6  # pixels of _SIDE
+# Within the margin a pixel's share of head follows from its colour, where head
+# and background differ by more than so many levels of 255 (of a vector).
+_CLEAR = 60.0
+_NEAR = 4.0  # pixels of _SIDE, of the head whose colours count
+_LOW, _HIGH = 0.2, 0.7  # shares of head that count as none, and as all of it
 # Neck, shoulders and clothes belong to the warped layer. Distances of the
 # outer eye corners below the chin between which the background ends.
 _CHIN, _BODY = -0.3, 0.5
@@ -44,20 +49,26 @@ class StillLayer:
     size = len(photograph)
     small = cv2.resize(photograph, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     places = vertices[:, :2] * (_SIDE / size)
-    head = _segment(small, places)
+    segmented = _segment(small, places)
     kernel = cv2.getStructuringElement(
       cv2.MORPH_ELLIPSE, (2 * _MARGIN + 1,) * 2
     )
-    head = cv2.dilate(head, kernel)
+    head = cv2.dilate(segmented, kernel)
     soft = cv2.GaussianBlur(head.astype(np.float32), (0, 0), _FEATHER)
-    matte = np.maximum(soft, _body(places))
-    if (matte < 0.5).mean() < _MIN_BACKGROUND:
-      matte = np.ones_like(matte)
-    self.matte = _enlarged(np.round(255 * matte).astype(np.uint8), size)
+    body = _body(places)
     hidden = cv2.dilate(head, kernel)
     filled = cv2.inpaint(small, hidden, _INPAINT_REACH, cv2.INPAINT_TELEA)
+    behind = _enlarged(filled, size)
+    if (np.maximum(soft, body) < 0.5).mean() < _MIN_BACKGROUND:
+      self.matte = np.full((size, size), 255, np.uint8)
+    else:
+      surely = cv2.erode(segmented, np.ones((3, 3), np.uint8))
+      share = _share_of_head(photograph, small, surely, behind)
+      matte = np.maximum(_float(surely, size), _float(soft, size) * share)
+      matte = np.maximum(matte, cv2.resize(body, (1, size)))
+      self.matte = np.round(255 * matte).astype(np.uint8)
     weight = _enlarged(255 * hidden, size)[..., None] / np.float32(255)
-    mixed = photograph + weight * (_enlarged(filled, size) - 1.0 * photograph)
+    mixed = photograph + weight * (behind - 1.0 * photograph)
     self.background = np.round(mixed).astype(np.uint8)
 
   def behind(self, frame: np.ndarray, skin: Map) -> None:
@@ -84,6 +95,38 @@ class StillLayer:
 
 def _enlarged(image, size):
   return cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def _float(mask, size):
+  """Enlarged without overshoot, float32 [size, size]."""
+  mask = mask.astype(np.float32)
+  return cv2.resize(mask, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+def _share_of_head(photograph, small, surely, behind):
+  """How much of each pixel is head, by its colour, float32 [S, S].
+
+  A pixel at the edge mixes the colours of the head near it and of what is
+  behind it. Where these are alike it counts as head.
+
+  Args:
+    photograph: uint8 [S, S, 3].
+    small: the same, uint8 [n, n, 3].
+    surely: uint8 [n, n], 1 within the head.
+    behind: uint8 [S, S, 3], the background continued behind the head.
+  """
+  size = len(photograph)
+  weight = cv2.GaussianBlur(surely.astype(np.float32), (0, 0), _NEAR)
+  total = cv2.GaussianBlur(
+    small.astype(np.float32) * surely[..., None], (0, 0), _NEAR
+  )
+  near = _float(total / np.maximum(weight, 1e-6)[..., None], size)
+  apart = near - behind
+  square = np.square(apart).sum(-1)
+  along = ((photograph - 1.0 * behind) * apart).sum(-1)
+  share = (along / np.maximum(square, 1e-6) - _LOW) / (_HIGH - _LOW)
+  clear = np.minimum(square / _CLEAR**2, 1)
+  return 1 - clear * (1 - np.clip(share, 0, 1))
 
 
 def _fill(mask, polygon, value):

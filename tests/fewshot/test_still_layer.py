@@ -42,6 +42,24 @@ def test_the_matte_holds_the_head_alone(scene):
   assert layer.background[head & above][:, 0].max() < 100  # no head in it
 
 
+def test_no_rim_of_background_moves_with_the_head(scene):
+  image, points = scene
+  vertices = head_mesh.mesh_vertices(head_mesh.fit_head(points[None]))[0]
+  layer = StillLayer(image, vertices)
+  head = (image[..., 0] == 200).astype(np.uint8)
+  distance = cv2.distanceTransform(1 - head, cv2.DIST_L2, 5)
+  above = np.arange(SIZE)[:, None] < points[2, 1]
+  rim = layer.matte[(distance > 1.2) & (distance < 6) & above]
+  assert rim.max() < 32  # of 255: it had been 255 in the whole margin
+  # At an edge of mixed colours the matte is soft.
+  soft = cv2.GaussianBlur(image, (0, 0), 1.5)
+  layer = StillLayer(soft, vertices)
+  share = soft[..., 0] / 200
+  mixed = (abs(share - 0.45) < 0.12) & above & (distance < 6)
+  assert mixed.sum() > 50
+  assert 60 < layer.matte[mixed].mean() < 200
+
+
 def test_the_background_stands_still_while_the_head_moves(scene):
   image, points = scene
   composer = PhotoComposer(image[None], points[None])
