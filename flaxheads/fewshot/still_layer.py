@@ -22,7 +22,7 @@ _FEATHER = 0.6  # pixels of _SIDE
 # and background differ by more than so many levels of 255 (of a vector).
 _CLEAR = 60.0
 _NEAR = 4.0  # pixels of _SIDE, of the head whose colours count
-_LOW, _HIGH = 0.2, 0.7  # shares of head that count as none, and as all of it
+_ALL = 0.3  # a share of head from which a pixel counts as all of it
 # Neck, shoulders and clothes belong to the warped layer. Distances of the
 # outer eye corners below the chin between which the background ends.
 _CHIN, _BODY = -0.3, 0.5
@@ -59,16 +59,17 @@ class StillLayer:
     hidden = cv2.dilate(head, kernel)
     filled = cv2.inpaint(small, hidden, _INPAINT_REACH, cv2.INPAINT_TELEA)
     behind = _enlarged(filled, size)
+    share = _share_of_head(photograph, small, segmented, behind)
+    share = np.maximum(_float(segmented, size), _float(soft, size) * share)
+    matte = np.maximum(share, cv2.resize(body, (1, size)))
     if (np.maximum(soft, body) < 0.5).mean() < _MIN_BACKGROUND:
-      self.matte = np.full((size, size), 255, np.uint8)
-    else:
-      surely = cv2.erode(segmented, np.ones((3, 3), np.uint8))
-      share = _share_of_head(photograph, small, surely, behind)
-      matte = np.maximum(_float(surely, size), _float(soft, size) * share)
-      matte = np.maximum(matte, cv2.resize(body, (1, size)))
-      self.matte = np.round(255 * matte).astype(np.uint8)
-    weight = _enlarged(255 * hidden, size)[..., None] / np.float32(255)
-    mixed = photograph + weight * (behind - 1.0 * photograph)
+      matte = np.ones_like(matte)
+    self.matte = np.round(255 * matte).astype(np.uint8)
+    # What is no head at all stays as the photograph shows it.
+    pixel = size / _SIDE
+    taken = cv2.dilate(share, np.ones((2 * round(1.5 * pixel) + 1,) * 2))
+    taken = cv2.GaussianBlur(np.minimum(4 * taken, 1), (0, 0), pixel / 2)
+    mixed = photograph + taken[..., None] * (behind - 1.0 * photograph)
     self.background = np.round(mixed).astype(np.uint8)
 
   def behind(self, frame: np.ndarray, skin: Map) -> None:
@@ -103,7 +104,7 @@ def _float(mask, size):
   return cv2.resize(mask, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
-def _share_of_head(photograph, small, surely, behind):
+def _share_of_head(photograph, small, segmented, behind):
   """How much of each pixel is head, by its colour, float32 [S, S].
 
   A pixel at the edge mixes the colours of the head near it and of what is
@@ -112,19 +113,19 @@ def _share_of_head(photograph, small, surely, behind):
   Args:
     photograph: uint8 [S, S, 3].
     small: the same, uint8 [n, n, 3].
-    surely: uint8 [n, n], 1 within the head.
+    segmented: uint8 [n, n], 1 within the head.
     behind: uint8 [S, S, 3], the background continued behind the head.
   """
   size = len(photograph)
-  weight = cv2.GaussianBlur(surely.astype(np.float32), (0, 0), _NEAR)
+  weight = cv2.GaussianBlur(segmented.astype(np.float32), (0, 0), _NEAR)
   total = cv2.GaussianBlur(
-    small.astype(np.float32) * surely[..., None], (0, 0), _NEAR
+    small.astype(np.float32) * segmented[..., None], (0, 0), _NEAR
   )
   near = _float(total / np.maximum(weight, 1e-6)[..., None], size)
   apart = near - behind
   square = np.square(apart).sum(-1)
   along = ((photograph - 1.0 * behind) * apart).sum(-1)
-  share = (along / np.maximum(square, 1e-6) - _LOW) / (_HIGH - _LOW)
+  share = along / np.maximum(square, 1e-6) / _ALL
   clear = np.minimum(square / _CLEAR**2, 1)
   return 1 - clear * (1 - np.clip(share, 0, 1))
 
