@@ -21,7 +21,7 @@ import pytest
 from flaxheads import config as c
 from flaxheads.data import pixels
 from flaxheads.data.batch import Batch
-from flaxheads.fewshot import finetuning
+from flaxheads.landmarks import host_raster
 from flaxheads.models import embedder, perceptual
 from flaxheads.models.discriminator import Discriminator, DiscriminatorOutput
 from flaxheads.models.generator import Generator
@@ -188,7 +188,7 @@ def _score(experiment, model, rows):
   )
   frames, points = tiny_game.make_faces(2)
   x = pixels.to_float(frames)
-  y = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
+  y = host_raster.landmark_images(points, tiny_game.SIZE)
   params = {'params': model.params['discriminator']}
   return jax.jit(lambda rows: network.apply(params, x, y, rows).score)(rows)
 
@@ -224,7 +224,7 @@ def test_mistake_08_every_adain_layer_reads_its_own_slice(experiment, model):
   layers = (16, 16, 16, 8, 8, 8, 8)
   assert network.num_adain_params == 2 * sum(layers)
   _, points = tiny_game.make_faces(1)
-  y = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
+  y = host_raster.landmark_images(points, tiny_game.SIZE)
   params = model.params['generator']
   rng = np.random.default_rng(0)
   psi = 0.3 * rng.normal(size=(1, 2 * sum(layers))).astype(np.float32)
@@ -284,7 +284,7 @@ def test_mistake_11_space_is_summed(experiment, model):
   params = model.params['embedder']
   frames, points = tiny_game.make_faces(1)
   frames = pixels.to_float(frames)
-  y = finetuning.rasterise_landmarks(points, tiny_game.SIZE)
+  y = host_raster.landmark_images(points, tiny_game.SIZE)
 
   @jax.jit
   def both():
