@@ -53,7 +53,7 @@ def opened(page, made):
 # The question whose picture is shown: not what the script thinks it asked.
 _SHOWN = """() => {
   const shown = document.getElementById('image').src;
-  return triplets.filter(triplet => triplet.picture === shown).map(t => t.id);
+  return triplets.filter(triplet => triplet.image === shown).map(t => t.id);
 }"""
 
 
