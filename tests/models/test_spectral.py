@@ -43,6 +43,17 @@ def test_the_largest_singular_value_becomes_one():
       np.testing.assert_array_equal(leaf, old)
 
 
+def test_the_host_normalises_as_the_device():
+  params = _params()
+  vectors = spectral.init_spectral(jax.random.key(0), params)
+  device = traverse_util.flatten_dict(spectral.normalize(params, vectors))
+  host = traverse_util.flatten_dict(spectral.normalize_on_host(params, vectors))
+  assert host.keys() == device.keys()
+  for path, leaf in host.items():
+    np.testing.assert_allclose(leaf, device[path], rtol=1e-5, atol=1e-7)
+    assert leaf.dtype == np.float32
+
+
 def test_a_network_is_followed_while_it_changes():
   # One iteration for an update is enough when the kernel moves a little.
   params = _params()

@@ -27,6 +27,11 @@ HELD_OUT = (
 )
 
 
+def held_out_flags(real: str) -> str:
+  """Flags of launch.evaluate that name the six clips."""
+  return ' '.join(f'--source={real}/clips/{name}.mp4' for name in HELD_OUT)
+
+
 def prepare(folder: Path) -> tuple[Path, str]:
   """Makes records of all clips but six, in folder/data.
 
@@ -40,8 +45,7 @@ def prepare(folder: Path) -> tuple[Path, str]:
     f'prepare --dataset=video_folder --source={real}/clips '
     f'--data_dir={folder}/data --exclude={",".join(HELD_OUT)}'
   )
-  held_out = ' '.join(f'--source={real}/clips/{n}.mp4' for n in HELD_OUT)
-  return Path(real), held_out
+  return Path(real), held_out_flags(real)
 
 
 def _evaluate(held_out: str) -> None:

@@ -104,12 +104,8 @@ def main():
   for name in _SETTINGS:
     _train(name)
   checks = []
-  if os.environ.get('FLAXHEADS_REAL_CLIPS'):
-    clips = f'{os.environ["FLAXHEADS_REAL_CLIPS"]}/clips'
-    held_out = ' '.join(
-      f'--source={clips}/{n}.mp4' for n in real_people.HELD_OUT
-    )
-    checks += _compare('real', held_out)
+  if real := os.environ.get('FLAXHEADS_REAL_CLIPS'):
+    checks += _compare('real', real_people.held_out_flags(real))
   checks += _compare(
     'synthetic',
     f'--dataset=synthetic_heads --data_dir={_FOLDER}/people --split=test',
