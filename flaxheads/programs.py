@@ -129,7 +129,7 @@ def finetune_program(config, mesh, num_shots: int) -> Program:
     jax.ShapeDtypeStruct((networks.generator.num_adain_params,), jnp.float32),
   )
   content = build_content(config)
-  step = jit_step(config, networks, content.apply)
+  step = jax.jit(jit_step(config, networks, content.apply).__wrapped__)
   b, size = min(num_shots, config.finetune.batch_size), config.model.image_size
   image, state = _array(mesh, b, size, size, 3), _placed(mesh, state)
   points = _array(mesh, b, NUM_POINTS, 2)

@@ -13,6 +13,7 @@ import jax
 
 _LEGACY_FUSIONS = {'xla_cpu_use_fusion_emitters': False}
 _LEVELS = {
+  'long': _LEGACY_FUSIONS,
   'some': {**_LEGACY_FUSIONS, 'xla_backend_optimization_level': 1},
   'once': {
     **_LEGACY_FUSIONS,
@@ -27,8 +28,8 @@ def cpu_options(runs: str) -> dict | None:
   """Options of XLA for a program on the present device; None for the default.
 
   Args:
-    runs: 'some' or 'once': what the program's own time weighs against
-      that of its compilation.
+    runs: 'long', 'some' or 'once': what the program's own time weighs
+      against that of its compilation.
   """
   if jax.default_backend() != 'cpu':
     return None

@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-
 from flaxheads import config as configs
 from flaxheads import networks as nets
 from flaxheads.config import Config
@@ -42,11 +40,10 @@ class Programs(NamedTuple):
 
 def jit_step(experiment: Config, networks: nets.Networks, content: Callable):
   """The jitted step of an experiment; content is Content.apply."""
-  return jax.jit(
-    functools.partial(
-      finetune_step, experiment=experiment, networks=networks, content=content
-    )
+  step = functools.partial(
+    finetune_step, experiment=experiment, networks=networks, content=content
   )
+  return quick_jit(step, 'some')
 
 
 @functools.lru_cache(maxsize=8)

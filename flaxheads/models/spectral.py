@@ -9,6 +9,8 @@ Only leaves named `kernel` take part. w0 and w' are vectors: normalising them
 would rescale the embedding. P is left out as well, see models/generator.py.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,14 +19,20 @@ from flax import traverse_util
 _EPSILON = 1e-12
 
 
-def _unit(x):
-  return x / (jnp.linalg.norm(x) + _EPSILON)
-
-
 def kernels(params):
   """The flat tree of parameters, and the paths of its kernels."""
   flat = traverse_util.flatten_dict(params)
   return flat, [path for path in flat if path[-1] == 'kernel']
+
+
+def _vectors(spectral, paths) -> list:
+  flat = traverse_util.flatten_dict(spectral)
+  return [flat[path[:-1] + ('u',)] for path in paths]
+
+
+def _vector_tree(paths, vectors) -> dict:
+  names = [path[:-1] + ('u',) for path in paths]
+  return traverse_util.unflatten_dict(dict(zip(names, vectors, strict=True)))
 
 
 def init_spectral(key: jax.Array, params) -> dict:
@@ -33,61 +41,105 @@ def init_spectral(key: jax.Array, params) -> dict:
   ends = np.cumsum([flat[path].shape[-1] for path in paths])
   # Drawn at once: fifty draws compile for five times as long.
   drawn = jnp.split(jax.random.normal(key, (ends[-1],)), ends[:-1])
-  vectors = {
-    path[:-1] + ('u',): _unit(u) for path, u in zip(paths, drawn, strict=True)
-  }
-  return traverse_util.unflatten_dict(vectors)
+  return _vector_tree(paths, _divided(drawn, _lengths(drawn)))
+
+
+class _Iteration(NamedTuple):
+  """One power iteration of several kernels, as matrices K [a, b].
+
+  Attributes:
+    images: K u, a list of [a].
+    products: K^T K u, a list of [b].
+    image_lengths: |K u|, one array.
+    product_lengths: |K^T K u|, one array.
+  """
+
+  images: list
+  products: list
+  image_lengths: jax.Array
+  product_lengths: jax.Array
+
+  @property
+  def sigmas(self):
+    """|K^T v| with v = K u / |K u|, one array."""
+    return self.product_lengths / self.image_lengths
+
+
+def _lengths(vectors):
+  """Euclidean norms of all vectors at once: one by one they compile longer."""
+  longest = max(x.size for x in vectors)
+  padded = [jnp.pad(x, (0, longest - x.size)) for x in vectors]
+  return jnp.linalg.norm(jnp.stack(padded), axis=-1) + _EPSILON
+
+
+def _iterate(kernels, vectors) -> _Iteration:
+  """Sums of products, which a CPU compiles faster than matrix products."""
+  matrices = [kernel.reshape(-1, kernel.shape[-1]) for kernel in kernels]
+  images = [(k * u).sum(1) for k, u in zip(matrices, vectors, strict=True)]
+  products = [
+    (k * image[:, None]).sum(0)
+    for k, image in zip(matrices, images, strict=True)
+  ]
+  return _Iteration(images, products, _lengths(images), _lengths(products))
+
+
+def _divided(arrays, divisors):
+  return [x / y for x, y in zip(arrays, divisors, strict=True)]
 
 
 def power_iteration(params, spectral, num_iterations: int = 1) -> dict:
   """Advances the vectors u; no gradient flows through it."""
   flat, paths = kernels(params)
-  matrices = {
-    path[:-1] + ('u',): jax.lax.stop_gradient(
-      flat[path].reshape(-1, flat[path].shape[-1])
-    )
-    for path in paths
-  }
+  matrices = [jax.lax.stop_gradient(flat[path]) for path in paths]
+  vectors = _vectors(spectral, paths)
 
   def advance(_, vectors):
-    return {
-      path: _unit(matrix.T @ _unit(matrix @ vectors[path]))
-      for path, matrix in matrices.items()
-    }
+    iteration = _iterate(matrices, vectors)
+    return _divided(iteration.products, iteration.product_lengths)
 
-  vectors = traverse_util.flatten_dict(spectral)
   if num_iterations == 1:
     vectors = advance(0, vectors)
   else:  # a loop compiles in a fraction of the time
     vectors = jax.lax.fori_loop(0, num_iterations, advance, vectors)
-  return traverse_util.unflatten_dict(vectors)
+  return _vector_tree(paths, vectors)
 
 
 @jax.custom_vjp
-def _normalized(kernel, u):
-  """A kernel divided by its sigma; no gradient flows to u.
+def _normalized(kernels, vectors):
+  """Kernels divided by their sigma; no gradient flows to the vectors.
 
   The gradient is written out: as JAX derives it, it compiles for longer than
-  the convolution that uses the kernel.
+  the convolutions that use the kernels.
   """
-  return _forward(kernel, u)[0]
+  return _forward(kernels, vectors)[0]
 
 
-def _forward(kernel, u):
-  matrix = kernel.reshape(-1, kernel.shape[-1])
-  v = _unit(matrix @ u)
-  product = matrix.T @ v
-  sigma = jnp.linalg.norm(product) + _EPSILON
-  return kernel / sigma, (kernel, sigma, v, product / sigma)
+def _forward(kernels, vectors):
+  iteration = _iterate(kernels, vectors)
+  return _divided(kernels, iteration.sigmas), (kernels, iteration)
 
 
-def _backward(kept, cotangent):
-  kernel, sigma, v, w = kept
-  matrix = cotangent.reshape(-1, kernel.shape[-1])
-  # The gradient of sigma is v w^T.
-  share = jnp.vdot(cotangent, kernel) / sigma
-  gradient = (matrix - share * v[:, None] * w) / sigma
-  return gradient.reshape(kernel.shape), None
+def _backward(kept, cotangents):
+  kernels, iteration = kept
+  sigmas = iteration.sigmas
+  shares = [jnp.vdot(*pair) for pair in zip(cotangents, kernels, strict=True)]
+  # The gradient of sigma is v w^T with w = K^T v / |K^T v|.
+  factors = jnp.stack(shares) / sigmas
+  factors /= iteration.image_lengths
+  factors /= iteration.product_lengths
+  gradients = []
+  for cotangent, image, product, factor, sigma in zip(
+    cotangents,
+    iteration.images,
+    iteration.products,
+    factors,
+    sigmas,
+    strict=True,
+  ):
+    matrix = cotangent.reshape(image.size, product.size)
+    gradient = (matrix - factor * image[:, None] * product) / sigma
+    gradients.append(gradient.reshape(cotangent.shape))
+  return gradients, None
 
 
 _normalized.defvjp(_forward, _backward)
@@ -108,11 +160,12 @@ def normalize(params, spectral):
     Parameters of the same structure, ready for `apply`.
   """
   flat, paths = kernels(params)
-  flat = dict(flat)
-  vectors = traverse_util.flatten_dict(spectral)
-  for path in paths:
-    flat[path] = _normalized(flat[path], vectors[path[:-1] + ('u',)])
-  return traverse_util.unflatten_dict(flat)
+  normal = _normalized(
+    [flat[path] for path in paths], _vectors(spectral, paths)
+  )
+  return traverse_util.unflatten_dict(
+    {**flat, **dict(zip(paths, normal, strict=True))}
+  )
 
 
 def normalize_on_host(params, spectral) -> dict:
@@ -129,10 +182,10 @@ def normalize_on_host(params, spectral) -> dict:
   """
   flat, paths = kernels(jax.device_get(params))
   flat = dict(flat)
-  vectors = traverse_util.flatten_dict(jax.device_get(spectral))
-  for path in paths:
+  vectors = _vectors(jax.device_get(spectral), paths)
+  for path, u in zip(paths, vectors, strict=True):
     matrix = flat[path].reshape(-1, flat[path].shape[-1])
-    v = matrix @ vectors[path[:-1] + ('u',)]
+    v = matrix @ u
     v /= np.linalg.norm(v) + _EPSILON
     flat[path] = flat[path] / (np.linalg.norm(matrix.T @ v) + _EPSILON)
   return traverse_util.unflatten_dict(flat)

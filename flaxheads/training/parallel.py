@@ -139,7 +139,8 @@ def pmap(
     out_specs=out_specs,
     check_vma=False,  # gradients stay local until we average them
   )
-  options = _COMPILER_OPTIONS.get(mesh.devices.flat[0].platform)
+  platform = mesh.devices.flat[0].platform
+  options = _COMPILER_OPTIONS.get(platform, cpu_options('long'))
   return jax.jit(
     mapped, donate_argnums=donate_argnums, compiler_options=options
   )

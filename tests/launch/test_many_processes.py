@@ -19,6 +19,7 @@ NUM_VIDEOS = 4
 WHOLE = 0.03  # of the movement, after three steps
 SMALL = (
   '--config=configs/tiny.py',
+  '--config.model.image_size=32',
   '--config.training.batch_size=8',
   '--config.training.discriminator_updates=1',
   '--config.training.checkpoint_every=1',
