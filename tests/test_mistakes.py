@@ -316,7 +316,7 @@ def test_mistake_13_the_step_draws_on_the_device(experiment):
     in_specs=(parallel.SHARDED,),
     out_specs=parallel.SHARDED,
   )
-  program = str(jax.make_jaxpr(prepare)(Batch(*batch)))
+  program = str(prepare.trace(Batch(*batch)).jaxpr)
   assert 'callback' not in program
   for folder in ('training', 'models'):
     for path in (ROOT / 'flaxheads' / folder).glob('*.py'):

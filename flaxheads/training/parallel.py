@@ -140,7 +140,9 @@ def pmap(
     check_vma=False,  # gradients stay local until we average them
   )
   platform = mesh.devices.flat[0].platform
-  options = _COMPILER_OPTIONS.get(platform, cpu_options('long'))
+  options = _COMPILER_OPTIONS.get(platform)
+  if platform == 'cpu':
+    options = cpu_options('long')
   return jax.jit(
     mapped, donate_argnums=donate_argnums, compiler_options=options
   )

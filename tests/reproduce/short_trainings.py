@@ -7,8 +7,9 @@ results less the earlier ones, mean over people and its standard error. Wanted,
 at T = 8: no metric significantly worse. Models as small as these say
 nothing about real people in absolute terms, and fine-tuning is shorter than
 usual. Everything is in out/reproduce/short_trainings, which git ignores; an
-interrupted command is resumed. NUM_STEPS=N in the environment changes the 1,000
-steps of training.
+interrupted command is resumed. In the environment, NUM_STEPS=N changes the
+1,000 steps of training, SEED=N the seed of both, and FLAGS adds flags to the
+evaluation.
 """
 
 import os
@@ -23,6 +24,9 @@ from tests.reproduce import identity_separation, real_people, synthetic_people
 
 _FOLDER = Path('out/reproduce/short_trainings')
 _NUM_STEPS = int(os.environ.get('NUM_STEPS', 1000))
+_SEED = int(os.environ.get('SEED', 0))
+_MODELS = _FOLDER / f'seed_{_SEED}'
+_MORE = os.environ.get('FLAGS', '')
 _SETTINGS = {
   'earlier': (
     '--config.model.pooling=relu_sum --config.loss.match=10'
@@ -48,26 +52,26 @@ _SIGNS = {
 
 
 def _train(name: str) -> None:
-  run = _FOLDER / 'runs' / name
+  run = _MODELS / 'runs' / name
   commands.run(
     f'train --config=configs/synthetic_64.py --workdir={run}'
     f' --config.data.data_dir={_FOLDER}/data {identity_separation.MODEL}'
     f' --config.model.image_size=64 {_SETTINGS[name]}'
-    f' --config.training.num_steps={_NUM_STEPS}'
+    f' --config.training.num_steps={_NUM_STEPS} --config.seed={_SEED}'
   )
-  commands.run(f'export --workdir={run} --output={_FOLDER}/models/{name}')
+  commands.run(f'export --workdir={run} --output={_MODELS}/models/{name}')
 
 
 def _evaluate(name: str, kind: str, people: str) -> commands.Rows:
   # The baselines know no model, so that the first evaluation has them.
   methods = 'nearest,warp,ff,ft' if name == 'earlier' else 'ff,ft'
-  output = _FOLDER / 'evaluation' / f'{kind}_{name}'
+  output = _MODELS / 'evaluation' / f'{kind}_{name}'
   commands.run(
-    f'evaluate --model={_FOLDER}/models/{name} {people} {_FINETUNE}'
+    f'evaluate --model={_MODELS}/models/{name} {people} {_FINETUNE}'
     f' --num_shots=1,8,32 --num_test_frames=8 --methods={methods}'
     f' --sface={store.default_path("sface")}'
     f' --lpips={store.default_path("lpips_vgg")} --split_clip=halves'
-    f' --nocross --study_triplets=0 --output={output}'
+    f' --nocross --study_triplets=0 --output={output} {_MORE}'
   )
   return commands.read_rows(output / 'report.json')
 
