@@ -3,8 +3,8 @@
 A person waits for the first frame of a video, and on a CPU most of that is
 compilation. Measured on two busy cores, 2026-11-29, CPU-seconds to compile, and
 to run once: the bi-layer generator for 8 frames 3.0 and 0.12 with legacy
-fusions, 1.9 and 0.12 at level 1, 0.5 and 0.23 without optimisation. Legacy
-fusions are no slower in long runs, so that training has them as well.
+fusions, 1.9 and 0.12 at level 1, 0.5 and 0.23 without optimisation. Training
+has legacy fusions as well, with which it is no slower: docs/savings.md.
 """
 
 import functools
@@ -48,6 +48,9 @@ def quick_jit(function: Callable, runs: str) -> Callable:
   Args:
     function: as of jax.jit. It cannot be called within another jitted function.
     runs: as of `cpu_options`.
+
+  Returns:
+    The function. Its `jitted()` returns what jax.jit made, to be lowered.
   """
 
   @functools.cache
@@ -58,4 +61,5 @@ def quick_jit(function: Callable, runs: str) -> Callable:
   def call(*arguments):
     return jitted()(*arguments)
 
+  call.jitted = jitted
   return call

@@ -163,9 +163,8 @@ def normalize(params, spectral):
   normal = _normalized(
     [flat[path] for path in paths], _vectors(spectral, paths)
   )
-  return traverse_util.unflatten_dict(
-    {**flat, **dict(zip(paths, normal, strict=True))}
-  )
+  flat.update(zip(paths, normal, strict=True))
+  return traverse_util.unflatten_dict(flat)
 
 
 def normalize_on_host(params, spectral) -> dict:
@@ -181,7 +180,6 @@ def normalize_on_host(params, spectral) -> dict:
     A tree of numpy arrays.
   """
   flat, paths = kernels(jax.device_get(params))
-  flat = dict(flat)
   vectors = _vectors(jax.device_get(spectral), paths)
   for path, u in zip(paths, vectors, strict=True):
     matrix = flat[path].reshape(-1, flat[path].shape[-1])

@@ -9,7 +9,6 @@ from flaxheads import networks as nets
 from flaxheads.fewshot import finetune_step as step_module
 from flaxheads.fewshot.finetune_programs import jit_step
 from flaxheads.models import spectral
-from flaxheads.quick_jit import cpu_options
 from tests import tiny_game
 from tests.benchmark import clock, remote
 from tests.benchmark.meta_train import content_of
@@ -41,11 +40,7 @@ def _step(size: Size) -> clock.Program:
     np.zeros(config.model.embedding_size, np.float32),
     np.zeros(networks.generator.num_adain_params, np.float32),
   )
-  # With the options of compilation that a person's step has.
-  step = jax.jit(
-    jit_step(config, networks, content.apply).__wrapped__,
-    compiler_options=cpu_options('some'),
-  )
+  step = jit_step(config, networks, content.apply).jitted()
   # No term of this loss looks at points.
   state = jax.device_put(state)
   rest = jax.device_put((*pictures(size), None, content.params))
