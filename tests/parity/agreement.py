@@ -6,6 +6,7 @@ from flax import traverse_util
 
 WANTED = {'float32': 1e-4, 'float64': 1e-6}  # relative
 KINKS = 1e-2  # relative, of one leaf in float32
+_ROUNDING = 1.2e-7  # float32's own: nearer than that, distances say nothing
 
 
 def differences(ours, theirs):
@@ -50,7 +51,7 @@ def check_nearness(what, ours, theirs, dtype, exact=None):
 
   Two programs of float32 may be on two sides of a kink, and neither is wrong.
   There every leaf of ours must be within KINKS of `exact`, and half of them
-  within three times the reference's own distance from it.
+  within three times the reference's own distance from it, or within rounding.
   """
   if dtype == 'float64':
     check(what, ours, theirs, WANTED[dtype])
@@ -58,7 +59,7 @@ def check_nearness(what, ours, theirs, dtype, exact=None):
   check(f'{what}, from float64', exact, ours, KINKS)
   mine, reference = _middle(exact, ours), _middle(exact, theirs)
   print(f'  half of its leaves: ours {mine:.1e}, PyTorch {reference:.1e}')
-  assert mine <= 3 * reference
+  assert mine <= max(3 * reference, _ROUNDING)
 
 
 def check_terms(ours, theirs, dtype):

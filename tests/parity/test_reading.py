@@ -59,10 +59,16 @@ def test_onnx_files_name_no_other_files(tmp_path):
   outside = onnx.TensorProto(name='outside', data_type=1, dims=[4])
   outside.data_location = onnx.TensorProto.EXTERNAL
   outside.external_data.add(key='location', value='secret')
-  graph = onnx.helper.make_graph([], 'g', [], [], [inside, outside])
   path = tmp_path / 'x.onnx'
-  path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+
+  def save(*tensors):
+    graph = onnx.helper.make_graph([], 'g', [], [], tensors)
+    path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+
+  save(inside)
   assert set(foreign.read(str(path)).tensors) == {'inside'}
+  save(inside, outside)
+  _refuse(path, 'outside lies in another file')
   path.write_bytes(b'\xff' * 100)
   _refuse(path, 'cannot be read as weights')
 
