@@ -64,7 +64,8 @@ __getattr__, __dir__, __all__ = attach(
     'flaxheads.fewshot.animation_job': ('RenderOptions',),
     'flaxheads.landmarks.relative_motion': ('RelativeMotion',),
     'flaxheads.landmarks.retarget': ('retarget',),
-    'flaxheads.provenance.marks': ('Marks', 'Stamp', 'default_marks'),
+    'flaxheads.provenance.marks': ('Marks', 'default_marks'),
+    'flaxheads.provenance.stamp': ('Stamp',),
     'flaxheads.speech.driver': ('load_driver',),
   },
 )

@@ -22,7 +22,8 @@ from flaxheads.fewshot.rendering import (
   write_marked_png,
 )
 from flaxheads.landmarks.rasterise import rasterise_landmarks
-from flaxheads.provenance.marks import Marks, Stamp
+from flaxheads.provenance.marks import Marks
+from flaxheads.provenance.stamp import Stamp
 
 SIDE_BY_SIDE = 'side_by_side.mp4'
 CONTACT_SHEET = 'contact_sheet.png'

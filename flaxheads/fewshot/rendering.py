@@ -20,7 +20,8 @@ from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.fewshot.paste import Paste
 from flaxheads.fewshot.person import Person
-from flaxheads.provenance.marks import Marks, Stamp
+from flaxheads.provenance.marks import Marks
+from flaxheads.provenance.stamp import Stamp
 
 _PASTED_AT_ONCE = 4
 _AHEAD = 8  # frames that are finished while those before are encoded

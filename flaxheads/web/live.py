@@ -9,7 +9,8 @@ from flaxheads.fewshot.rendering import resize
 from flaxheads.landmarks.follow import Follower
 from flaxheads.landmarks.relative_motion import RelativeMotion
 from flaxheads.landmarks.retarget import keep_inside
-from flaxheads.provenance.marks import Marks, Stamp
+from flaxheads.provenance.marks import Marks
+from flaxheads.provenance.stamp import Stamp
 
 FIRST_FRAMES = 8  # that show the face before the camera at rest
 _NO_FACE = (

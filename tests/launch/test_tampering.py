@@ -16,7 +16,8 @@ from flaxheads.data.sound import add_sound, has_sound
 from flaxheads.data.video import read_video
 from flaxheads.provenance import identity
 from flaxheads.provenance.codes import Payload
-from flaxheads.provenance.marks import Marks, Stamp
+from flaxheads.provenance.marks import Marks
+from flaxheads.provenance.stamp import Stamp
 from tests.launch import footage
 from tests.launch.commands import call
 

@@ -12,7 +12,8 @@ from flaxheads.data.video_writer import VideoWriter
 from flaxheads.errors import UserError
 from flaxheads.provenance import credentials, examine, identity
 from flaxheads.provenance.codes import Payload
-from flaxheads.provenance.marks import Marks, Stamp
+from flaxheads.provenance.marks import Marks
+from flaxheads.provenance.stamp import Stamp
 from tests.provenance.test_watermark import make_clip
 
 PAYLOAD = Payload(0x12AB, 0x34CDEF)

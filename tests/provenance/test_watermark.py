@@ -8,7 +8,8 @@ from flaxheads.data.video import read_video
 from flaxheads.data.video_writer import VideoWriter
 from flaxheads.provenance import carriers, codes, detection, watermark
 from flaxheads.provenance.codes import Payload
-from flaxheads.provenance.marks import Marks, Stamp, new_payload
+from flaxheads.provenance.marks import Marks, new_payload
+from flaxheads.provenance.stamp import Stamp
 
 # What the first release chose.
 FIRST_SIGNS = [1, 1, -1, -1, -1, 1, -1, -1]

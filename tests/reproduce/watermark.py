@@ -28,7 +28,8 @@ from flaxheads.data.output_files import atomic_path
 from flaxheads.data.video import VideoReader, read_video
 from flaxheads.data.video_writer import VideoWriter
 from flaxheads.provenance import detection, examine
-from flaxheads.provenance.marks import Marks, Stamp, new_payload
+from flaxheads.provenance.marks import Marks, new_payload
+from flaxheads.provenance.stamp import Stamp
 from launch import app
 from tests.reproduce import _clips as clips
 from tests.reproduce import _commands as commands
