@@ -55,7 +55,9 @@ def quick_jit(function: Callable, runs: str) -> Callable:
 
   @functools.cache
   def jitted():
-    return jax.jit(function, compiler_options=cpu_options(runs))
+    hurried = jax.config.read('jax_disable_most_optimizations')  # as tests are
+    options = cpu_options('once' if hurried else runs)
+    return jax.jit(function, compiler_options=options)
 
   @functools.wraps(function)
   def call(*arguments):
