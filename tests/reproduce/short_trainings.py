@@ -8,8 +8,8 @@ at T = 8: no metric significantly worse. Models as small as these say
 nothing about real people in absolute terms, and fine-tuning is shorter than
 usual. Everything is in out/reproduce/short_trainings, which git ignores; an
 interrupted command is resumed. In the environment, NUM_STEPS=N changes the
-1,000 steps of training, SEED=N the seed of both, and FLAGS adds flags to the
-evaluation.
+1,000 steps of training, SEED=N the seed of both, TODAY adds flags to the
+training with today's settings, and FLAGS to the evaluation.
 """
 
 import os
@@ -34,7 +34,7 @@ _SETTINGS = {
     ' --config.identity_table.learning_rate=4e-4'
     ' --config.identity_table.real_score_only=False'
   ),
-  'today': '--config.loss.mismatch=1',
+  'today': '--config.loss.mismatch=1 ' + os.environ.get('TODAY', ''),
 }
 _FINETUNE = (
   '--finetune.min_steps=40 --finetune.max_steps=60 --finetune.batch_size=4'
