@@ -45,6 +45,9 @@ def cpu_options(runs: str) -> dict | None:
 def quick_jit(function: Callable, runs: str) -> Callable:
   """jax.jit with `cpu_options`, which are looked up at the first call.
 
+  Where JAX is told to disable most optimisations, as in tests, they are those
+  of 'once'.
+
   Args:
     function: as of jax.jit. It cannot be called within another jitted function.
     runs: as of `cpu_options`.
@@ -55,7 +58,7 @@ def quick_jit(function: Callable, runs: str) -> Callable:
 
   @functools.cache
   def jitted():
-    hurried = jax.config.read('jax_disable_most_optimizations')  # as tests are
+    hurried = jax.config.read('jax_disable_most_optimizations')
     options = cpu_options('once' if hurried else runs)
     return jax.jit(function, compiler_options=options)
 
