@@ -68,7 +68,7 @@ class _Iteration(NamedTuple):
 def _padded(vectors):
   """All vectors as rows of one array, with zeros behind the shorter ones.
 
-  A sum over its rows compiles faster than one for every vector.
+  One sum along its rows compiles faster than a sum for every vector.
   """
   zeros = jnp.zeros(max(x.size for x in vectors))
   parts = [part for x in vectors for part in (x, zeros[x.size :])]

@@ -5,3 +5,5 @@ script's docstring is the claim. A script prints what it measured and exits 0
 if the claim holds. These take minutes to hours, so the test suite leaves them
 out.
 """
+
+import launch  # noqa: F401 (its settings have to precede JAX's import)

@@ -1,7 +1,6 @@
 """What proofs share: running the commands, and reading their reports."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -17,9 +16,7 @@ def run(command: str) -> None:
   print(f'$ python -m launch.{command}', flush=True)
   words = shlex.split(command)
   words[0] = f'launch.{words[0]}'
-  # JAX, once imported here, has set a level at which XLA's alarms show.
-  env = {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'}
-  subprocess.run([sys.executable, '-m', *words], check=True, env=env)
+  subprocess.run([sys.executable, '-m', *words], check=True)
 
 
 def read_rows(report: Path) -> Rows:
