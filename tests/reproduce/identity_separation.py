@@ -97,12 +97,12 @@ def _margin(vectors, rows) -> float:
   return float(total / count)
 
 
-def render(data_dir: Path) -> None:
+def render(data_dir: Path, num_people: int = _PEOPLE) -> None:
   """Makes records of the people, unless the folder exists."""
   if not data_dir.is_dir():
     commands.run(
       f'prepare --dataset=synthetic_heads --data_dir={data_dir}'
-      f' --num_identities={_PEOPLE} --num_test_identities={_OTHERS}'
+      f' --num_identities={num_people} --num_test_identities={_OTHERS}'
       ' --clips_per_identity=1 --num_frames=16 --num_test_frames=16 --fps=4'
       ' --image_size=64'
     )

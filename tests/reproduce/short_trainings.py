@@ -8,8 +8,8 @@ at T = 8: no metric significantly worse. Models as small as these say
 nothing about real people in absolute terms, and fine-tuning is shorter than
 usual. Everything is in out/reproduce/short_trainings, which git ignores; an
 interrupted command is resumed. In the environment, NUM_STEPS=N changes the
-1,000 steps of training, SEED=N the seed of both, TODAY adds flags to the
-training with today's settings, and FLAGS to the evaluation.
+1,000 steps of training, PEOPLE=N the 64 people, SEED=N the seed of both, TODAY
+adds flags to the training with today's settings, and FLAGS to the evaluation.
 """
 
 import os
@@ -24,8 +24,10 @@ from tests.reproduce import identity_separation, real_people, synthetic_people
 
 _FOLDER = Path('out/reproduce/short_trainings')
 _NUM_STEPS = int(os.environ.get('NUM_STEPS', 1000))
+_PEOPLE = int(os.environ.get('PEOPLE', 64))
 _SEED = int(os.environ.get('SEED', 0))
-_MODELS = _FOLDER / f'seed_{_SEED}'
+_DATA = _FOLDER / f'data_{_PEOPLE}'
+_MODELS = _FOLDER / f'people_{_PEOPLE}_seed_{_SEED}'
 _MORE = os.environ.get('FLAGS', '')
 _SETTINGS = {
   'earlier': (
@@ -55,7 +57,7 @@ def _train(name: str) -> None:
   run = _MODELS / 'runs' / name
   commands.run(
     f'train --config=configs/synthetic_64.py --workdir={run}'
-    f' --config.data.data_dir={_FOLDER}/data {identity_separation.MODEL}'
+    f' --config.data.data_dir={_DATA} {identity_separation.MODEL}'
     f' --config.model.image_size=64 {_SETTINGS[name]}'
     f' --config.training.num_steps={_NUM_STEPS} --config.seed={_SEED}'
   )
@@ -103,7 +105,7 @@ def _compare(kind: str, people: str) -> list[tuple[str, bool]]:
 
 def main():
   """Renders, trains, evaluates and prints the verdict."""
-  identity_separation.render(_FOLDER / 'data')
+  identity_separation.render(_DATA, _PEOPLE)
   synthetic_people.render(_FOLDER / 'people', 20)
   for name in _SETTINGS:
     _train(name)
