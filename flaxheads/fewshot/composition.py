@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # a person without a network loads none
   from flaxheads.fewshot.still_layer import StillLayer
 
 _SEAM_BLUR = 1.0  # pixels
+_EYE_REACH = 0.9  # of an eye's width
 
 
 def sample(photograph: np.ndarray, chart: Map) -> np.ndarray:
@@ -78,8 +79,9 @@ def compose(
     _soften(frame, outline - (skin.left, skin.top), closed)
   part = correction and correction.within(skin.left, skin.top, *skin.x.shape)
   if part:
-    place, (_, _, mask, _, rgb) = frame[part[0]], part[1]
-    place[:] = blend(place, cv2.convertScaleAbs(rgb), mask[..., 0])
+    place, moved = frame[part[0]], part[1]
+    mask = _with_eyes(moved, target.eyes(source))
+    place[:] = blend(place, cv2.convertScaleAbs(moved.rgb), mask)
   if part and inside:  # the network has few pixels for teeth
     chart, rendered, share = inside
     place = _within(frame, skin, chart)
@@ -87,6 +89,35 @@ def compose(
   if still is not None:
     still.behind(frame, skin)
   return frame
+
+
+def _with_eyes(correction, eyes):
+  """The photograph's share, raised about eyes that it shows.
+
+  Lashes, lids and irises of the warped photograph are sharper than the few
+  pixels of the network.
+
+  Args:
+    correction: NativeCorrection.
+    eyes: of Target.eyes.
+
+  Returns:
+    float32 [h, w].
+  """
+  mask = correction.mask[..., 0].copy()
+  for outline, shown in eyes:
+    centre = outline.mean(0) - (correction.left, correction.top)
+    radius = _EYE_REACH * np.linalg.norm(outline[0] - outline[3])
+    low, high = np.floor(centre - radius), np.ceil(centre + radius) + 1
+    (left, top), (right, bottom) = (
+      np.clip(edge, 0, mask.shape[::-1]).astype(int) for edge in (low, high)
+    )
+    if left < right and top < bottom:
+      place = mask[top:bottom, left:right]
+      rows, columns = np.mgrid[top:bottom, left:right] + 0.5
+      away = np.hypot(columns - centre[0], rows - centre[1]) / radius
+      place += (1 - place) * np.clip(2 - 2 * away, 0, 1) * shown
+  return mask
 
 
 def _within(frame, skin, chart):

@@ -17,6 +17,7 @@ SUBPIXEL_BITS = 4  # of OpenCV's integer coordinates
 _TURNED_AWAY = 20.0  # cm, as in landmarks/head_warp.py
 _MIN_HEIGHT = 0.7  # pixels, of triangles that are filled
 _HOLE_MARGIN = 2  # pixels that holes are filled beyond their edge
+_SHUT_LIDS = 0.5  # of an open eye's share, see Target.eyes
 
 
 class Map(NamedTuple):
@@ -182,6 +183,24 @@ class Target:
         shown,
         is_mouth,
       )
+
+  def eyes(self, source: np.ndarray):
+    """Outlines of both eyes, and how well the photograph shows each.
+
+    An open eye of the photograph shows an open one fully, and a shut one half,
+    for it has few pixels of the lid.
+
+    Args:
+      source: as of `skin`.
+
+    Yields:
+      float64 [6, 2], pixels of the frame, and a share in [0, 1].
+    """
+    for loop in _HOLE_LOOPS[1:]:
+      before, after = np.asarray(source)[loop, :2], self._places[loop]
+      opening = min(_area(after) / max(_area(before), 1e-3), 1.0)
+      lids = _SHUT_LIDS + (1 - _SHUT_LIDS) * opening
+      yield after, _shown(before, after) * lids
 
   def seams(self, source: np.ndarray):
     """Outlines of mouth and eyes that close, and how far, from 0 to 1.

@@ -15,7 +15,7 @@ from flaxheads.fewshot.person import animate
 from flaxheads.fewshot.person_folder import load_person, save_person
 from flaxheads.fewshot.photo_network import NativeCorrection
 from flaxheads.fewshot.photo_person import photo_person
-from flaxheads.landmarks import head_mesh
+from flaxheads.landmarks import head_mesh, layout
 from flaxheads.landmarks.crop import CropBox
 from tests import tiny_bilayer
 from tests.faces import face_points
@@ -55,10 +55,33 @@ def test_a_correction_that_keeps_everything_changes_nothing():
   np.testing.assert_array_equal(_composed(_correction(1)), _photograph())
 
 
+def _eyes(opening, shown):
+  """Mean red level of eyes, where a network has red alone to add."""
+  points = np.stack([face_points(SIZE, mouth=0.1)] * 2)
+  for face, share in zip(points, (shown, opening), strict=True):
+    for upper, lower in (*layout.LEFT_LIDS, *layout.RIGHT_LIDS):
+      face[upper] = face[lower] + share * (face[upper] - face[lower])
+  vertices = head_mesh.mesh_vertices(head_mesh.fit_head(points))
+  source, placed = head_mesh.place_vertices(*vertices, SIZE)
+  target = Target(placed, (0, 0, SIZE, SIZE))
+  black = np.zeros((SIZE, SIZE, 3), np.uint8)
+  red = _correction(0, rgb=200, left=0, top=0, size=SIZE)
+  frame = compose(black, source, target, None, red)
+  centres = [placed[list(e), :2].mean(0) for e in (layout.LEFT_EYE, layout.RIGHT_EYE)]
+  return [int(frame[int(y), int(x), 0]) for x, y in centres]
+
+
+def test_eyes_that_the_photograph_shows_are_its_own():
+  assert _eyes(1, 1) == [0, 0]
+  assert all(80 < level < 120 for level in _eyes(0, 1))  # half
+  assert all(level > 190 for level in _eyes(1, 0))  # the network opens them
+
+
 def test_new_colours_take_their_share_of_the_window():
-  frame, image = _composed(_correction(0.25, rgb=200)), _photograph()
+  below_eyes = _correction(0.25, rgb=200, top=76)
+  frame, image = _composed(below_eyes), _photograph()
   wanted = image.astype(float)
-  wanted[40:90, 30:80] = 200 + 0.25 * (wanted[40:90, 30:80] - 200)
+  wanted[76:126, 30:80] = 200 + 0.25 * (wanted[76:126, 30:80] - 200)
   np.testing.assert_allclose(frame, wanted, atol=0.51)
 
 
