@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from tests.parity.agreement import check, check_nearness, differences
+from tests.parity.agreement import (
+  check,
+  check_nearness,
+  differences,
+  nearness,
+)
 
 
 def test_a_difference_is_noticed():
@@ -21,11 +26,17 @@ def test_checks_fail_where_they_should():
   far = {name: leaf + 1e-3 for name, leaf in ours.items()}
   check('near', ours, near, 1e-4)
   with pytest.raises(AssertionError):
-    check_nearness('near', ours, near, 'float64')
-  check_nearness('as near as theirs', near, near, 'float32', exact=ours)
+    nearness('near', ours, near, 'float64')
+  level = nearness('as near as theirs', near, near, 'float32', exact=ours)
+  check_nearness(level)
+  behind = nearness('farther than theirs', far, near, 'float32', exact=ours)
   with pytest.raises(AssertionError):
-    check_nearness('farther than theirs', far, near, 'float32', exact=ours)
-  check_nearness('one', {**ours, 'b': far['b']}, near, 'float32', exact=ours)
+    check_nearness(behind)
+  check_nearness([level] * 4 + [behind])  # of five inputs
+  with pytest.raises(AssertionError):
+    check_nearness([behind, behind, level])
+  one = {**ours, 'b': far['b']}
+  check_nearness(nearness('one', one, near, 'float32', exact=ours))
   with pytest.raises(AssertionError):
     wrong = {**ours, 'b': ours['b'] + 0.1}
-    check_nearness('one wrong', wrong, near, 'float32', exact=ours)
+    nearness('one wrong', wrong, near, 'float32', exact=ours)
