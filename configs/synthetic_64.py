@@ -22,8 +22,8 @@ learning rate fell to zero at steps 4,400 and 10,500, rose again, and fell from
 step 14,000 on. docs/results.md has the results on people not seen in training.
 These runs had no `loss.mismatch`, which is ours. With it D tells people apart;
 without it, D scores another person's row as high as the own one. L_MCH at 80
-makes ê follow W more closely, and makes people who are not in the training data
-worse (docs/results.md).
+makes ê follow W more closely; single runs were worse with it on people who are
+not in the training data (docs/results.md).
 """
 
 from flaxheads import config as c

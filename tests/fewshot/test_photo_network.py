@@ -56,7 +56,7 @@ def test_a_correction_that_keeps_everything_changes_nothing():
 
 
 def _eyes(opening, shown):
-  """Mean red level of eyes, where a network has red alone to add."""
+  """Levels at the middle of both eyes: a network draws 200 over black."""
   points = np.stack([face_points(SIZE, mouth=0.1)] * 2)
   for face, share in zip(points, (shown, opening), strict=True):
     for upper, lower in (*layout.LEFT_LIDS, *layout.RIGHT_LIDS):
@@ -65,9 +65,10 @@ def _eyes(opening, shown):
   source, placed = head_mesh.place_vertices(*vertices, SIZE)
   target = Target(placed, (0, 0, SIZE, SIZE))
   black = np.zeros((SIZE, SIZE, 3), np.uint8)
-  red = _correction(0, rgb=200, left=0, top=0, size=SIZE)
-  frame = compose(black, source, target, None, red)
-  centres = [placed[list(e), :2].mean(0) for e in (layout.LEFT_EYE, layout.RIGHT_EYE)]
+  grey = _correction(0, rgb=200, left=0, top=0, size=SIZE)
+  frame = compose(black, source, target, None, grey)
+  eyes = (layout.LEFT_EYE, layout.RIGHT_EYE)
+  centres = [placed[list(eye), :2].mean(0) for eye in eyes]
   return [int(frame[int(y), int(x), 0]) for x, y in centres]
 
 

@@ -1,11 +1,14 @@
 """A small experiment, which ours and the reference both run."""
 
+import functools
+
 import jax
 import numpy as np
 
 from flaxheads import config as c
 from flaxheads import networks as nets
 from flaxheads.data.batch import Batch
+from flaxheads.fewshot import finetune_step
 from flaxheads.models import perceptual, spectral
 from flaxheads.training.content_loss import perceptual_content, pyramid_content
 from tests.tiny_game import as_float64
@@ -95,3 +98,16 @@ def in_float64(content):
     return pyramid_content(config.loss)
   params = as_float64(content.params)
   return perceptual_content(params, config.loss, make_vggs('float64'))
+
+
+def finetuning_step(config, content):
+  """The jitted step of fine-tuning, a function of state, frames, pictures."""
+  step = jax.jit(
+    functools.partial(
+      finetune_step.finetune_step,
+      experiment=config,
+      networks=nets.build_networks(config.model),
+      content=content.apply,
+    )
+  )
+  return lambda *given: step(*given, None, content.params)

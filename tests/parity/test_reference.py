@@ -40,6 +40,7 @@ from tests.parity.agreement import (
 from tests.parity.experiment import (
   SIZE,
   VIDEOS,
+  finetuning_step,
   in_float64,
   make_config,
   make_vggs,
@@ -255,16 +256,9 @@ def test_a_step_of_fine_tuning(content_pair, dtype):
   networks = nets.build_networks(config.model)
   params = random_params(networks)
   vectors = vectors_of(params)
-  step = jax.jit(
-    functools.partial(
-      finetune_step.finetune_step,
-      experiment=config,
-      networks=networks,
-      content=content.apply,
-    )
-  )
+  step = finetuning_step(config, content)
   with jax.enable_x64(True):
-    exact_step = _exact_step(content)
+    exact_step = finetuning_step(make_config('float64'), in_float64(content))
   found = []
   for seed in (3,) if dtype == 'float64' else (3, 4, 5):
     rng = np.random.default_rng(seed)
@@ -273,11 +267,12 @@ def test_a_step_of_fine_tuning(content_pair, dtype):
     embedding = rng.normal(size=config.model.embedding_size).astype(dtype)
     rows = np.array(params['discriminator']['w0']) + embedding
     state = finetune_step.start_state(config, params, vectors, embedding, psi)
-    new, metrics = step(state, frames, pictures, None, content.params)
+    new, metrics = step(state, frames, pictures)
     exact = new
     if dtype == 'float32':
       with jax.enable_x64(True):
-        exact = exact_step(state, frames, pictures)
+        exact, _ = exact_step(*as_float64((state, frames, pictures)))
+        exact = jax.tree.map(np.asarray, exact)
     given = (params, vectors, psi, rows, frames, pictures)
     for name, options in VARIANTS.items():
       print(f'{name}, frames of seed {seed}')
@@ -286,25 +281,6 @@ def test_a_step_of_fine_tuning(content_pair, dtype):
       )
   for one in np.moveaxis(found, 1, 0):  # G, D: [seeds and variants, 2]
     check_nearness(one)
-
-
-def _exact_step(content):
-  """The step in float64; JAX's x64 has to be enabled where it is called."""
-  config, content = make_config('float64'), in_float64(content)
-  step = jax.jit(
-    functools.partial(
-      finetune_step.finetune_step,
-      experiment=config,
-      networks=nets.build_networks(config.model),
-      content=content.apply,
-    )
-  )
-
-  def run(*given):
-    new, _ = step(*as_float64(given), None, content.params)
-    return jax.tree.map(np.asarray, new)
-
-  return run
 
 
 def _moments(state):
