@@ -42,12 +42,16 @@ def _correction(mask, flow=(0, 0), rgb=0, left=30, top=40, size=50):
   )
 
 
+def _meshes(points):
+  """The mesh in a photograph, and in a frame, from the points of both."""
+  vertices = head_mesh.mesh_vertices(head_mesh.fit_head(np.stack(points)))
+  source, placed = head_mesh.place_vertices(*vertices, SIZE)
+  return source, Target(placed, (0, 0, SIZE, SIZE))
+
+
 def _composed(correction, box=None):
   """The photograph at its own points: without correction it is unchanged."""
-  points = face_points(SIZE, mouth=0.1)
-  vertices = head_mesh.mesh_vertices(head_mesh.fit_head(points[None]))[0]
-  source, placed = head_mesh.place_vertices(vertices, vertices, SIZE)
-  target = Target(placed, (0, 0, SIZE, SIZE))
+  source, target = _meshes([face_points(SIZE, mouth=0.1)] * 2)
   return compose(_photograph(), source, target, box, correction)
 
 
@@ -61,14 +65,11 @@ def _eyes(opening, shown):
   for face, share in zip(points, (shown, opening), strict=True):
     for upper, lower in (*layout.LEFT_LIDS, *layout.RIGHT_LIDS):
       face[upper] = face[lower] + share * (face[upper] - face[lower])
-  vertices = head_mesh.mesh_vertices(head_mesh.fit_head(points))
-  source, placed = head_mesh.place_vertices(*vertices, SIZE)
-  target = Target(placed, (0, 0, SIZE, SIZE))
+  source, target = _meshes(points)
   black = np.zeros((SIZE, SIZE, 3), np.uint8)
   grey = _correction(0, rgb=200, left=0, top=0, size=SIZE)
   frame = compose(black, source, target, None, grey)
-  eyes = (layout.LEFT_EYE, layout.RIGHT_EYE)
-  centres = [placed[list(eye), :2].mean(0) for eye in eyes]
+  centres = [outline.mean(0) for outline, _ in target.eyes(source)]
   return [int(frame[int(y), int(x), 0]) for x, y in centres]
 
 
