@@ -36,12 +36,16 @@ from flaxheads.training import (
 from flaxheads.training.state import STATE_SPECS
 from tests import tiny_game
 
+SIZE = 64  # of the experiment: two up blocks, of different widths
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope='module')
 def experiment():
-  return tiny_game.make_config(discriminator_updates=1)
+  config = tiny_game.make_config(discriminator_updates=1)
+  config.model.image_size = SIZE
+  return config
 
 
 @pytest.fixture(scope='module')
@@ -186,9 +190,9 @@ def _score(experiment, model, rows):
     sizes.max_channels,
     sizes.embedding_size,
   )
-  frames, points = tiny_game.make_faces(2)
+  frames, points = tiny_game.make_faces(2, size=SIZE)
   x = pixels.to_float(frames)
-  y = host_raster.landmark_images(points, tiny_game.SIZE)
+  y = host_raster.landmark_images(points, SIZE)
   params = {'params': model.params['discriminator']}
   return jax.jit(lambda rows: network.apply(params, x, y, rows).score)(rows)
 
@@ -223,12 +227,12 @@ def test_mistake_08_every_adain_layer_reads_its_own_slice(experiment, model):
   # normalising its input and its output; 8 before the last convolution.
   layers = (16, 16, 16, 8, 8, 8, 8)
   assert network.num_adain_params == 2 * sum(layers)
-  _, points = tiny_game.make_faces(1)
-  y = host_raster.landmark_images(points, tiny_game.SIZE)
+  _, points = tiny_game.make_faces(1, size=SIZE)
+  y = host_raster.landmark_images(points, SIZE)
   params = model.params['generator']
   rng = np.random.default_rng(0)
   psi = 0.3 * rng.normal(size=(1, 2 * sum(layers))).astype(np.float32)
-  colours = rng.normal(size=(1, tiny_game.SIZE, tiny_game.SIZE, 3))
+  colours = rng.normal(size=(1, SIZE, SIZE, 3))
 
   @jax.jit
   def slopes(psi, y):
@@ -282,9 +286,9 @@ def test_mistake_11_space_is_summed(experiment, model):
   given = (sizes.image_size, sizes.base_channels, sizes.max_channels)
   trunk = embedder.Trunk(*given, sizes.embedding_size)
   params = model.params['embedder']
-  frames, points = tiny_game.make_faces(1)
+  frames, points = tiny_game.make_faces(1, size=SIZE)
   frames = pixels.to_float(frames)
-  y = host_raster.landmark_images(points, tiny_game.SIZE)
+  y = host_raster.landmark_images(points, SIZE)
 
   @jax.jit
   def both():

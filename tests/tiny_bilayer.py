@@ -44,7 +44,7 @@ def make_points(num_frames, seed=0):
 
 def make_record(video: int, num_frames: int = 4):
   """A record of a face on a smooth image."""
-  frames, _ = tiny_game.make_faces(num_frames, seed=video)
+  frames, _ = tiny_game.make_faces(num_frames, video, SIZE)
   return records.make_record(
     frames,
     make_points(num_frames, video),
@@ -58,7 +58,7 @@ def make_batch(config, batch_size, seed=0, video_index=None):
   """A batch of images and meshes of the config's image size."""
   count, size = config.data.num_support + 1, config.model.image_size
   scale = size // SIZE
-  frames, _ = tiny_game.make_faces(batch_size * count, seed)
+  frames, _ = tiny_game.make_faces(batch_size * count, seed, SIZE)
   frames = frames.repeat(scale, 1).repeat(scale, 2)
   track = head_mesh.fit_head(make_points(batch_size * count, seed))
   vertices = head_mesh.mesh_vertices(track) * np.float32([scale, scale, 1])

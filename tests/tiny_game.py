@@ -29,7 +29,7 @@ from flaxheads.training.state import (
 )
 from flaxheads.training.step import make_train_step
 
-SIZE = 64
+SIZE = 32
 EMBEDDING_SIZE = 16
 FINETUNING = FinetuneConfig(
   batch_size=2,
@@ -45,7 +45,10 @@ def make_config(**training):
   """The tiny experiment, tinier still; fields of `training` can be given."""
   config = tiny.get_config()
   config.model = dataclasses.replace(
-    config.model, max_channels=16, embedding_size=EMBEDDING_SIZE
+    config.model,
+    image_size=SIZE,
+    max_channels=16,
+    embedding_size=EMBEDDING_SIZE,
   )
   config.training = dataclasses.replace(config.training, **training)
   config.identity_table.initial_size = 0.4  # rows are those of make_state
@@ -168,9 +171,9 @@ def make_faces(num_frames, seed=0, size=SIZE):
   return frames, points
 
 
-def make_record(video: int, num_frames: int = 4):
+def make_record(video: int, num_frames: int = 4, size: int = SIZE):
   """A record of a person of its own."""
-  frames, points = make_faces(num_frames, seed=video)
+  frames, points = make_faces(num_frames, video, size)
   return records.make_record(
     frames,
     points,

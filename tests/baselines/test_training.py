@@ -255,7 +255,7 @@ def test_devices_change_nothing_for_pix2pixhd():
 
 @pytest.mark.parametrize('name', list(tools.MAKERS))
 def test_resuming_changes_nothing(name, tmp_path, monkeypatch):
-  source = [tiny_game.make_record(video) for video in range(5)]
+  source = [tiny_game.make_record(video, size=64) for video in range(5)]
   monkeypatch.setattr(loop.pipeline, 'make_source', lambda *_: source)
   config, halves = tools.MAKERS[name](), str(tmp_path / 'halves')
   recipe = experiments.make_recipe(config)

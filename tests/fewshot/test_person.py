@@ -157,7 +157,7 @@ def _edit(folder, kind, change):
     ),
     (
       lambda _, tree: tree.update(adain_params=np.zeros(3, np.float32)),
-      r'adain_params has shape \(3,\), not \(160,\)',
+      r'adain_params has shape \(3,\), not \(80,\)',
     ),
     (
       lambda _, tree: tree.update(code=np.zeros(3, np.float32)),

@@ -16,7 +16,7 @@ from flaxheads.landmarks.landmark_files import save_landmarks
 from flaxheads.models import spectral
 from tests.launch import footage
 
-SIZE = 64
+SIZE = 32
 
 
 class Things(NamedTuple):
@@ -47,6 +47,16 @@ def _random_tensors(config):
   )
 
 
+def write_model(path, size: int = SIZE):
+  """Writes a model of random weights; its config and parameters."""
+  config = tiny.get_config()
+  config.model.image_size = size
+  params, vectors = _random_tensors(config.model)
+  model = flaxheads.Model(config, params, vectors, {'step': 0})
+  flaxheads.save_model(path, model)
+  return config, params
+
+
 @pytest.fixture(scope='session')
 def things(tmp_path_factory) -> Things:
   """A model of random weights, a person of it, and footage of one face."""
@@ -63,10 +73,7 @@ def things(tmp_path_factory) -> Things:
   write_png(things.picture, footage.portrait())
   write_png(things.group, footage.two_faces())
   footage.write_video(things.video, 6, 25)
-  config = tiny.get_config()
-  params, vectors = _random_tensors(config.model)
-  model = flaxheads.Model(config, params, vectors, {'step': 0})
-  flaxheads.save_model(things.model, model)
+  config, params = write_model(things.model)
   support = load_support(things.picture, SIZE)
   save_landmarks(things.landmarks, support.points)
   generator = without_projection(params['generator'])

@@ -7,8 +7,8 @@ import pytest
 from tests import tiny_game
 from tests.data import prepared
 from tests.launch.commands import call, call_all
+from tests.launch.conftest import write_model
 
-SIZE = 64
 TINY = (
   '--config.training.batch_size=2',
   '--config.training.num_steps=2',
@@ -36,7 +36,7 @@ MORE = {
 def house(tmp_path_factory):
   """A dataset, and what was trained on it, exported."""
   root = tmp_path_factory.mktemp('house')
-  people = [tiny_game.make_record(person, num_frames=6) for person in range(4)]
+  people = [tiny_game.make_record(person, 6, size=64) for person in range(4)]
   splits = {'train': people[:2], 'test': people[2:]}
   prepared.write(root / 'data', 'synthetic_heads', splits)
   commands = []
@@ -88,13 +88,14 @@ def test_they_are_trained_and_exported_like_the_model(house):
   assert 0 <= report['face_identity/accuracy'] <= 1
 
 
-def test_all_methods_stand_in_one_table(house, things, tmp_path):
+def test_all_methods_stand_in_one_table(house, tmp_path):
   root, _, _ = house
+  write_model(root / 'model', size=64)
   names = ('nearest', 'x2face', 'pix2pixhd', 'ff')
   done = _evaluate(
     house,
     f'--methods={",".join(names)}',
-    f'--model={things.model}',
+    f'--model={root / "model"}',
     f'--x2face={root / "x2face"}',
     f'--pix2pixhd={root / "pix2pixhd"}',
     f'--arcface={root / "face_identity.safetensors"}',
