@@ -77,7 +77,7 @@ class Paste:
     portrait: Portrait,
     still: np.ndarray,
     points: np.ndarray,
-    head: _Ellipse = _HEAD,
+    own_pixels: bool = False,
   ):
     """Prepares mask and colours, which are the same for all frames.
 
@@ -86,7 +86,9 @@ class Paste:
       still: uint8 [S, S, 3], generated from the portrait's own landmarks.
       points: float [F, 68, 2] in pixels of generated frames: everywhere the
         head will be, and where the portrait has it.
-      head: about the head with its hair.
+      own_pixels: whether the frames are made of the portrait's own pixels, hair
+        and background too. Where such a frame stands still, it is the same
+        frame to the bit.
     """
     self._image, self._box = portrait
     height, width = self._image.shape[:2]
@@ -94,9 +96,11 @@ class Paste:
     self._rows = slice(max(0, int(y0)), min(height, int(y0 + side) + 1))
     self._columns = slice(max(0, int(x0)), min(width, int(x0 + side) + 1))
     self._part = self._image[self._rows, self._columns].astype(np.float32)
+    head = _HEAD_OF_PHOTOGRAPHS if own_pixels else _HEAD
     self._weight, self._face = self._make_weights(
       height, width, points / len(still), head
     )
+    self._own_pixels = own_pixels
     self._still = still.astype(np.float32)
     self._shift = self._match_colours(still)
 
@@ -121,6 +125,10 @@ class Paste:
     """float32 [S, S], from 0 where it stands still to 1 where it moves."""
     apart = np.abs(frame - self._still).max(-1)
     sigma = max(0.5, _MOTION_BLUR * len(apart))
+    if self._own_pixels:
+      # Thin lines that have left their place, such as the end of a brow.
+      side = 2 * round(sigma) + 1
+      apart = cv2.dilate(apart, np.ones((side, side), np.uint8))
     apart = cv2.GaussianBlur(apart, (0, 0), sigma)
     return _smooth((apart - _STILL) / (_MOVES - _STILL))
 
@@ -192,5 +200,5 @@ def make_paste(person: Person, points: np.ndarray) -> Paste:
   check_portrait(person)
   (still,) = animate(person, np.asarray(person.points)[None])
   points = np.concatenate([person.points[None], points])
-  head = _HEAD_OF_PHOTOGRAPHS if person.in_portrait else _HEAD
-  return Paste(shrink(person.portrait, MAX_SIDE), still, points, head)
+  portrait = shrink(person.portrait, MAX_SIDE)
+  return Paste(portrait, still, points, own_pixels=person.in_portrait)

@@ -80,6 +80,20 @@ def test_around_the_face_the_portrait_stays_where_the_drawing_stands_still(
   assert np.abs(paste(moved)[edge].astype(int) - image[edge]).max() > 20
 
 
+@pytest.mark.parametrize('own_pixels', [True, False])
+def test_a_thin_line_that_has_left_its_place_is_gone(image, own_pixels):
+  """The end of a brow, above the face; of frames that invent nothing."""
+  lined = image.copy()
+  line = np.s_[60:66, 105:117]
+  lined[62:64, 105:117] -= 40
+  still, moved = (crop_image(each, BOX, SIZE) for each in (lined, image))
+  paste = Paste(Portrait(lined, BOX), still, POINTS, own_pixels)
+  left = np.abs(paste(moved)[line].astype(int) - image[line]).max()
+  assert (left < 12) == own_pixels
+  # Where nothing moves, the portrait stays to the bit.
+  np.testing.assert_array_equal(paste(moved)[45:52], lined[45:52])
+
+
 def test_a_close_up_reaches_the_images_end(image):
   box = CropBox(-30.0, -50.0, 300.0)
   still = crop_image(image, box, SIZE)

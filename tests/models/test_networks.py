@@ -37,7 +37,8 @@ def test_the_paper_s_networks_have_their_numbers_of_parameters():
 
 
 def test_kernels_begin_as_lecun_s_truncated_normal():
-  networks = nets.build_networks(tiny_game.make_config().model)
+  model = tiny_game.make_config().model
+  networks = nets.build_networks(dataclasses.replace(model, image_size=64))
   params = jax.jit(lambda: nets.init_params(networks, jax.random.key(0)))()
   flat = traverse_util.flatten_dict(params)
   kernels = {path: leaf for path, leaf in flat.items() if path[-1] == 'kernel'}

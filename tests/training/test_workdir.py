@@ -20,7 +20,7 @@ def claimed(tmp_path):
   'part, field, value, message',
   [
     (None, 'seed', 3, 'seed=0, not 3'),
-    ('model', 'image_size', 128, 'model.image_size=64, not 128'),
+    ('model', 'image_size', 128, 'model.image_size=32, not 128'),
     ('loss', 'match', 0.0, 'loss.match=10.0, not 0.0'),
     ('data', 'num_support', 8, 'data.num_support=2, not 8'),
     ('augment', 'flip', False, 'augment.flip=True, not False'),
