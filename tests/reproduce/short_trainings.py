@@ -36,7 +36,7 @@ _NUM_STEPS = int(os.environ.get('NUM_STEPS', 1000))
 _PEOPLE = int(os.environ.get('PEOPLE', 64))
 _SEED = int(os.environ.get('SEED', 0))
 _DATA = _FOLDER / f'data_{_PEOPLE}'
-_MODELS = _FOLDER / f'people_{_PEOPLE}_seed_{_SEED}'
+_MODELS = _FOLDER / f'people_{_PEOPLE}_seed_{_SEED}_steps_{_NUM_STEPS}'
 _MORE = os.environ.get('FLAGS', '')
 _SETTINGS = {
   'earlier': (
