@@ -102,7 +102,15 @@ def _load_initial(config):
     )
   from flaxheads import fewshot
 
-  return fewshot.load_model(_INIT_FROM.value)
+  model = fewshot.load_model(_INIT_FROM.value)
+  names = {True: "the paper's generator", False: 'a bi-layer generator'}
+  direct = isinstance(model, fewshot.Model)
+  if direct != (kind == 'model'):
+    raise UserError(
+      f'--init_from={_INIT_FROM.value}: a model of {names[direct]}; this'
+      f' --config needs one of {names[not direct]}'
+    )
+  return model
 
 
 def main():
