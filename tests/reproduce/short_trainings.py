@@ -22,6 +22,7 @@ import numpy as np
 
 from flaxheads import fewshot
 from flaxheads.data import pipeline, records
+from flaxheads.evaluation import splits
 from flaxheads.fewshot.model import load_direct_model
 from flaxheads.fewshot.person import animate
 from flaxheads.metrics import image
@@ -112,20 +113,20 @@ def _compare(kind: str, people: str) -> list[tuple[str, bool]]:
   return checks
 
 
-def _inside_and_outside(name: str, data_dir: Path, split: str) -> np.ndarray:
-  """PSNR in the face and outside of it, a mean over 20 people: [2], dB."""
+def _inside_and_outside(name: str, data_dir: Path, part: str) -> np.ndarray:
+  """PSNR in the face and outside, mean over at most 20 people: [2], dB."""
   model = load_direct_model(f'{_MODELS}/models/{name}')
-  source = pipeline.make_source('synthetic_heads', data_dir, split)
+  source = pipeline.make_source('synthetic_heads', data_dir, part)
   found = []
-  for record in map(source.__getitem__, range(20)):
+  for record in map(source.__getitem__, range(min(20, len(source)))):
     count, size = int(record['num_frames']), model.config.image_size
     frames, points = records.decode_frames(record, range(count), size)
-    support = np.linspace(0, count // 2 - 1, 8).astype(int)
-    test = np.linspace(count // 2, count - 1, 8).astype(int)
+    split = splits.split_clip(count, 'halves', num_test_frames=8)
+    support = splits.choose_support(split, 8, name)
     person = fewshot.feed_forward(model, frames[support], points[support])
-    made = animate(person, points[test]) / np.float32(255)
-    real = frames[test] / np.float32(255)
-    face = face_mask(points[test], size)
+    made = animate(person, points[split.test]) / np.float32(255)
+    real = frames[split.test] / np.float32(255)
+    face = face_mask(points[split.test], size)
     found.append(
       [image.psnr(made, real, mask).mean() for mask in (face, ~face)]
     )
